@@ -1,0 +1,574 @@
+//! The instruction table: the only place that knows an opcode, a mnemonic, an operand list or a field's position.
+//!
+//! One row per instruction gives its opcode, mnemonic, unit, operands and meaning. From the rows this module derives the typed
+//! [`Op`], the encoder, the decoder and [`OPCODES`], which assembler, disassembler, manual and tooltips read.
+//!
+//! ```text
+//!  127                         28 27   23 22   18 17   13 12    8 7      0
+//! | operands, first lowest, rest 0 | post1 | post0 | wait1 | wait0 | opcode |
+//! ```
+//!
+//! A token field holds 0 for none, else one more than the token's index.
+
+use crate::bits::{BitReader, BitWriter};
+use crate::format::ElementFormat;
+use crate::operand::{
+    Accumulate, Axis, Coord, Count, Desc, DescRef, MarkKind, Operand, OperandKind, OperandValue, PerfCounter,
+    RangeError, Reg, Rounding, SImm, Scalar, Space, Target, Token, UImm, Weights,
+};
+
+/// Bytes of one instruction word.
+pub const WORD_BYTES: usize = 16;
+const OPCODE_BITS: u32 = 8;
+const TOKEN_FIELD_BITS: u32 = 5;
+const HEADER_BITS: u32 = OPCODE_BITS + 4 * TOKEN_FIELD_BITS;
+
+/// The units of the machine. Each has an in-order queue and runs concurrently with the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// Scalar sequencer: fetches, executes scalar instructions, dispatches the rest.
+    Seq,
+    /// Load DMA: DRAM to on-chip memory.
+    Ld,
+    /// Store DMA: on-chip memory to DRAM.
+    St,
+    /// The PE array.
+    Mx,
+    /// The vector unit.
+    Vx,
+}
+
+impl Unit {
+    /// Every unit, in the order of [`Unit::index`].
+    pub const ALL: [Unit; 5] = [Unit::Seq, Unit::Ld, Unit::St, Unit::Mx, Unit::Vx];
+
+    /// Dense index.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Name as printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Unit::Seq => "SEQ",
+            Unit::Ld => "LD",
+            Unit::St => "ST",
+            Unit::Mx => "MX",
+            Unit::Vx => "VX",
+        }
+    }
+}
+
+/// One operand of a row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct OperandInfo {
+    /// Name, usable as `name=value` in assembly.
+    pub name: &'static str,
+    /// What may be written.
+    pub kind: OperandKind,
+    /// Lowest bit in the instruction word.
+    pub low_bit: u32,
+    /// Width in bits.
+    pub bits: u32,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct OpcodeInfo {
+    /// Value of the opcode field.
+    pub opcode: u8,
+    /// Name in assembly.
+    pub mnemonic: &'static str,
+    /// The unit that executes it.
+    pub unit: Unit,
+    /// Operands in the order of the assembly syntax, which is also the order of the fields.
+    pub operands: &'static [OperandInfo],
+    /// What it does.
+    pub meaning: &'static str,
+}
+
+/// The tokens that an instruction waits for before it starts and posts when it is done.
+///
+/// Waiting takes one from a counter, as soon as it is above zero; posting adds one. Absent entries come last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tokens {
+    /// Taken before the start.
+    pub waits: [Option<Token>; 2],
+    /// Added at completion.
+    pub posts: [Option<Token>; 2],
+}
+
+impl Tokens {
+    /// No token at all.
+    pub const NONE: Tokens = Tokens {
+        waits: [None, None],
+        posts: [None, None],
+    };
+
+    /// One token to wait for.
+    pub const fn wait(token: Token) -> Self {
+        Self {
+            waits: [Some(token), None],
+            posts: [None, None],
+        }
+    }
+
+    /// One token to post.
+    pub const fn post(token: Token) -> Self {
+        Self {
+            waits: [None, None],
+            posts: [Some(token), None],
+        }
+    }
+
+    /// This set and a token to wait for; `None` if both places are taken.
+    pub fn and_wait(mut self, token: Token) -> Option<Self> {
+        *self.waits.iter_mut().find(|slot| slot.is_none())? = Some(token);
+        Some(self)
+    }
+
+    /// This set and a token to post; `None` if both places are taken.
+    pub fn and_post(mut self, token: Token) -> Option<Self> {
+        *self.posts.iter_mut().find(|slot| slot.is_none())? = Some(token);
+        Some(self)
+    }
+
+    /// Whether absent entries come last, which an encodable set has to satisfy.
+    pub fn is_canonical(&self) -> bool {
+        [self.waits, self.posts]
+            .iter()
+            .all(|pair| pair[0].is_some() || pair[1].is_none())
+    }
+}
+
+/// An instruction: what to do, and how it is ordered against other units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Instruction {
+    /// Operation and operands.
+    pub op: Op,
+    /// Order.
+    pub tokens: Tokens,
+}
+
+impl From<Op> for Instruction {
+    fn from(op: Op) -> Self {
+        Self {
+            op,
+            tokens: Tokens::NONE,
+        }
+    }
+}
+
+/// Why an instruction has no word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// An operand's value does not fit.
+    #[error("operand `{operand}` of `{mnemonic}`: {source}")]
+    Operand {
+        /// The instruction's name.
+        mnemonic: &'static str,
+        /// The operand's name.
+        operand: &'static str,
+        /// Value and range.
+        source: RangeError,
+    },
+    /// The first token place is empty, the second is not.
+    #[error("the first token place is empty but the second is not; fill the first one first")]
+    TokenOrder,
+}
+
+/// Why a word is no instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// No row of the table has this opcode.
+    #[error("no instruction has opcode {opcode:#04x}")]
+    Opcode {
+        /// The opcode field.
+        opcode: u8,
+    },
+    /// A field holds a pattern without a meaning.
+    #[error("operand `{operand}` of `{mnemonic}` holds {bits:#x}, which means nothing")]
+    Operand {
+        /// The instruction's name.
+        mnemonic: &'static str,
+        /// The operand's name.
+        operand: &'static str,
+        /// The field.
+        bits: u64,
+    },
+    /// A token field names no token, or the second is used without the first.
+    #[error("a token field of `{mnemonic}` names no token, or its second place is used without the first")]
+    Token {
+        /// The instruction's name.
+        mnemonic: &'static str,
+    },
+    /// Bits that no field owns are set.
+    #[error("bits above the operands of `{mnemonic}` are set; they are reserved and must be zero")]
+    Reserved {
+        /// The instruction's name.
+        mnemonic: &'static str,
+    },
+}
+
+macro_rules! instruction_table {
+    ($($(#[doc = $doc:literal])+ $code:literal $variant:ident $mnemonic:literal $unit:ident { $($operand:ident: $type:ty),* $(,)? })+) => {
+        /// Every operation with its operands, by type.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Op {
+            $(
+                $(#[doc = $doc])+
+                $variant {
+                    $(#[doc = concat!("Operand `", stringify!($operand), "`.")] $operand: $type),*
+                },
+            )+
+        }
+
+        /// The rows of the instruction table, in the order of declaration.
+        pub const OPCODES: &[OpcodeInfo] = &[$(
+            OpcodeInfo {
+                opcode: $code,
+                mnemonic: $mnemonic,
+                unit: Unit::$unit,
+                operands: {
+                    const INFO: &[OperandInfo] = &lay_out([$((stringify!($operand), <$type as Operand>::KIND, <$type as Operand>::BITS)),*]);
+                    INFO
+                },
+                meaning: concat!($($doc, "\n"),+),
+            },
+        )+];
+
+        impl Op {
+            /// The operation's row in the table.
+            pub fn info(&self) -> &'static OpcodeInfo {
+                #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+                enum Row { $($variant),+ }
+                match self { $(Op::$variant { .. } => &OPCODES[Row::$variant as usize]),+ }
+            }
+
+            /// The operands in the order of the table.
+            pub fn operands(&self) -> Vec<OperandValue> {
+                match *self { $(Op::$variant { $($operand),* } => vec![$($operand.to_value()),*]),+ }
+            }
+
+            /// The operation of a table row with these operands; `None` if their number, kinds or ranges do not fit.
+            pub fn from_operands(opcode: u8, operands: &[OperandValue]) -> Option<Op> {
+                match opcode {
+                    $($code => {
+                        let [$($operand),*] = *operands else { return None };
+                        Some(Op::$variant { $($operand: <$type>::from_value($operand)?),* })
+                    })+
+                    _ => None,
+                }
+            }
+
+            fn write(&self, writer: &mut BitWriter) -> Result<(), EncodeError> {
+                match *self {
+                    $(Op::$variant { $($operand),* } => {
+                        $(
+                            let bits = $operand.to_bits().map_err(|source| EncodeError::Operand {
+                                mnemonic: $mnemonic,
+                                operand: stringify!($operand),
+                                source,
+                            })?;
+                            writer.put(bits, <$type as Operand>::BITS);
+                        )*
+                        let _ = writer;
+                    })+
+                }
+                Ok(())
+            }
+
+            fn read(opcode: u8, reader: &mut BitReader) -> Result<Op, DecodeError> {
+                match opcode {
+                    $($code => Ok(Op::$variant {
+                        $($operand: {
+                            let bits = reader.take(<$type as Operand>::BITS);
+                            <$type>::from_bits(bits).ok_or(DecodeError::Operand {
+                                mnemonic: $mnemonic,
+                                operand: stringify!($operand),
+                                bits: bits as u64,
+                            })?
+                        }),*
+                    }),)+
+                    _ => Err(DecodeError::Opcode { opcode }),
+                }
+            }
+        }
+    };
+}
+
+/// Lays operands side by side from the end of the header on, so that no two can overlap.
+const fn lay_out<const N: usize>(operands: [(&'static str, OperandKind, u32); N]) -> [OperandInfo; N] {
+    let mut laid_out = [OperandInfo {
+        name: "",
+        kind: OperandKind::Reg,
+        low_bit: 0,
+        bits: 0,
+    }; N];
+    let mut low_bit = HEADER_BITS;
+    let mut i = 0;
+    while i < N {
+        let (name, kind, bits) = operands[i];
+        laid_out[i] = OperandInfo {
+            name,
+            kind,
+            low_bit,
+            bits,
+        };
+        low_bit += bits;
+        i += 1;
+    }
+    laid_out
+}
+
+// No operand reaches beyond the word, and no two rows share an opcode or a mnemonic.
+const _: () = {
+    let mut i = 0;
+    while i < OPCODES.len() {
+        let row = &OPCODES[i];
+        if let [.., last] = row.operands {
+            assert!(last.low_bit + last.bits <= 128, "operands exceed the instruction word");
+        }
+        let mut j = 0;
+        while j < i {
+            assert!(OPCODES[j].opcode != row.opcode, "two rows share an opcode");
+            assert!(!same(OPCODES[j].mnemonic, row.mnemonic), "two rows share a mnemonic");
+            j += 1;
+        }
+        i += 1;
+    }
+};
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+instruction_table! {
+    /// Ends the program once every unit is idle.
+    0x00 Halt "halt" Seq {}
+    /// Ends the program with a fault that carries a number.
+    0x01 Trap "trap" Seq { code: UImm<16> }
+    /// Does nothing for one cycle; carries waits and posts.
+    0x02 Nop "nop" Seq {}
+    /// Waits until every queue is empty and every unit is idle.
+    0x03 Fence "fence" Seq {}
+    /// Names the layer or tile that the following instructions belong to. Takes no time.
+    0x04 Mark "mark" Seq { kind: MarkKind, id: UImm<24> }
+    /// Adds a number to a token counter.
+    0x05 Credit "credit" Seq { token: Token, n: UImm<16> }
+
+    /// Loads a 64-bit constant.
+    0x08 Li "li" Seq { rd: Reg, value: SImm<64> }
+    /// `rd = ra + b`, wrapping.
+    0x09 Add "add" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd = ra - b`, wrapping.
+    0x0a Sub "sub" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd = ra * b`, wrapping.
+    0x0b Mul "mul" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd = ra & b`.
+    0x0c And "and" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd = ra | b`.
+    0x0d Or "or" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd = ra ^ b`.
+    0x0e Xor "xor" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd = ra << (b mod 64)`.
+    0x0f Shl "shl" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd = ra >> (b mod 64)`, keeping the sign.
+    0x10 Shr "shr" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd` = the smaller of `ra` and `b`, signed.
+    0x11 Min "min" Seq { rd: Reg, ra: Reg, b: Scalar }
+    /// `rd` = the larger of `ra` and `b`, signed.
+    0x12 Max "max" Seq { rd: Reg, ra: Reg, b: Scalar }
+
+    /// Continues at `target`.
+    0x18 Jmp "jmp" Seq { target: Target }
+    /// Continues at `target` if `ra == b`.
+    0x19 Beq "beq" Seq { ra: Reg, b: Scalar, target: Target }
+    /// Continues at `target` if `ra != b`.
+    0x1a Bne "bne" Seq { ra: Reg, b: Scalar, target: Target }
+    /// Continues at `target` if `ra < b`, signed.
+    0x1b Blt "blt" Seq { ra: Reg, b: Scalar, target: Target }
+    /// Continues at `target` if `ra >= b`, signed.
+    0x1c Bge "bge" Seq { ra: Reg, b: Scalar, target: Target }
+    /// Runs the instructions up to, not including, `end` `count` times; the jump back takes no time. Loops nest eight deep.
+    0x1d Loop "loop" Seq { count: Scalar, end: Target }
+    /// `rd` = the current cycle.
+    0x1e RdCycle "rdcycle" Seq { rd: Reg }
+    /// `rd` = a performance counter.
+    0x1f RdPerf "rdperf" Seq { rd: Reg, counter: PerfCounter }
+
+    /// Resets a descriptor: memory, format, base byte address, zero point (also the value of elements outside a window) and the
+    /// number of levels that form the row index; every level counts once, no window, values clip to the format's range.
+    0x20 Desc "desc" Seq { d: Desc, space: Space, format: ElementFormat, base: Scalar, zero_point: SImm<17>, split: UImm<3> }
+    /// Sets one of the five nested levels of a descriptor, outermost 0: how often it counts and how many elements one step is.
+    0x21 Level "level" Seq { d: Desc, index: UImm<3>, count: Count, stride: Scalar }
+    /// Bounds a coordinate of a descriptor: `origin + outer_step * i[outer] + inner_step * i[inner]` must lie in `0..extent`, else
+    /// the element is outside and is not fetched.
+    0x22 Window "window" Seq {
+        d: Desc, axis: Axis, outer: UImm<3>, outer_step: SImm<16>, inner: UImm<3>, inner_step: SImm<16>, origin: Coord, extent: Count,
+    }
+    /// Sets the limits to which values written through a descriptor are clipped.
+    0x23 Clip "clip" Seq { d: Desc, lo: SImm<33>, hi: SImm<33> }
+    /// Moves the base of a descriptor by a number of bytes.
+    0x24 Move "move" Seq { d: Desc, bytes: Scalar }
+
+    /// Loads the `k` x `n` weight tile `w`, less its zero point, into the shadow registers.
+    0x40 MxWload "mx.wload" Mx { w: DescRef, k: Count, n: Count }
+    /// Streams rows `m0..m0+m` of `a`, columns `k0..` as many as the active tile has rows, less the zero point, through the active
+    /// weights; row `i` of the product goes to row `i - m0` of the accumulator view `c`.
+    0x41 MxMm "mx.mm" Mx { c: DescRef, a: DescRef, m0: Count, m: Count, k0: Count, mode: Accumulate, weights: Weights }
+    /// Occupies the array for one cycle; carries waits and posts.
+    0x4f MxNop "mx.nop" Mx {}
+
+    /// Requantizes the `m` x `n` view `src`: subtracts its zero point, adds the column's bias, scales, rounds, adds the zero point
+    /// of `dst` and clips. Row `j` of `par` holds bias, multiplier (or binary32 scale) and right shift of column `j` as i32.
+    0x60 VxRequant "vx.requant" Vx { dst: DescRef, src: DescRef, par: DescRef, m: Count, n: Count, rounding: Rounding }
+    /// For each of `m` rows and `n` channels the maximum of `src` over its window: the columns of `src` are the window levels with
+    /// the channel as innermost level. Elements outside a window do not take part.
+    0x61 VxMaxPool "vx.maxpool" Vx { dst: DescRef, src: DescRef, m: Count, n: Count }
+    /// Adds two `m` x `n` views with rescaling. `par` holds the i32 bits of three binary32 scales: of `a`, of `b`, of `dst`.
+    0x62 VxAdd "vx.add" Vx { dst: DescRef, a: DescRef, b: DescRef, par: DescRef, m: Count, n: Count }
+    /// Occupies the vector unit for one cycle; carries waits and posts.
+    0x6f VxNop "vx.nop" Vx {}
+
+    /// Copies an `m` x `n` view from DRAM to an on-chip memory, converting the format and filling elements outside a window.
+    0x80 Ld "ld" Ld { dst: DescRef, src: DescRef, m: Count, n: Count }
+    /// Occupies the load DMA for one cycle; carries waits and posts.
+    0x8f LdNop "ld.nop" Ld {}
+    /// Copies an `m` x `n` view from an on-chip memory to DRAM, converting the format.
+    0x90 St "st" St { dst: DescRef, src: DescRef, m: Count, n: Count }
+    /// Occupies the store DMA for one cycle; carries waits and posts.
+    0x9f StNop "st.nop" St {}
+}
+
+impl Op {
+    /// The unit that executes it.
+    pub fn unit(&self) -> Unit {
+        self.info().unit
+    }
+
+    /// Its name in assembly.
+    pub fn mnemonic(&self) -> &'static str {
+        self.info().mnemonic
+    }
+}
+
+/// The row with this mnemonic.
+pub fn opcode_by_mnemonic(mnemonic: &str) -> Option<&'static OpcodeInfo> {
+    OPCODES.iter().find(|row| row.mnemonic == mnemonic)
+}
+
+impl Instruction {
+    /// The instruction with these tokens.
+    pub fn with(self, tokens: Tokens) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// The instruction's word.
+    ///
+    /// # Errors
+    /// If an operand does not fit its field or the tokens are not canonical.
+    pub fn encode(&self) -> Result<u128, EncodeError> {
+        if !self.tokens.is_canonical() {
+            return Err(EncodeError::TokenOrder);
+        }
+        let mut writer = BitWriter::default();
+        writer.put(u128::from(self.op.info().opcode), OPCODE_BITS);
+        for token in self.tokens.waits.iter().chain(&self.tokens.posts) {
+            writer.put(token.map_or(0, |t| t.index() as u128 + 1), TOKEN_FIELD_BITS);
+        }
+        self.op.write(&mut writer)?;
+        Ok(writer.finish())
+    }
+
+    /// The instruction of a word. Every word that decodes encodes back to itself.
+    ///
+    /// # Errors
+    /// If the opcode, a field or a token has no meaning, or a reserved bit is set.
+    pub fn decode(word: u128) -> Result<Self, DecodeError> {
+        let mut reader = BitReader::new(word);
+        let opcode = reader.take(OPCODE_BITS) as u8;
+        let row = OPCODES
+            .iter()
+            .find(|row| row.opcode == opcode)
+            .ok_or(DecodeError::Opcode { opcode })?;
+        let bad_token = DecodeError::Token { mnemonic: row.mnemonic };
+        let mut token = || match reader.take(TOKEN_FIELD_BITS) {
+            0 => Ok(None),
+            field => Token::new(field as u8 - 1).map(Some).ok_or(bad_token),
+        };
+        let tokens = Tokens {
+            waits: [token()?, token()?],
+            posts: [token()?, token()?],
+        };
+        if !tokens.is_canonical() {
+            return Err(bad_token);
+        }
+        let op = Op::read(opcode, &mut reader)?;
+        if reader.rest() != 0 {
+            return Err(DecodeError::Reserved { mnemonic: row.mnemonic });
+        }
+        Ok(Self { op, tokens })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_where_the_table_says() {
+        let instruction = Instruction::from(Op::MxWload {
+            w: Desc::at(3).into(),
+            k: 16.into(),
+            n: Reg::at(5).into(),
+        });
+        let word = instruction.encode().unwrap();
+        let k = &instruction.op.info().operands[1];
+        assert_eq!((k.name, k.low_bit, k.bits), ("k", 38, 25));
+        assert_eq!(word >> k.low_bit & ((1 << k.bits) - 1), 16 << 1);
+        assert_eq!(Instruction::decode(word), Ok(instruction));
+    }
+
+    #[test]
+    fn reserved_bits_and_unknown_opcodes_are_refused() {
+        let word = Instruction::from(Op::Halt {}).encode().unwrap();
+        assert!(matches!(
+            Instruction::decode(word | 1 << 127),
+            Err(DecodeError::Reserved { .. })
+        ));
+        assert!(matches!(
+            Instruction::decode(0xff),
+            Err(DecodeError::Opcode { opcode: 0xff })
+        ));
+        assert!(matches!(
+            Instruction::decode(word | 31 << 8),
+            Err(DecodeError::Token { .. })
+        ));
+    }
+
+    #[test]
+    fn an_operand_out_of_range_is_named() {
+        let too_wide = Instruction::from(Op::MxWload {
+            w: Desc::at(3).into(),
+            k: (1 << 24).into(),
+            n: 1.into(),
+        });
+        let message = too_wide.encode().unwrap_err().to_string();
+        assert!(
+            message.contains("`k` of `mx.wload`") && message.contains("16777215"),
+            "{message}"
+        );
+    }
+}

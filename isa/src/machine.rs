@@ -1,0 +1,371 @@
+//! Machine descriptions: everything about a machine that a user may vary, in RON.
+
+use crate::diagnostic::{Diagnostic, Place};
+use crate::dram::DramStandard;
+use crate::energy::Node;
+use crate::hash::stable_hash;
+use serde::{Deserialize, Serialize};
+
+/// How far the array overlaps the phases of consecutive tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// Weight load, stream and drain of a tile all end before the next tile starts.
+    None,
+    /// The next tile's weights load while this one streams, and streams follow each other without waiting for the drain.
+    Full,
+}
+
+/// An on-chip memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sram {
+    /// Capacity in KiB.
+    pub capacity_kib: u32,
+}
+
+impl Sram {
+    /// Capacity in bytes.
+    pub fn capacity_bytes(&self) -> u64 {
+        u64::from(self.capacity_kib) * 1024
+    }
+}
+
+/// The vector unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VectorUnit {
+    /// Elements that it processes per cycle.
+    pub n_lanes: u32,
+}
+
+/// The off-chip memory and the way to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DramSystem {
+    /// Standard and speed grade.
+    pub standard: DramStandard,
+    /// Independent channels; consecutive bursts go to consecutive channels.
+    pub n_channels: u32,
+    /// Capacity in MiB, over all channels.
+    pub capacity_mib: u32,
+    /// Bursts that one DMA unit may have under way.
+    pub max_outstanding: u32,
+}
+
+/// A machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineDescription {
+    /// Name for reports.
+    pub name: String,
+    /// Rows of the PE array: the reduction dimension of a weight tile.
+    pub rows: u32,
+    /// Columns of the PE array: the output channels of a weight tile.
+    pub cols: u32,
+    /// Overlap of tiles.
+    pub overlap: Overlap,
+    /// Core clock in MHz.
+    pub clock_mhz: u32,
+    /// Instructions that each unit's queue holds.
+    pub queue_depth: u32,
+    /// Scratchpad.
+    pub spm: Sram,
+    /// Accumulators, 32 bits each.
+    pub acc: Sram,
+    /// Vector unit.
+    pub vector: VectorUnit,
+    /// Off-chip memory.
+    pub dram: DramSystem,
+    /// Technology node, which chooses the energy table.
+    pub node: Node,
+}
+
+/// A shipped machine description.
+struct Preset {
+    name: &'static str,
+    text: &'static str,
+}
+
+const PRESETS: &[Preset] = &[
+    Preset {
+        name: "tiny4x4",
+        text: include_str!("presets/tiny4x4.ron"),
+    },
+    Preset {
+        name: "edge16x16",
+        text: include_str!("presets/edge16x16.ron"),
+    },
+    Preset {
+        name: "mid32x32",
+        text: include_str!("presets/mid32x32.ron"),
+    },
+    Preset {
+        name: "big128x128",
+        text: include_str!("presets/big128x128.ron"),
+    },
+];
+
+/// Names of the shipped machines.
+pub fn preset_names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|preset| preset.name)
+}
+
+/// The RON text of a shipped machine, with its comments.
+pub fn preset_text(name: &str) -> Option<&'static str> {
+    PRESETS
+        .iter()
+        .find(|preset| preset.name == name)
+        .map(|preset| preset.text)
+}
+
+/// A shipped machine.
+pub fn preset(name: &str) -> Option<MachineDescription> {
+    let text = preset_text(name)?;
+    Some(MachineDescription::from_ron(text, name).expect("shipped machine descriptions are tested to be valid"))
+}
+
+/// Largest number of rows or columns, which keeps every cycle formula far from overflow.
+pub const MAX_SIDE: u32 = 1024;
+
+impl MachineDescription {
+    /// Reads and checks a description.
+    ///
+    /// # Errors
+    /// The place of a syntax error, or every reason why the values make no machine, at once.
+    pub fn from_ron(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
+        let description: Self = ron::from_str(text).map_err(|error| {
+            let position = error.span.start;
+            let (line, column) = (position.line as u32, position.col as u32);
+            let line_text = text
+                .lines()
+                .nth(position.line.saturating_sub(1))
+                .unwrap_or("")
+                .to_owned();
+            let place = Place {
+                file: file.to_owned(),
+                line,
+                column,
+                length: 1,
+                text: line_text,
+            };
+            vec![
+                Diagnostic::error("M0001", format!("this is no machine description: {}", error.code))
+                    .at(place)
+                    .help("`systole machine show edge16x16` prints a complete one to start from"),
+            ]
+        })?;
+        let problems = description.problems();
+        if problems.is_empty() {
+            Ok(description)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The description as RON.
+    pub fn to_ron(&self) -> String {
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default())
+            .expect("plain data of known types serializes")
+    }
+
+    /// Every reason why the values make no machine; empty if they do.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        let range = |name: &str, value: u32, lo: u32, hi: u32, why: &str| {
+            (value < lo || value > hi).then(|| {
+                Diagnostic::error("M0002", format!("`{name}` is {value}, which is outside {lo}..={hi}"))
+                    .because(why.to_owned())
+                    .help(format!("choose `{name}` between {lo} and {hi}"))
+            })
+        };
+        let mut problems: Vec<Diagnostic> = [
+            range(
+                "rows",
+                self.rows,
+                1,
+                MAX_SIDE,
+                "an array has at least one PE, and the dashboard draws at most 1024 a side",
+            ),
+            range(
+                "cols",
+                self.cols,
+                1,
+                MAX_SIDE,
+                "an array has at least one PE, and the dashboard draws at most 1024 a side",
+            ),
+            range(
+                "clock_mhz",
+                self.clock_mhz,
+                1,
+                10_000,
+                "the clock converts DRAM time into core cycles",
+            ),
+            range(
+                "queue_depth",
+                self.queue_depth,
+                1,
+                1024,
+                "each unit needs room for the instruction that it runs next",
+            ),
+            range(
+                "spm.capacity_kib",
+                self.spm.capacity_kib,
+                1,
+                1 << 20,
+                "operands are streamed from the scratchpad",
+            ),
+            range(
+                "acc.capacity_kib",
+                self.acc.capacity_kib,
+                1,
+                1 << 20,
+                "results of the array go to the accumulators",
+            ),
+            range(
+                "vector.n_lanes",
+                self.vector.n_lanes,
+                1,
+                4096,
+                "results are requantized by the vector unit",
+            ),
+            range(
+                "dram.n_channels",
+                self.dram.n_channels,
+                1,
+                64,
+                "programs and tensors live in DRAM",
+            ),
+            range(
+                "dram.capacity_mib",
+                self.dram.capacity_mib,
+                1,
+                1 << 20,
+                "programs and tensors live in DRAM",
+            ),
+            range(
+                "dram.max_outstanding",
+                self.dram.max_outstanding,
+                1,
+                1024,
+                "a DMA unit needs room for one burst",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !self.dram.n_channels.is_power_of_two() {
+            problems.push(
+                Diagnostic::error(
+                    "M0003",
+                    format!(
+                        "`dram.n_channels` is {}, which is no power of two",
+                        self.dram.n_channels
+                    ),
+                )
+                .because("the channel is a bit field of the address")
+                .help(format!(
+                    "choose {} or {}",
+                    self.dram.n_channels.next_power_of_two() / 2,
+                    self.dram.n_channels.next_power_of_two()
+                )),
+            );
+        }
+        if self.name.trim().is_empty() {
+            problems.push(
+                Diagnostic::error("M0004", "`name` is empty")
+                    .because("reports and program files refer to a machine by name"),
+            );
+        }
+        problems
+    }
+
+    /// Hash of every field but the name: programs carry it, so that they are not run on another machine by mistake.
+    pub fn hash(&self) -> u64 {
+        let nameless = Self {
+            name: String::new(),
+            ..self.clone()
+        };
+        stable_hash(
+            ron::to_string(&nameless)
+                .expect("plain data of known types serializes")
+                .as_bytes(),
+        )
+    }
+
+    /// The fields in which two descriptions differ, as `field: here, there`.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let (mine, theirs) = (self.to_ron(), other.to_ron());
+        mine.lines()
+            .zip(theirs.lines())
+            .filter(|(a, b)| a != b)
+            .map(|(a, b)| format!("{} here, {} there", a.trim(), b.trim()))
+            .collect()
+    }
+
+    /// Multiply-accumulates per cycle with every PE busy, at 8 x 8 bits.
+    pub fn peak_macs_per_cycle(&self) -> u64 {
+        u64::from(self.rows) * u64::from(self.cols)
+    }
+
+    /// Peak DRAM bandwidth in bytes per core cycle, all channels together.
+    pub fn peak_dram_bytes_per_cycle(&self) -> f64 {
+        let timing = self.dram.standard.timing();
+        let per_ps = timing.burst_bytes as f64 / (timing.burst_clocks as f64 * timing.clock_ps as f64);
+        per_ps * f64::from(self.dram.n_channels) * 1e6 / f64::from(self.clock_mhz)
+    }
+
+    /// Length of a core cycle in picoseconds.
+    pub fn clock_ps(&self) -> f64 {
+        1e6 / f64::from(self.clock_mhz)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_machines_are_valid_and_named_as_their_preset() {
+        for name in preset_names() {
+            assert_eq!(preset(name).unwrap().name, name);
+        }
+    }
+
+    #[test]
+    fn all_reasons_come_at_once() {
+        let mut description = preset("edge16x16").unwrap();
+        (description.rows, description.clock_mhz, description.dram.n_channels) = (0, 0, 3);
+        let problems = MachineDescription::from_ron(&description.to_ron(), "m.ron").unwrap_err();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    #[test]
+    fn a_syntax_error_has_a_place_and_an_unknown_field_is_refused() {
+        let problems = MachineDescription::from_ron("(name: \"x\",\n rows: oops)", "m.ron").unwrap_err();
+        assert_eq!(problems[0].place.as_ref().unwrap().line, 2);
+        let typo = preset_text("tiny4x4").unwrap().replace("rows:", "rwos:");
+        assert!(
+            MachineDescription::from_ron(&typo, "m.ron").unwrap_err()[0]
+                .message
+                .contains("rwos")
+        );
+    }
+
+    #[test]
+    fn a_description_survives_a_round_trip_and_its_hash_ignores_the_name() {
+        let description = preset("big128x128").unwrap();
+        let mut again = MachineDescription::from_ron(&description.to_ron(), "m.ron").unwrap();
+        assert_eq!(again, description);
+        again.name = "other".into();
+        assert_eq!(again.hash(), description.hash());
+        again.rows = 64;
+        assert_ne!(again.hash(), description.hash());
+        assert_eq!(
+            again.differences(&description),
+            [
+                "name: \"other\", here, name: \"big128x128\", there",
+                "rows: 64, here, rows: 128, there"
+            ]
+        );
+    }
+}
