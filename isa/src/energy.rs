@@ -88,6 +88,25 @@ impl Node {
     }
 }
 
+/// Area of one PE at 45 nm in square micrometres: an 8-bit multiplier (282), a 32-bit adder (137; both Horowitz, ISSCC 2014, as
+/// reproduced in Hennessy and Patterson, 6th edition, Fig. 1.13) and 48 register bits (5.98 each, Aladdin tables, 40 nm).
+const PE_AREA_UM2: f64 = 282.0 + 137.0 + 48.0 * 5.98;
+
+/// Area estimate in square millimetres: PEs, scratchpad and accumulators. SRAM area per MiB is CACTI 7's with a 64-bit port, by node
+/// interpolation below 32 nm; logic shrinks by the same ratio. Sequencer, vector unit, DMA and wiring are left out.
+pub fn area_mm2(machine: &MachineDescription) -> f64 {
+    let sram_mm2_per_mib = match machine.node {
+        Node::N45 => 3.26283,
+        Node::N28 => 1.301564,
+        Node::N16 => 0.566152,
+        Node::N7 => 0.247692,
+    };
+    let logic_shrink = sram_mm2_per_mib / 3.26283;
+    let n_pes = f64::from(machine.rows) * f64::from(machine.cols);
+    let sram_mib = f64::from(machine.spm.capacity_kib + machine.acc.capacity_kib) / 1024.0;
+    n_pes * PE_AREA_UM2 * 1e-6 * logic_shrink + sram_mib * sram_mm2_per_mib
+}
+
 /// What one event costs on one machine, in femtojoules, and what a cycle costs whatever happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventEnergy {

@@ -469,6 +469,20 @@ pub fn opcode_by_mnemonic(mnemonic: &str) -> Option<&'static OpcodeInfo> {
     OPCODES.iter().find(|row| row.mnemonic == mnemonic)
 }
 
+/// The row with this opcode.
+pub fn opcode_info(opcode: u8) -> Option<&'static OpcodeInfo> {
+    const ROWS: [Option<&OpcodeInfo>; 256] = {
+        let mut rows = [None; 256];
+        let mut i = 0;
+        while i < OPCODES.len() {
+            rows[OPCODES[i].opcode as usize] = Some(&OPCODES[i]);
+            i += 1;
+        }
+        rows
+    };
+    ROWS[usize::from(opcode)]
+}
+
 impl Instruction {
     /// The instruction with these tokens.
     pub fn with(self, tokens: Tokens) -> Self {
@@ -499,10 +513,7 @@ impl Instruction {
     pub fn decode(word: u128) -> Result<Self, DecodeError> {
         let mut reader = BitReader::new(word);
         let opcode = reader.take(OPCODE_BITS) as u8;
-        let row = OPCODES
-            .iter()
-            .find(|row| row.opcode == opcode)
-            .ok_or(DecodeError::Opcode { opcode })?;
+        let row = opcode_info(opcode).ok_or(DecodeError::Opcode { opcode })?;
         let bad_token = DecodeError::Token { mnemonic: row.mnemonic };
         let mut token = || match reader.take(TOKEN_FIELD_BITS) {
             0 => Ok(None),

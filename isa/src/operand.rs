@@ -66,6 +66,17 @@ pub enum OperandKind {
     Choice(&'static [&'static str]),
 }
 
+impl OperandKind {
+    /// Smallest and largest integer that may be written, where an integer may.
+    pub const fn range(self) -> Option<(i64, i64)> {
+        match self {
+            Self::Val { bits, signed } | Self::Imm { bits, signed } => Some(range_of(bits, signed)),
+            Self::Target => Some(range_of(Target::BITS, false)),
+            _ => None,
+        }
+    }
+}
+
 /// An operand without its Rust type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperandValue {
@@ -370,7 +381,25 @@ macro_rules! choice {
     }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name { $($(#[$vmeta])* #[serde(rename = $word)] $variant = $code),+ }
+        #[serde(try_from = "String", into = "String")]
+        pub enum $name { $($(#[$vmeta])* $variant = $code),+ }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.word().to_owned()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+            fn try_from(word: String) -> Result<Self, String> {
+                Self::ALL
+                    .iter()
+                    .find(|value| value.word() == word)
+                    .copied()
+                    .ok_or_else(|| format!("`{word}` is none of {}", Self::WORDS.join(", ")))
+            }
+        }
 
         impl $name {
             /// Every variant, in the order of its code.

@@ -1,0 +1,35 @@
+//! Cycle-level simulator: a program on a machine becomes values, time, bandwidth and energy.
+//!
+//! Two halves that know nothing of each other meet in [`machine::Machine`]: [`exec`] computes what an instruction does and
+//! knows no cycle; the units in this module know sizes and addresses and never a tensor value. The only thing that moves time is
+//! [`Machine::advance_to`].
+
+mod access;
+pub mod activity;
+pub mod counts;
+mod dma;
+mod dram;
+pub mod energy;
+mod exec;
+pub mod fault;
+pub mod history;
+pub mod host;
+pub mod machine;
+pub mod memory;
+mod mx;
+pub mod observer;
+pub mod pe_view;
+mod race;
+pub mod report;
+mod sequencer;
+mod vx;
+mod work;
+
+pub use activity::{Activity, BusyKind, StallReason, UnitStatus};
+pub use counts::EventCounts;
+pub use fault::{Fault, FaultKind};
+pub use history::History;
+pub use machine::{LoadError, Machine, Mode, Status};
+pub use observer::{Event, Observer};
+pub use pe_view::{PeCell, PeState, PeView};
+pub use report::Report;

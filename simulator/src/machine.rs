@@ -1,0 +1,383 @@
+//! The machine: one state, and the one function that moves time.
+//!
+//! Between two events every unit is in one constant status, so time jumps from event to event. Within the cycle of an event the order
+//! is fixed: work completes, the sequencer executes, units start what they can. Nothing outside a state decides what happens next, so
+//! a run may be split anywhere without changing it.
+
+use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
+use crate::counts::{EventCounts, static_counts};
+use crate::dma::{Transfer, bursts_of};
+use crate::dram::{Dram, DramParameters};
+use crate::exec::{self, Memories};
+use crate::fault::{Fault, FaultKind, Wait};
+use crate::memory::PagedMemory;
+use crate::mx::{MxState, Shadow, Start};
+use crate::observer::{Event, Observer};
+use crate::race::{self, Access};
+use crate::sequencer::{Effect, Sequencer, Surroundings};
+use crate::vx::{self, VxInFlight};
+use crate::work::{self, Dispatched, Work};
+use std::collections::VecDeque;
+use std::hash::Hash;
+use std::sync::Arc;
+use systole_isa::hash::StableHasher;
+use systole_isa::operand::{N_TOKENS, PerfCounter, Space, Token};
+use systole_isa::{Diagnostic, Instruction, MachineDescription, Program, Tokens, Unit};
+
+mod step;
+
+/// Marks take no time; so that a program cannot stand still, only this many run in one cycle.
+const MAX_MARKS_PER_CYCLE: u32 = 64;
+
+/// Whether a run computes values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Values and time.
+    Full,
+    /// Time only; memories stay as they are and zero operands are not counted.
+    TimingOnly,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It goes on.
+    Running,
+    /// It ended with `halt`.
+    Halted,
+    /// It ended with a fault.
+    Faulted(Fault),
+}
+
+/// Why a program does not start on a machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LoadError(pub Diagnostic);
+
+/// What happened in one layer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LayerStats {
+    /// Events of its instructions.
+    pub counts: EventCounts,
+    /// Busy cycles of each unit for its instructions, by [`Unit::index`].
+    pub busy: [u64; Unit::ALL.len()],
+    /// Cycle in which its last instruction so far was completed.
+    pub end: u64,
+}
+
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct State {
+    now: u64,
+    next_event: u64,
+    status: Status,
+    sequencer: Sequencer,
+    tokens: [u32; N_TOKENS],
+    /// Queues by [`Unit::index`]; the sequencer's stays empty.
+    queues: [VecDeque<Dispatched>; Unit::ALL.len()],
+    transfers: [Option<Transfer>; 2],
+    pub(crate) mx: MxState,
+    vx: Option<VxInFlight>,
+    dram_timing: Dram,
+    pub(crate) memories: Memories,
+    statuses: [UnitStatus; Unit::ALL.len()],
+    cycles: [ActivityCycles; Unit::ALL.len()],
+    layers: Vec<LayerStats>,
+    /// One past the highest scratchpad byte touched so far.
+    spm_peak_bytes: u64,
+}
+
+/// A program on a machine at one instant. A clone is a snapshot and shares memory pages with its original.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    program: Arc<Program>,
+    description: Arc<MachineDescription>,
+    dram_parameters: DramParameters,
+    mode: Mode,
+    pub(crate) state: State,
+}
+
+impl Machine {
+    /// Puts a program at its entry, with its constants in DRAM.
+    ///
+    /// # Errors
+    /// If the program was made for another machine or its DRAM does not fit.
+    pub fn new(program: Arc<Program>, description: Arc<MachineDescription>, mode: Mode) -> Result<Self, LoadError> {
+        check_fit(&program, &description)?;
+        let dram_parameters = DramParameters::of(&description);
+        let mut dram = PagedMemory::new(program.dram_bytes);
+        for segment in &program.segments {
+            dram.write(segment.address, &segment.bytes);
+        }
+        let memories = Memories {
+            spm: PagedMemory::new(description.spm.capacity_bytes()),
+            acc: PagedMemory::new(description.acc.capacity_bytes()),
+            dram,
+        };
+        let state = State {
+            now: 0,
+            next_event: 0,
+            status: Status::Running,
+            sequencer: Sequencer::new(program.entry),
+            tokens: [0; N_TOKENS],
+            queues: Default::default(),
+            transfers: [None, None],
+            mx: MxState::new(),
+            vx: None,
+            dram_timing: Dram::new(&dram_parameters),
+            memories,
+            statuses: [UnitStatus::START; Unit::ALL.len()],
+            cycles: Default::default(),
+            layers: vec![LayerStats::default(); program.marks.len() + 1],
+            spm_peak_bytes: 0,
+        };
+        Ok(Self { program, description, dram_parameters, mode, state })
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// The machine's description.
+    pub fn description(&self) -> &Arc<MachineDescription> {
+        &self.description
+    }
+
+    /// Whether values are computed.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The current cycle: everything before it has happened.
+    pub fn now(&self) -> u64 {
+        self.state.now
+    }
+
+    /// Where the run stands.
+    pub fn status(&self) -> &Status {
+        &self.state.status
+    }
+
+    /// The sequencer's next instruction.
+    pub fn pc(&self) -> u32 {
+        self.state.sequencer.pc
+    }
+
+    /// The scalar registers.
+    pub fn registers(&self) -> &[i64] {
+        &self.state.sequencer.registers
+    }
+
+    /// The token counters.
+    pub fn tokens(&self) -> &[u32] {
+        &self.state.tokens
+    }
+
+    /// What a unit does now.
+    pub fn unit_status(&self, unit: Unit) -> UnitStatus {
+        self.state.statuses[unit.index()]
+    }
+
+    /// Number of instructions that wait in a unit's queue.
+    pub fn queue_length(&self, unit: Unit) -> usize {
+        self.state.queues[unit.index()].len()
+    }
+
+    /// Cycles of a unit by activity, up to now; they sum to [`Self::now`].
+    pub fn unit_cycles(&self, unit: Unit) -> ActivityCycles {
+        let mut cycles = self.state.cycles[unit.index()].clone();
+        let status = self.unit_status(unit);
+        cycles.add(status.activity, self.state.now - status.since);
+        cycles
+    }
+
+    /// What happened per layer slot: index 0 before the first mark, else one more than the mark's id.
+    pub fn layers(&self) -> &[LayerStats] {
+        &self.state.layers
+    }
+
+    /// Events of all layers.
+    pub fn counts(&self) -> EventCounts {
+        let mut counts = EventCounts::default();
+        self.state.layers.iter().for_each(|layer| counts.add(&layer.counts));
+        counts
+    }
+
+    /// One past the highest scratchpad byte that an instruction has touched so far.
+    pub fn spm_peak_bytes(&self) -> u64 {
+        self.state.spm_peak_bytes
+    }
+
+    /// One of the memories.
+    pub fn memory(&self, space: Space) -> &PagedMemory {
+        self.state.memories.of(space)
+    }
+
+    /// One of the memories, to prepare a run.
+    pub fn memory_mut(&mut self, space: Space) -> &mut PagedMemory {
+        self.state.memories.of_mut(space)
+    }
+
+    /// Hash of the whole state: equal states have equal hashes on every host.
+    pub fn state_hash(&self) -> u64 {
+        let mut hasher = StableHasher::default();
+        self.state.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Advances by one cycle.
+    pub fn step_cycle(&mut self, observer: &mut impl Observer) {
+        self.advance_to(self.state.now.saturating_add(1), observer);
+    }
+
+    /// Runs until the program ends or `limit` is reached.
+    pub fn run(&mut self, limit: u64, observer: &mut impl Observer) -> &Status {
+        self.advance_to(limit, observer);
+        &self.state.status
+    }
+
+    /// Moves time to `target`, or to the end of the program if that comes first. The only function that moves time.
+    pub fn advance_to(&mut self, target: u64, observer: &mut impl Observer) {
+        while self.state.status == Status::Running && self.state.next_event < target {
+            self.state.now = self.state.next_event;
+            if let Err(fault) = self.process(observer) {
+                self.state.status = Status::Faulted(fault);
+                self.finish(observer);
+            }
+        }
+        if self.state.status == Status::Running {
+            self.state.now = self.state.now.max(target);
+        }
+    }
+
+    fn fault(&self, kind: FaultKind, pc: u32) -> Fault {
+        Fault { kind, pc, cycle: self.state.now }
+    }
+
+    /// Everything that happens in the cycle of an event.
+    fn process(&mut self, observer: &mut impl Observer) -> Result<(), Fault> {
+        self.complete(observer)?;
+        let sequencer_activity = self.run_sequencer(observer)?;
+        let mut started = false;
+        for unit in [Unit::Ld, Unit::St, Unit::Mx, Unit::Vx] {
+            while self.start_head(unit)? {
+                started = true;
+            }
+        }
+        if self.state.status == Status::Halted {
+            self.finish(observer);
+            return Ok(());
+        }
+        self.update_statuses(sequencer_activity, observer);
+        // A queue place that became free lets a stalled sequencer go on in the next cycle.
+        let retry = started && matches!(sequencer_activity, Activity::Stalled(_));
+        self.state.next_event = self.next_event(sequencer_activity, retry);
+        if self.state.next_event == u64::MAX {
+            return Err(self.deadlock());
+        }
+        Ok(())
+    }
+
+    fn next_event(&self, sequencer_activity: Activity, retry: bool) -> u64 {
+        let state = &self.state;
+        let max_outstanding = self.description.dram.max_outstanding as usize;
+        let sequencer = match sequencer_activity {
+            Activity::Busy(_) => Some(state.sequencer.ready_at),
+            _ => retry.then_some(state.now + 1),
+        };
+        let transfers = state.transfers.iter().flatten().map(|t| t.next_event(max_outstanding));
+        transfers
+            .chain(state.mx.next_event(state.now))
+            .chain(state.vx.as_ref().map(|vx| vx.done_at))
+            .chain(sequencer)
+            .min()
+            .map_or(u64::MAX, |at| at.max(state.now + 1))
+    }
+
+    /// Closes every unit's current span at the end of the program.
+    fn finish(&mut self, observer: &mut impl Observer) {
+        self.state.next_event = u64::MAX;
+        for unit in Unit::ALL {
+            self.close_span(unit, UnitStatus { since: self.state.now, ..UnitStatus::START }, observer);
+        }
+    }
+
+    fn deadlock(&self) -> Fault {
+        let sequencer = &self.state.sequencer;
+        let mut waits: Vec<Wait> = Unit::ALL
+            .iter()
+            .filter_map(|&unit| {
+                let head = self.state.queues[unit.index()].front()?;
+                Some(Wait { unit, pc: head.pc, tokens: self.missing_tokens(&head.tokens) })
+            })
+            .collect();
+        let tokens = self.program.code.get(sequencer.pc as usize).map_or(vec![], |i| self.missing_tokens(&i.tokens));
+        waits.insert(0, Wait { unit: Unit::Seq, pc: sequencer.pc, tokens });
+        let pc = waits.iter().find(|wait| !wait.tokens.is_empty()).map_or(sequencer.pc, |wait| wait.pc);
+        self.fault(FaultKind::Deadlock { waits }, pc)
+    }
+
+    fn missing_tokens(&self, tokens: &Tokens) -> Vec<Token> {
+        let mut left = self.state.tokens;
+        let mut missing = Vec::new();
+        for &token in tokens.waits.iter().flatten() {
+            match left[token.index()].checked_sub(1) {
+                Some(rest) => left[token.index()] = rest,
+                None => missing.push(token),
+            }
+        }
+        missing
+    }
+
+    fn take_tokens(&mut self, tokens: &Tokens) {
+        for token in tokens.waits.iter().flatten() {
+            self.state.tokens[token.index()] -= 1;
+        }
+    }
+
+    fn post_tokens(&mut self, tokens: &Tokens) {
+        for token in tokens.posts.iter().flatten() {
+            let counter = &mut self.state.tokens[token.index()];
+            *counter = counter.saturating_add(1);
+        }
+    }
+
+    fn all_units_idle(&self) -> bool {
+        let s = &self.state;
+        s.queues.iter().all(VecDeque::is_empty)
+            && s.transfers.iter().all(Option::is_none)
+            && s.mx.in_flight.is_empty()
+            && s.vx.is_none()
+    }
+}
+
+fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), LoadError> {
+    if let Some(wanted) = &program.machine
+        && wanted.hash != description.hash()
+    {
+        let mut message = format!("this program was made for the machine `{}`, not for `{}`", wanted.name, description.name);
+        if let Some(other) = systole_isa::machine::preset(&wanted.name)
+            && other.hash() == wanted.hash
+        {
+            message = format!("{message}: {}", other.differences(description).join("; "));
+        }
+        return Err(LoadError(
+            Diagnostic::error("S0010", message)
+                .because("tile sizes, addresses and loops are fixed when a program is made")
+                .help(format!("run it with `--machine {}`, or compile the model for `{}`", wanted.name, description.name)),
+        ));
+    }
+    let capacity = u64::from(description.dram.capacity_mib) << 20;
+    if program.dram_bytes > capacity {
+        let message = format!("the program needs {} bytes of DRAM; `{}` has {capacity}", program.dram_bytes, description.name);
+        return Err(LoadError(Diagnostic::error("S0011", message).help("raise `dram.capacity_mib` in the machine description")));
+    }
+    let outside = program.segments.iter().find(|segment| {
+        segment.address.checked_add(segment.bytes.len() as u64).is_none_or(|end| end > program.dram_bytes)
+    });
+    if let Some(segment) = outside {
+        let message = format!("segment `{}` reaches beyond the {} bytes that the program reserves", segment.name, program.dram_bytes);
+        return Err(LoadError(Diagnostic::error("S0012", message).help("raise the program's DRAM size")));
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The stream of typed events that a run emits. Observers receive references and cannot change the run.
+
+use crate::activity::Activity;
+use crate::counts::EventCounts;
+use systole_isa::Unit;
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A unit was in one status from `start` to `end`.
+    Span {
+        /// The unit.
+        unit: Unit,
+        /// What it did.
+        activity: Activity,
+        /// For which instruction.
+        pc: Option<u32>,
+        /// Layer slot: 0 before the first mark, else one more than the mark's id.
+        layer: u32,
+        /// First cycle.
+        start: u64,
+        /// One past the last cycle.
+        end: u64,
+    },
+    /// An instruction was completed.
+    Completed {
+        /// The unit.
+        unit: Unit,
+        /// The instruction.
+        pc: u32,
+        /// Layer slot.
+        layer: u32,
+        /// Cycle in which it started.
+        start: u64,
+        /// Cycle in which its results stand.
+        end: u64,
+        /// What it did.
+        counts: EventCounts,
+    },
+}
+
+/// A receiver of events.
+pub trait Observer {
+    /// Receives an event. Spans of one unit come in order; spans of different units interleave.
+    fn event(&mut self, event: &Event);
+}
+
+/// Nobody watches.
+impl Observer for () {
+    fn event(&mut self, _: &Event) {}
+}
+
+/// An observer that calls a closure.
+pub struct Watch<F>(pub F);
+
+impl<F: FnMut(&Event)> Observer for Watch<F> {
+    fn event(&mut self, event: &Event) {
+        (self.0)(event);
+    }
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn event(&mut self, event: &Event) {
+        self.0.event(event);
+        self.1.event(event);
+    }
+}
+
+impl<A: Observer> Observer for &mut A {
+    fn event(&mut self, event: &Event) {
+        (**self).event(event);
+    }
+}

@@ -1,0 +1,330 @@
+//! The report of a run: what the human table and the JSON object are made of.
+
+use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason};
+use crate::counts::EventCounts;
+use crate::energy::{ComponentsPj, EnergyModel, PowerProfile};
+use crate::machine::Machine;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use systole_isa::{MachineDescription, Program, Unit};
+
+/// What one layer did, over all inferences.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LayerTotals {
+    /// Cycles from the completion of the layer before to its own; these sum to the run's cycles.
+    pub cycles: u64,
+    /// Events.
+    pub counts: EventCounts,
+    /// Busy cycles by [`Unit::index`].
+    pub busy: [u64; Unit::ALL.len()],
+}
+
+/// Sums over inferences.
+#[derive(Clone, Debug)]
+pub struct RunTotals {
+    program: Arc<Program>,
+    description: Arc<MachineDescription>,
+    n_inferences: u64,
+    cycles: u64,
+    units: [ActivityCycles; Unit::ALL.len()],
+    /// By layer slot: 0 before the first mark, else one more than the mark's id.
+    layers: Vec<LayerTotals>,
+    spm_peak_bytes: u64,
+}
+
+impl RunTotals {
+    /// Nothing run yet.
+    pub fn new(program: Arc<Program>, description: Arc<MachineDescription>) -> Self {
+        let layers = vec![LayerTotals::default(); program.marks.len() + 1];
+        Self { program, description, n_inferences: 0, cycles: 0, units: Default::default(), layers, spm_peak_bytes: 0 }
+    }
+
+    /// Adds a machine that has run one inference, to its end or not.
+    pub fn add(&mut self, machine: &Machine) {
+        self.n_inferences += 1;
+        self.cycles += machine.now();
+        self.spm_peak_bytes = self.spm_peak_bytes.max(machine.spm_peak_bytes());
+        for unit in Unit::ALL {
+            self.units[unit.index()].merge(&machine.unit_cycles(unit));
+        }
+        for (slot, cycles) in layer_cycles(machine).into_iter().enumerate() {
+            let stats = &machine.layers()[slot];
+            let totals = &mut self.layers[slot];
+            totals.cycles += cycles;
+            totals.counts.add(&stats.counts);
+            totals.busy.iter_mut().zip(stats.busy).for_each(|(sum, busy)| *sum += busy);
+        }
+    }
+
+    /// Cycles of all inferences.
+    pub fn cycles(&self) -> u64 {
+        self.cycles
+    }
+
+    /// Events of all inferences.
+    pub fn counts(&self) -> EventCounts {
+        let mut counts = EventCounts::default();
+        self.layers.iter().for_each(|layer| counts.add(&layer.counts));
+        counts
+    }
+
+    /// The report. `profile` has observed one of the inferences.
+    pub fn report(&self, profile: &PowerProfile) -> Report {
+        let model = EnergyModel::of(&self.description);
+        let counts = self.counts();
+        let seconds = self.cycles as f64 / (f64::from(self.description.clock_mhz) * 1e6);
+        let energy = model.total(&counts, self.cycles);
+        let total_pj = energy.total().picojoules();
+        let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
+        Report {
+            program: ProgramSummary {
+                name: self.program.name.clone(),
+                instructions: self.program.code.len() as u64,
+                bytes: self.program.code_bytes(),
+                hash: format!("{:016x}", self.program.hash()),
+            },
+            machine: MachineSummary {
+                name: self.description.name.clone(),
+                hash: format!("{:016x}", self.description.hash()),
+            },
+            inferences: self.n_inferences,
+            cycles: self.cycles,
+            seconds,
+            macs: counts.macs,
+            macs_executed: counts.macs,
+            macs_skipped: 0,
+            macs_gated: counts.gated_macs,
+            utilization: ratio(counts.macs, self.cycles * self.description.peak_macs_per_cycle()),
+            dram: DramSummary {
+                read_bytes: counts.dram_read_bytes,
+                write_bytes: counts.dram_write_bytes,
+                bandwidth_bytes_per_second: (counts.dram_read_bytes + counts.dram_write_bytes) as f64
+                    / seconds.max(f64::MIN_POSITIVE),
+                row_hit_rate: ratio(counts.dram_row_hits, bursts),
+            },
+            spm: SpmSummary {
+                read_bytes: counts.spm_read_bytes,
+                write_bytes: counts.spm_write_bytes,
+                peak_bytes: self.spm_peak_bytes,
+            },
+            energy: EnergySummary {
+                total_pj,
+                by_component: energy.into(),
+                node: self.description.node.word().to_owned(),
+                uncertainty: "sources differ in their assumptions; totals are good to about a factor of two".to_owned(),
+            },
+            power: PowerSummary {
+                average_w: total_pj * 1e-12 / seconds.max(f64::MIN_POSITIVE),
+                peak_w: profile.peak_w(),
+                window_cycles: profile.window_cycles(),
+            },
+            area_mm2: systole_isa::energy::area_mm2(&self.description),
+            units: Unit::ALL.iter().map(|&unit| (unit.name(), UnitSummary::of(&self.units[unit.index()]))).collect(),
+            layers: self.layer_summaries(&model),
+        }
+    }
+
+    fn layer_summaries(&self, model: &EnergyModel) -> Vec<LayerSummary> {
+        let peak = self.description.peak_macs_per_cycle();
+        let summaries = self.layers.iter().enumerate().filter(|(_, layer)| layer.cycles > 0 || layer.counts.instructions > 0);
+        summaries
+            .map(|(slot, layer)| {
+                let mark = slot.checked_sub(1).and_then(|id| self.program.marks.get(id));
+                LayerSummary {
+                    name: mark.map_or_else(|| "(start)".to_owned(), |mark| mark.name.clone()),
+                    op: mark.map_or_else(|| "-".to_owned(), |mark| mark.op.clone()),
+                    cycles: layer.cycles,
+                    macs: layer.counts.macs,
+                    utilization: ratio(layer.counts.macs, layer.cycles * peak),
+                    dram_bytes: layer.counts.dram_read_bytes + layer.counts.dram_write_bytes,
+                    energy_pj: model.total(&layer.counts, layer.cycles).total().picojoules(),
+                    bound_by: bound_by(layer),
+                }
+            })
+            .collect()
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Cycles per layer slot: from the completion of the slot that ended before to its own completion. The rest of the run, up to the
+/// halt, belongs to the slot that ended last.
+fn layer_cycles(machine: &Machine) -> Vec<u64> {
+    let layers = machine.layers();
+    let mut by_end: Vec<usize> = (0..layers.len()).filter(|&slot| layers[slot].counts.instructions > 0).collect();
+    by_end.sort_by_key(|&slot| (layers[slot].end, slot));
+    let mut cycles = vec![0; layers.len()];
+    let mut before = 0;
+    for &slot in &by_end {
+        cycles[slot] = layers[slot].end - before;
+        before = layers[slot].end;
+    }
+    if let Some(&last) = by_end.last() {
+        cycles[last] += machine.now() - before;
+    }
+    cycles
+}
+
+/// The resource that was busy for the largest part of the layer; `control` if none was for half of it.
+fn bound_by(layer: &LayerTotals) -> &'static str {
+    let busy = |unit: Unit| layer.busy[unit.index()];
+    let resources =
+        [("compute", busy(Unit::Mx)), ("bandwidth", busy(Unit::Ld).max(busy(Unit::St))), ("vector", busy(Unit::Vx))];
+    let (name, cycles) = resources.into_iter().rev().max_by_key(|&(_, cycles)| cycles).unwrap_or(("control", 0));
+    if 2 * cycles < layer.cycles { "control" } else { name }
+}
+
+/// The program of a report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProgramSummary {
+    /// Its name.
+    pub name: String,
+    /// Number of instructions.
+    pub instructions: u64,
+    /// Bytes of code.
+    pub bytes: u64,
+    /// Hash of code and constants.
+    pub hash: String,
+}
+
+/// The machine of a report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MachineSummary {
+    /// Its name.
+    pub name: String,
+    /// Hash of its description.
+    pub hash: String,
+}
+
+/// Off-chip traffic.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DramSummary {
+    /// Bytes that load descriptors fetched.
+    pub read_bytes: u64,
+    /// Bytes that store descriptors wrote.
+    pub write_bytes: u64,
+    /// Read and written bytes over elapsed time.
+    pub bandwidth_bytes_per_second: f64,
+    /// Share of bursts that found their row open.
+    pub row_hit_rate: f64,
+}
+
+/// Scratchpad traffic.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SpmSummary {
+    /// Bytes that units read.
+    pub read_bytes: u64,
+    /// Bytes that units wrote.
+    pub write_bytes: u64,
+    /// One past the highest byte touched.
+    pub peak_bytes: u64,
+}
+
+/// Energy in picojoules.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EnergySummary {
+    /// All components.
+    pub total_pj: f64,
+    /// Each component.
+    pub by_component: ComponentsPj,
+    /// Technology node of the figures.
+    pub node: String,
+    /// How far to trust them.
+    pub uncertainty: String,
+}
+
+/// Power in watts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PowerSummary {
+    /// Energy over elapsed time.
+    pub average_w: f64,
+    /// Largest average over one window, of the first inference.
+    pub peak_w: f64,
+    /// Length of the window in cycles.
+    pub window_cycles: u64,
+}
+
+/// Cycles of one unit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UnitSummary {
+    /// Busy cycles by kind.
+    pub busy: BTreeMap<&'static str, u64>,
+    /// Stalled cycles by reason.
+    pub stall: BTreeMap<&'static str, u64>,
+    /// Idle cycles.
+    pub idle: u64,
+}
+
+impl UnitSummary {
+    fn of(cycles: &ActivityCycles) -> Self {
+        let entry = |activity: Activity| Some((activity.name(), cycles.of(activity))).filter(|&(_, n)| n > 0);
+        Self {
+            busy: BusyKind::ALL.iter().filter_map(|&kind| entry(Activity::Busy(kind))).collect(),
+            stall: StallReason::ALL.iter().filter_map(|&reason| entry(Activity::Stalled(reason))).collect(),
+            idle: cycles.of(Activity::Idle),
+        }
+    }
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerSummary {
+    /// Its name.
+    pub name: String,
+    /// Its operation.
+    pub op: String,
+    /// Cycles from the completion of the layer before to its own.
+    pub cycles: u64,
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Multiply-accumulates over cycles times peak.
+    pub utilization: f64,
+    /// Bytes read and written off chip.
+    pub dram_bytes: u64,
+    /// Energy of its events and of its cycles.
+    pub energy_pj: f64,
+    /// The resource that was busy longest.
+    pub bound_by: &'static str,
+}
+
+/// Everything that a run says about the machine. Values and comparisons are added by whoever holds the expected ones.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The program.
+    pub program: ProgramSummary,
+    /// The machine.
+    pub machine: MachineSummary,
+    /// Number of inferences; every total below is over all of them.
+    pub inferences: u64,
+    /// Core clock cycles.
+    pub cycles: u64,
+    /// Cycles over clock frequency.
+    pub seconds: f64,
+    /// Multiply-accumulates of the model.
+    pub macs: u64,
+    /// Those that the array performed, gated ones included.
+    pub macs_executed: u64,
+    /// Those that the array left out.
+    pub macs_skipped: u64,
+    /// Executed ones whose multiplier was gated because an operand was zero.
+    pub macs_gated: u64,
+    /// Executed multiply-accumulates over cycles times peak.
+    pub utilization: f64,
+    /// Off-chip traffic.
+    pub dram: DramSummary,
+    /// Scratchpad traffic.
+    pub spm: SpmSummary,
+    /// Energy.
+    pub energy: EnergySummary,
+    /// Power.
+    pub power: PowerSummary,
+    /// Area estimate in square millimetres.
+    pub area_mm2: f64,
+    /// Each unit's cycles; busy, stalled and idle sum to `cycles`.
+    pub units: BTreeMap<&'static str, UnitSummary>,
+    /// Layers in program order.
+    pub layers: Vec<LayerSummary>,
+}
