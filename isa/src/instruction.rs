@@ -428,7 +428,7 @@ instruction_table! {
     /// Streams rows `m0..m0+m` of `a`, columns `k0..` as many as the active tile has rows, less the zero point, through the active
     /// weights; row `i` of the product goes to row `i - m0` of the accumulator view `c`.
     0x41 MxMm "mx.mm" Mx { c: DescRef, a: DescRef, m0: Count, m: Count, k0: Count, mode: Accumulate, weights: Weights }
-    /// Occupies the array for one cycle; carries waits and posts.
+    /// Holds the instructions behind it until its tokens are there; posts when everything before it is done. Carries waits and posts.
     0x4f MxNop "mx.nop" Mx {}
 
     /// Requantizes the `m` x `n` view `src`: subtracts its zero point, adds the column's bias, scales, rounds, adds the zero point
@@ -471,7 +471,7 @@ pub fn opcode_by_mnemonic(mnemonic: &str) -> Option<&'static OpcodeInfo> {
 
 /// The row with this opcode.
 pub fn opcode_info(opcode: u8) -> Option<&'static OpcodeInfo> {
-    const ROWS: [Option<&OpcodeInfo>; 256] = {
+    static ROWS: [Option<&OpcodeInfo>; 256] = {
         let mut rows = [None; 256];
         let mut i = 0;
         while i < OPCODES.len() {

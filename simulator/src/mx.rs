@@ -53,13 +53,17 @@ impl MxState {
 
     /// Whether the ports and registers that `work` needs are free in cycle `now`.
     pub(crate) fn start(&self, machine: &MachineDescription, work: &Work, now: u64) -> Start {
-        let isolated = machine.overlap == Overlap::None || matches!(work, Work::Sync);
-        if isolated && !self.in_flight.is_empty() {
+        if machine.overlap == Overlap::None && !self.in_flight.is_empty() {
             return Start::Later;
         }
         let port_is_free = |loads: bool| {
             self.in_flight.iter().all(|other| {
-                matches!(*other.dispatched.work, Work::WeightLoad { .. }) != loads || other.port_free_at <= now
+                let holds_port = match *other.dispatched.work {
+                    Work::WeightLoad { .. } => loads,
+                    Work::MatMul { .. } => !loads,
+                    _ => false,
+                };
+                !holds_port || other.port_free_at <= now
             })
         };
         let ready = match work {
@@ -111,7 +115,8 @@ impl MxState {
                 let stream = latency::stream(*m).0.max(1);
                 (stream, stream + latency::drain(machine).0)
             }
-            _ => (1, 1),
+            // It follows what is under way without holding up what comes behind it.
+            _ => (1, self.in_flight.iter().map(|other| other.done_at - now).max().unwrap_or(1)),
         };
         let tile = self.active.clone();
         let in_flight =

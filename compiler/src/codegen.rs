@@ -1,0 +1,104 @@
+//! From a quantized graph to a program for one machine.
+//!
+//! Tensors get their place in DRAM, every operator becomes a [`stage::Stage`], and every stage becomes a page of code: descriptors, token
+//! credits, loops, a fence. Nothing but the machine description says what the target is.
+
+mod conv;
+mod elementwise;
+mod emitter;
+mod lower;
+mod stage;
+mod tiling;
+
+use crate::error::CompileError;
+use crate::quantized::QuantizedGraph;
+use emitter::Emitter;
+use stage::{Stage, StageKind};
+use systole_isa::program::{MachineReference, Program, Symbol, SymbolKind};
+use systole_isa::{MachineDescription, Op};
+
+/// A layer that does not fit the machine's memories even in the smallest pieces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FitError {
+    layer: String,
+    needs: [u64; 2],
+    has: [u64; 2],
+}
+
+impl FitError {
+    fn new(layer: &str, spm_needed: u64, acc_needed: u64, machine: &MachineDescription) -> Self {
+        Self {
+            layer: layer.to_owned(),
+            needs: [spm_needed, acc_needed],
+            has: [machine.spm.capacity_bytes(), machine.acc.capacity_bytes()],
+        }
+    }
+}
+
+/// Scratchpad addresses of rings of buffers, one after the other; each ring is given as (bytes of one buffer, number of buffers).
+fn buffers<const N: usize>(rings: [(u64, u64); N]) -> [u64; N] {
+    let mut next = 0;
+    rings.map(|(bytes, n)| {
+        let address = next;
+        next += bytes * n;
+        address
+    })
+}
+
+/// Generates the program of a quantized graph.
+///
+/// # Errors
+/// Every layer that the machine cannot hold, with what it needs and what there is, and every operator without a translation.
+pub fn generate(graph: &QuantizedGraph, machine: &MachineDescription) -> Result<Program, Vec<CompileError>> {
+    let mut e = Emitter::default();
+    let lowered = lower::lower(graph, &mut e)?;
+    let mut errors = Vec::new();
+    for stage in &lowered.stages {
+        if let Err(error) = emit_stage(&mut e, stage, machine) {
+            errors.push(lower::does_not_fit(&error));
+        }
+    }
+    e.op(Op::Halt {});
+    let capacity = u64::from(machine.dram.capacity_mib) << 20;
+    if e.dram_bytes() > capacity {
+        errors.push(lower::dram_too_small(e.dram_bytes(), capacity));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut symbols: Vec<Symbol> = lowered.tensors;
+    symbols.extend(e.segments.iter().map(|segment| Symbol {
+        name: segment.name.clone(),
+        kind: SymbolKind::Dram,
+        value: segment.address,
+        size: segment.bytes.len() as u64,
+    }));
+    Ok(Program {
+        name: graph.name.clone(),
+        machine: Some(MachineReference { name: machine.name.clone(), hash: machine.hash() }),
+        dram_bytes: e.dram_bytes(),
+        code: e.code,
+        entry: 0,
+        segments: e.segments,
+        symbols,
+        marks: e.marks,
+        inputs: lowered.inputs,
+        outputs: lowered.outputs,
+        lines: Vec::new(),
+    })
+}
+
+fn emit_stage(e: &mut Emitter, stage: &Stage, machine: &MachineDescription) -> Result<(), FitError> {
+    match &stage.kind {
+        StageKind::Conv(conv) => conv::emit_conv(e, stage, conv, machine),
+        StageKind::MaxPool { x, y, sliding, clip } => {
+            elementwise::emit_max_pool(e, stage, (x, y), sliding, *clip, machine)
+        }
+        StageKind::Add { a, b, y, scales, clip } => {
+            elementwise::emit_add(e, stage, [*a, *b], y, *scales, *clip, machine)
+        }
+        StageKind::Requant { x, y, parameters, clip } => {
+            elementwise::emit_requant(e, stage, *x, y, *parameters, *clip, machine)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Stages: what the machine is to do layer by layer, with every tensor at its place in DRAM. Code generation sees nothing else.
+
+use systole_isa::ElementFormat;
+use systole_isa::numerics::RequantParameters;
+
+/// An activation tensor in DRAM, height x width x channels, channels innermost. A matrix of M rows has height M and width 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Feature {
+    /// DRAM byte address.
+    pub(crate) address: u64,
+    pub(crate) height: u64,
+    pub(crate) width: u64,
+    pub(crate) channels: u64,
+    pub(crate) format: ElementFormat,
+    pub(crate) zero_point: i32,
+}
+
+impl Feature {
+    pub(crate) fn n_elements(&self) -> u64 {
+        self.height * self.width * self.channels
+    }
+
+    /// Bytes of one row of the image.
+    pub(crate) fn row_bytes(&self) -> u64 {
+        self.width * self.channels
+    }
+}
+
+/// How a window slides over an image; pairs are vertical, horizontal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sliding {
+    pub(crate) kernel: [u64; 2],
+    pub(crate) strides: [u64; 2],
+    pub(crate) dilations: [u64; 2],
+    /// Padding above and on the left; what is needed below and on the right follows from the output's size.
+    pub(crate) pads: [u64; 2],
+}
+
+impl Sliding {
+    /// Window of a matrix product.
+    pub(crate) const POINT: Self = Self { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0] };
+
+    /// Input rows (axis 0) or columns (axis 1) that `n_outputs` neighbouring windows span.
+    pub(crate) fn span(&self, axis: usize, n_outputs: u64) -> u64 {
+        (n_outputs - 1) * self.strides[axis] + (self.kernel[axis] - 1) * self.dilations[axis] + 1
+    }
+}
+
+/// A convolution or matrix product with requantization.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvStage {
+    pub(crate) x: Feature,
+    pub(crate) y: Feature,
+    pub(crate) sliding: Sliding,
+    /// `k x n` weights, row-major; `k` runs over kernel rows, kernel columns and input channels.
+    pub(crate) weights: Vec<u8>,
+    pub(crate) weight_format: ElementFormat,
+    pub(crate) weight_zero_point: i32,
+    /// One per output channel.
+    pub(crate) parameters: Vec<RequantParameters>,
+    pub(crate) clip: (i32, i32),
+}
+
+impl ConvStage {
+    pub(crate) fn k(&self) -> u64 {
+        self.sliding.kernel[0] * self.sliding.kernel[1] * self.x.channels
+    }
+
+    pub(crate) fn n(&self) -> u64 {
+        self.y.channels
+    }
+}
+
+/// What a stage computes.
+#[derive(Clone, Debug)]
+pub(crate) enum StageKind {
+    Conv(Box<ConvStage>),
+    MaxPool { x: Feature, y: Feature, sliding: Sliding, clip: (i32, i32) },
+    /// `y = (a * scales[0] + b * scales[1]) / scales[2]`.
+    Add { a: Feature, b: Feature, y: Feature, scales: [f32; 3], clip: (i32, i32) },
+    Requant { x: Feature, y: Feature, parameters: RequantParameters, clip: (i32, i32) },
+}
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    pub(crate) name: String,
+    /// Kind of operation, as reports print it.
+    pub(crate) op: &'static str,
+    pub(crate) kind: StageKind,
+}

@@ -1,0 +1,234 @@
+//! Element types and the data of constants.
+
+use std::fmt;
+
+/// The type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub enum DType {
+    /// IEEE binary32.
+    F32,
+    /// Unsigned, 8 bits.
+    U8,
+    /// Signed, 8 bits.
+    I8,
+    /// Unsigned, 16 bits.
+    U16,
+    /// Signed, 16 bits.
+    I16,
+    /// Signed, 32 bits.
+    I32,
+    /// Signed, 64 bits: shapes and axes.
+    I64,
+    /// Truth values.
+    Bool,
+}
+
+impl DType {
+    /// The name in dumps and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::U8 => "u8",
+            Self::I8 => "i8",
+            Self::U16 => "u16",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::Bool => "bool",
+        }
+    }
+
+    /// Smallest and largest value of a type of at most 32 integer bits that can hold quantized numbers.
+    pub const fn range(self) -> Option<(i32, i32)> {
+        match self {
+            Self::U8 => Some((0, 255)),
+            Self::I8 => Some((-128, 127)),
+            Self::U16 => Some((0, 65535)),
+            Self::I16 => Some((-32768, 32767)),
+            Self::I32 => Some((i32::MIN, i32::MAX)),
+            Self::F32 | Self::I64 | Self::Bool => None,
+        }
+    }
+
+    /// Whether the machine keeps activations and weights in this type.
+    pub const fn is_byte(self) -> bool {
+        matches!(self, Self::U8 | Self::I8)
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The elements of a constant, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TensorData {
+    /// IEEE binary32.
+    F32(Vec<f32>),
+    /// Unsigned, 8 bits.
+    U8(Vec<u8>),
+    /// Signed, 8 bits.
+    I8(Vec<i8>),
+    /// Unsigned, 16 bits.
+    U16(Vec<u16>),
+    /// Signed, 16 bits.
+    I16(Vec<i16>),
+    /// Signed, 32 bits.
+    I32(Vec<i32>),
+    /// Signed, 64 bits.
+    I64(Vec<i64>),
+    /// Truth values.
+    Bool(Vec<bool>),
+}
+
+macro_rules! for_each_variant {
+    ($self:expr, $values:ident => $body:expr) => {
+        match $self {
+            TensorData::F32($values) => $body,
+            TensorData::U8($values) => $body,
+            TensorData::I8($values) => $body,
+            TensorData::U16($values) => $body,
+            TensorData::I16($values) => $body,
+            TensorData::I32($values) => $body,
+            TensorData::I64($values) => $body,
+            TensorData::Bool($values) => $body,
+        }
+    };
+}
+
+impl TensorData {
+    /// The element type.
+    pub const fn dtype(&self) -> DType {
+        match self {
+            Self::F32(_) => DType::F32,
+            Self::U8(_) => DType::U8,
+            Self::I8(_) => DType::I8,
+            Self::U16(_) => DType::U16,
+            Self::I16(_) => DType::I16,
+            Self::I32(_) => DType::I32,
+            Self::I64(_) => DType::I64,
+            Self::Bool(_) => DType::Bool,
+        }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        for_each_variant!(self, values => values.len())
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements as 32-bit integers, for the types that fit.
+    pub fn to_i32(&self) -> Option<Vec<i32>> {
+        match self {
+            Self::U8(values) => Some(values.iter().map(|&v| v.into()).collect()),
+            Self::I8(values) => Some(values.iter().map(|&v| v.into()).collect()),
+            Self::U16(values) => Some(values.iter().map(|&v| v.into()).collect()),
+            Self::I16(values) => Some(values.iter().map(|&v| v.into()).collect()),
+            Self::I32(values) => Some(values.clone()),
+            Self::F32(_) | Self::I64(_) | Self::Bool(_) => None,
+        }
+    }
+
+    /// The elements as shape entries.
+    pub fn to_i64(&self) -> Option<Vec<i64>> {
+        match self {
+            Self::I64(values) => Some(values.clone()),
+            Self::I32(values) => Some(values.iter().map(|&v| v.into()).collect()),
+            _ => None,
+        }
+    }
+
+    /// The elements as floats, if they are.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match self {
+            Self::F32(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// Integers in a given quantized type; values outside of it are clipped. `None` if it is not a quantized type.
+    pub fn from_i32(values: &[i32], dtype: DType) -> Option<Self> {
+        let (lo, hi) = dtype.range()?;
+        let clipped = values.iter().map(|v| *v.max(&lo).min(&hi));
+        match dtype {
+            DType::U8 => Some(Self::U8(clipped.map(|v| v as u8).collect())),
+            DType::I8 => Some(Self::I8(clipped.map(|v| v as i8).collect())),
+            DType::U16 => Some(Self::U16(clipped.map(|v| v as u16).collect())),
+            DType::I16 => Some(Self::I16(clipped.map(|v| v as i16).collect())),
+            DType::I32 => Some(Self::I32(clipped.collect())),
+            DType::F32 | DType::I64 | DType::Bool => None,
+        }
+    }
+
+    /// The elements picked by index, in that order.
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    pub fn gather(&self, indices: &[usize]) -> Self {
+        macro_rules! pick {
+            ($variant:ident, $values:expr) => {
+                Self::$variant(indices.iter().map(|&i| $values[i]).collect())
+            };
+        }
+        match self {
+            Self::F32(values) => pick!(F32, values),
+            Self::U8(values) => pick!(U8, values),
+            Self::I8(values) => pick!(I8, values),
+            Self::U16(values) => pick!(U16, values),
+            Self::I16(values) => pick!(I16, values),
+            Self::I32(values) => pick!(I32, values),
+            Self::I64(values) => pick!(I64, values),
+            Self::Bool(values) => pick!(Bool, values),
+        }
+    }
+}
+
+/// For a row-major array of `shape` whose axes are reordered to `axes` (new axis `i` is old axis `axes[i]`), the old
+/// flat index of every new element.
+///
+/// # Panics
+/// If `axes` is not a permutation of the axes of `shape`.
+pub fn transposed_indices(shape: &[usize], axes: &[usize]) -> Vec<usize> {
+    assert_eq!(shape.len(), axes.len(), "one entry per axis");
+    let mut strides = vec![1; shape.len()];
+    for axis in (0..shape.len().saturating_sub(1)).rev() {
+        strides[axis] = strides[axis + 1] * shape[axis + 1];
+    }
+    let mut indices = vec![0];
+    for &axis in axes {
+        indices = indices
+            .iter()
+            .flat_map(|base| (0..shape[axis]).map(move |i| (base, i)))
+            .map(|(base, i)| base + i * strides[axis])
+            .collect();
+    }
+    indices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transposition_lists_old_indices_in_new_order() {
+        assert_eq!(transposed_indices(&[2, 3], &[1, 0]), [0, 3, 1, 4, 2, 5]);
+        // [c=2, h=1, w=2] to (h, w, c).
+        assert_eq!(transposed_indices(&[2, 1, 2], &[1, 2, 0]), [0, 2, 1, 3]);
+        assert_eq!(transposed_indices(&[], &[]), [0]);
+    }
+
+    #[test]
+    fn integers_are_clipped_into_their_type() {
+        assert_eq!(
+            TensorData::from_i32(&[-200, 5, 200], DType::I8),
+            Some(TensorData::I8(vec![-128, 5, 127]))
+        );
+        assert_eq!(TensorData::from_i32(&[1], DType::F32), None);
+    }
+}

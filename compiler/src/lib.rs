@@ -1,0 +1,22 @@
+//! From a model to a Systole program.
+//!
+//! The way of a model: [`onnx`] reads a file into a [`graph`]; [`passes`] rewrite that graph until only integer,
+//! machine-level operators are left; [`quantized`] is the result, the contract between this front half and
+//! code generation; [`reference`] executes it in plain loops and is the oracle of the machine.
+//!
+//! The crate does no input or output and refuses to know how a program behaves over time. No type of the protobuf
+//! reader crosses its border.
+
+pub mod codegen;
+pub mod error;
+pub mod graph;
+pub mod onnx;
+pub mod passes;
+pub mod quantized;
+pub mod reference;
+
+pub use error::{CompileError, CompileErrorKind, ImportError, ImportErrorKind, Subject};
+pub use graph::{Graph, TensorId};
+pub use onnx::import_onnx;
+pub use passes::{PASSES, check_supported, lower, run_passes};
+pub use quantized::QuantizedGraph;

@@ -1,0 +1,107 @@
+//! Computes what depends on constants only, and turns what merely renames elements into views.
+
+use super::Graph;
+use super::support::quantization_error;
+use crate::error::CompileError;
+use crate::graph::data::transposed_indices;
+use crate::graph::edit::{redirect, remove_dead_nodes, rewrite_nodes};
+use crate::graph::{DType, Node, Op, TensorData, TensorId};
+use crate::reference::arith::quantize_f32;
+
+pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
+    // Identities are removed afterwards: redirecting needs all nodes in place.
+    let mut aliases: Vec<(TensorId, TensorId)> = Vec::new();
+    rewrite_nodes(graph, |graph, mut node| {
+        let Some(x) = node.input(0) else { return Ok(vec![node]) };
+        let y = node.outputs[0];
+        let data = graph.tensor(x).data.as_ref();
+        match (&node.op, data) {
+            (Op::Identity, _) => {
+                aliases.push((y, x));
+                return Ok(vec![]);
+            }
+            (Op::Flatten { .. } | Op::Reshape { .. } | Op::View, Some(data)) => {
+                let data = data.clone();
+                set_constant(graph, y, data);
+                return Ok(vec![]);
+            }
+            (Op::Flatten { .. } | Op::Reshape { .. }, None) => {
+                node.op = Op::View;
+                node.inputs.truncate(1);
+            }
+            (Op::Transpose { permutation }, Some(data)) => {
+                let shape = graph.tensor(x).shape.clone().unwrap_or_default();
+                let reversed = || (0..shape.len()).rev().collect();
+                let axes: Vec<usize> = permutation.clone().unwrap_or_else(reversed);
+                let data = data.gather(&transposed_indices(&shape, &axes));
+                set_constant(graph, y, data);
+                return Ok(vec![]);
+            }
+            (Op::QuantizeLinear { axis, .. }, Some(TensorData::F32(values))) => {
+                let data = quantized(graph, &node, *axis, values)?;
+                set_constant(graph, y, data);
+                return Ok(vec![]);
+            }
+            (Op::Clip { .. }, _) => clip_bounds(graph, &mut node),
+            _ => {}
+        }
+        Ok(vec![node])
+    })?;
+    // In order of execution, so that a chain of identities ends at its beginning.
+    for index in 0..aliases.len() {
+        let (from, to) = aliases[index];
+        redirect(graph, from, to);
+        aliases[index + 1..].iter_mut().filter(|(_, x)| *x == from).for_each(|(_, x)| *x = to);
+    }
+    remove_dead_nodes(graph);
+    Ok(())
+}
+
+fn set_constant(graph: &mut Graph, id: TensorId, data: TensorData) {
+    let tensor = graph.tensor_mut(id);
+    tensor.dtype = Some(data.dtype());
+    tensor.data = Some(data);
+}
+
+/// Bounds that are constant operands become attributes; others stay operands and are reported later.
+fn clip_bounds(graph: &Graph, node: &mut Node) {
+    let bound = |position: usize| {
+        let data = graph.tensor(node.input(position)?).data.as_ref()?;
+        data.as_f32()?.first().copied()
+    };
+    let (lo, hi) = (bound(1), bound(2));
+    let n_constant = usize::from(lo.is_some()) + usize::from(hi.is_some());
+    if n_constant < node.inputs.iter().skip(1).flatten().count() {
+        return;
+    }
+    if let Op::Clip { min, max } = &mut node.op {
+        (*min, *max) = (lo.or(*min), hi.or(*max));
+        node.inputs.truncate(1);
+    }
+}
+
+/// A constant through QuantizeLinear.
+fn quantized(graph: &Graph, node: &Node, axis: i64, values: &[f32]) -> Result<TensorData, CompileError> {
+    let (x, y) = (node.input(0).expect("the value was read"), node.outputs[0]);
+    let shape = graph.tensor(x).shape.clone().unwrap_or_default();
+    let dtype = graph.tensor(y).dtype.unwrap_or(DType::U8);
+    let parameters = super::attach_quantization::parameters(graph, node, [1, 2], axis, shape.len())?;
+    let (lo, hi) = dtype.range().ok_or_else(|| {
+        quantization_error(node, format!("a quantized type {dtype}"), "an integer type of at most 32 bits")
+    })?;
+    let n = parameters.scales().len();
+    let inner: usize = shape.iter().skip(parameters.axis().map_or(shape.len(), |a| a + 1)).product();
+    let fits = parameters.axis().is_none_or(|axis| shape.get(axis) == Some(&n));
+    if !fits {
+        return Err(quantization_error(node, format!("{n} scales for shape {shape:?}"), "one per index"));
+    }
+    let integers: Vec<i32> = values
+        .iter()
+        .enumerate()
+        .map(|(i, &value)| {
+            let column = (i / inner) % n;
+            quantize_f32(value, parameters.scales()[column], parameters.zero_points()[column], lo, hi)
+        })
+        .collect();
+    Ok(TensorData::from_i32(&integers, dtype).expect("a type with a range holds quantized integers"))
+}

@@ -1,0 +1,61 @@
+//! Gives every tensor its shape and type, and writes out kernels and padding.
+
+use super::Graph;
+use crate::error::CompileError;
+use crate::graph::infer::infer;
+use crate::graph::{Op, WindowAttributes};
+
+pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
+    let mut errors = Vec::new();
+    for index in 0..graph.nodes.len() {
+        match infer(graph, &graph.nodes[index]) {
+            Ok(inferred) => {
+                let output = graph.nodes[index].outputs[0];
+                let tensor = graph.tensor_mut(output);
+                tensor.shape = inferred.shape.or(tensor.shape.take());
+                tensor.dtype = inferred.dtype.or(tensor.dtype);
+                resolve_window(graph, index);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    for index in 0..graph.inputs.len() + graph.outputs.len() {
+        let n_inputs = graph.inputs.len();
+        let is_input = index < n_inputs;
+        let id = if is_input { graph.inputs[index].tensor } else { graph.outputs[index - n_inputs].tensor };
+        let (shape, dtype) = (graph.tensor(id).shape.clone(), graph.tensor(id).dtype);
+        let io = if is_input { &mut graph.inputs[index] } else { &mut graph.outputs[index - n_inputs] };
+        (io.shape, io.dtype) = (shape, dtype);
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Kernels that weights imply and padding that depends on the image become explicit.
+fn resolve_window(graph: &mut Graph, index: usize) {
+    let node = &graph.nodes[index];
+    let shape = |position: usize| node.input(position).and_then(|id| graph.tensor(id).shape.clone());
+    let weights = match node.op {
+        Op::Conv { .. } => shape(1),
+        Op::QLinearConv { .. } => shape(3),
+        _ => None,
+    };
+    let kernel = match weights.as_deref() {
+        Some(&[_, _, kh, kw]) => [kh, kw],
+        _ => [1, 1],
+    };
+    let image = node.input(0).and_then(|id| graph.tensor(id).image_axes());
+    let Some([_, _, h, w]) = image else { return };
+    if let Some(window) = window_mut(&mut graph.nodes[index].op) {
+        *window = window.resolved(kernel, [h, w]);
+    }
+}
+
+fn window_mut(op: &mut Op) -> Option<&mut WindowAttributes> {
+    match op {
+        Op::Conv { window, .. }
+        | Op::QLinearConv { window, .. }
+        | Op::QConv { window, .. }
+        | Op::MaxPool { window } => Some(window),
+        _ => None,
+    }
+}

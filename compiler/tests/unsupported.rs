@@ -1,0 +1,124 @@
+//! What cannot be compiled is named, all of it, and can still be shown.
+
+mod support;
+
+use rten_onnx::onnx::DataType;
+use support::{ModelWriter, int, ints};
+use systole_compiler::{CompileErrorKind, check_supported, import_onnx, lower};
+
+#[test]
+fn every_unknown_operator_is_listed_with_its_node() {
+    let bytes = ModelWriter::default()
+        .input("x", DataType::FLOAT, &[1, 2, 4, 4])
+        .floats("w", &[2, 1, 1, 1], &[1.0, 2.0])
+        .node("HardSwish", &["x"], "a")
+        .node_with("Conv", &["a", "w"], "b", vec![int("group", 2)])
+        .node("com.example:Fancy", &["b"], "c")
+        .node_with("MaxPool", &["c"], "d", vec![ints("kernel_shape", &[2, 2, 2])])
+        .node_with("Gemm", &["d", "d"], "e", vec![int("transA", 1)])
+        .output("e")
+        .bytes();
+    let graph = import_onnx(&bytes).unwrap();
+    let errors = check_supported(&graph);
+    let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(errors.len(), 5, "{text:#?}");
+    assert!(errors.iter().all(|e| e.kind == CompileErrorKind::UnsupportedOperator));
+    for (text, wanted) in text.iter().zip([
+        "node `make_a`: found operator HardSwish",
+        "node `make_b`: found Conv with 2 groups",
+        "node `make_c`: found operator com.example.Fancy",
+        "node `make_d`: found operator MaxPool with a pooling over 3 spatial axes",
+        "node `make_e`: found operator Gemm with a transposed first operand",
+    ]) {
+        assert!(text.contains(wanted), "{text}");
+    }
+    assert!(graph.to_string().contains("= Fancy(%3) unsupported, domain com.example"), "{graph}");
+    assert_eq!(lower(graph).unwrap_err(), errors);
+}
+
+#[test]
+fn a_float_model_is_told_which_nodes_compute_in_float() {
+    let Some(bytes) = support::model_bytes("digits/digits_fp32.onnx") else { return };
+    let errors = lower(import_onnx(&bytes).unwrap()).unwrap_err();
+    // 5 arithmetic layers, 4 activations, 2 poolings, 1 flattening.
+    assert_eq!(errors.len(), 12);
+    assert!(errors.iter().all(|e| e.kind == CompileErrorKind::NotQuantized));
+    let first = errors[0].to_string();
+    assert!(first.contains("node `conv1`: found Conv between `image` f32"), "{first}");
+    assert!(first.contains("quantize the model"), "{first}");
+}
+
+#[test]
+fn real_models_with_other_operators_are_read_and_shown() {
+    for (path, wanted) in [
+        ("onnx_light/resnet50/model.onnx", &["BatchNormalization", "Softmax"][..]),
+        ("onnx_light/squeezenet/model.onnx", &["Concat"][..]),
+        ("onnx_node/test_hardswish/model.onnx", &["HardSwish"][..]),
+        ("onnx_node/test_lrn/model.onnx", &["LRN"][..]),
+        ("onnx_node/test_convinteger_with_padding/model.onnx", &["ConvInteger"][..]),
+    ] {
+        let Some(bytes) = support::model_bytes(path) else { return };
+        let graph = import_onnx(&bytes).unwrap();
+        let errors = check_supported(&graph);
+        for op_type in wanted {
+            assert!(errors.iter().any(|e| e.found.contains(op_type)), "{path}: {errors:?}");
+            assert!(graph.to_string().contains(&format!("= {op_type}(")), "{path}");
+        }
+    }
+}
+
+#[test]
+fn dynamic_scales_and_weights_are_named() {
+    let bytes = ModelWriter::default()
+        .input("x", DataType::UINT8, &[1, 4])
+        .input("w", DataType::INT8, &[4, 2])
+        .input("s", DataType::FLOAT, &[])
+        .floats("one", &[], &[1.0])
+        .bytes_u8("z", &[], &[0])
+        .bytes_i8("zw", &[], &[0])
+        .node("QLinearMatMul", &["x", "s", "z", "w", "one", "zw", "one", "z"], "y")
+        .output("y")
+        .bytes();
+    let errors = lower(import_onnx(&bytes).unwrap()).unwrap_err();
+    assert_eq!(errors[0].kind, CompileErrorKind::NotConstant);
+    assert!(errors[0].to_string().contains("node `make_y`: found scale `s`"), "{}", errors[0]);
+}
+
+#[test]
+fn an_accumulator_that_could_overflow_is_refused() {
+    // 255 * 128 * 70,000 is above 2^31.
+    let n = 70_000;
+    let model = |value: i8| {
+        ModelWriter::default()
+            .input("x", DataType::UINT8, &[1, n])
+            .bytes_i8("w", &[n, 1], &vec![value; n as usize])
+            .floats("one", &[], &[1.0])
+            .bytes_u8("z", &[], &[0])
+            .bytes_i8("zw", &[], &[0])
+            .node("QLinearMatMul", &["x", "one", "z", "w", "one", "zw", "one", "z"], "y")
+            .output("y")
+            .bytes()
+    };
+    let errors = lower(import_onnx(&model(-128)).unwrap()).unwrap_err();
+    assert_eq!(errors[0].kind, CompileErrorKind::Overflow);
+    assert!(errors[0].found.contains("2284800000"), "{}", errors[0]);
+    assert!(lower(import_onnx(&model(100)).unwrap()).is_ok());
+}
+
+#[test]
+fn an_input_quantized_in_two_ways_is_refused() {
+    let bytes = ModelWriter::default()
+        .input("x", DataType::FLOAT, &[1, 4])
+        .floats("s", &[], &[1.0])
+        .floats("t", &[], &[2.0])
+        .bytes_i8("z", &[], &[0])
+        .node("QuantizeLinear", &["x", "s", "z"], "a")
+        .node("QuantizeLinear", &["x", "t", "z"], "b")
+        .node("DequantizeLinear", &["a", "s", "z"], "c")
+        .node("DequantizeLinear", &["b", "t", "z"], "d")
+        .output("c")
+        .output("d")
+        .bytes();
+    let errors = lower(import_onnx(&bytes).unwrap()).unwrap_err();
+    assert!(errors[0].found.contains("a second quantization of the input `x`"), "{}", errors[0]);
+}
