@@ -45,16 +45,30 @@ fn buffers<const N: usize>(rings: [(u64, u64); N]) -> [u64; N] {
     })
 }
 
+/// How tiles are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TilingPolicy {
+    /// The tiling with the least estimated time among those that fit.
+    #[default]
+    Fastest,
+    /// Every layer in one piece, all its operands in the scratchpad.
+    Resident,
+}
+
 /// Generates the program of a quantized graph.
 ///
 /// # Errors
 /// Every layer that the machine cannot hold, with what it needs and what there is, and every operator without a translation.
-pub fn generate(graph: &QuantizedGraph, machine: &MachineDescription) -> Result<Program, Vec<CompileError>> {
+pub fn generate(
+    graph: &QuantizedGraph,
+    machine: &MachineDescription,
+    policy: TilingPolicy,
+) -> Result<Program, Vec<CompileError>> {
     let mut e = Emitter::default();
     let lowered = lower::lower(graph, &mut e)?;
     let mut errors = Vec::new();
     for stage in &lowered.stages {
-        if let Err(error) = emit_stage(&mut e, stage, machine) {
+        if let Err(error) = emit_stage(&mut e, stage, machine, policy) {
             errors.push(lower::does_not_fit(&error));
         }
     }
@@ -88,9 +102,19 @@ pub fn generate(graph: &QuantizedGraph, machine: &MachineDescription) -> Result<
     })
 }
 
-fn emit_stage(e: &mut Emitter, stage: &Stage, machine: &MachineDescription) -> Result<(), FitError> {
+fn emit_stage(
+    e: &mut Emitter,
+    stage: &Stage,
+    machine: &MachineDescription,
+    policy: TilingPolicy,
+) -> Result<(), FitError> {
     match &stage.kind {
-        StageKind::Conv(conv) => conv::emit_conv(e, stage, conv, machine),
+        StageKind::Conv(conv) => {
+            let tiling = tiling::tile_conv(conv, machine, policy)
+                .map_err(|needs| FitError::new(&stage.name, needs.spm_needed, needs.acc_needed, machine))?;
+            conv::emit_conv(e, stage, conv, tiling, machine);
+            Ok(())
+        }
         StageKind::MaxPool { x, y, sliding, clip } => {
             elementwise::emit_max_pool(e, stage, (x, y), sliding, *clip, machine)
         }

@@ -9,6 +9,7 @@
 
 pub mod codegen;
 pub mod error;
+pub mod gemm;
 pub mod graph;
 pub mod onnx;
 pub mod passes;

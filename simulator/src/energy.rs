@@ -58,6 +58,21 @@ pub struct ComponentsPj {
     leakage: f64,
 }
 
+impl ComponentsPj {
+    /// Names and energies in picojoules.
+    pub fn entries(&self) -> [(&'static str, f64); 7] {
+        [
+            ("mac", self.mac),
+            ("spm", self.spm),
+            ("acc", self.acc),
+            ("dram", self.dram),
+            ("vector", self.vector),
+            ("control", self.control),
+            ("leakage", self.leakage),
+        ]
+    }
+}
+
 impl From<EnergyBreakdown> for ComponentsPj {
     fn from(e: EnergyBreakdown) -> Self {
         Self {

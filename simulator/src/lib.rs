@@ -22,6 +22,7 @@ pub mod pe_view;
 mod race;
 pub mod report;
 mod sequencer;
+pub mod session;
 mod vx;
 mod work;
 

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Oracles and helpers for Systole's test suites. Each is written apart from what it checks.
+
+pub mod scalar;

@@ -11,7 +11,7 @@ fn smoke() {
     let quantized = compiler::lower(graph).unwrap();
     for name in ["tiny4x4", "edge16x16", "mid32x32", "big128x128"] {
         let description = preset(name).unwrap();
-        let program = Arc::new(compiler::codegen::generate(&quantized, &description).unwrap());
+        let program = Arc::new(compiler::codegen::generate(&quantized, &description, Default::default()).unwrap());
         let mut machine = Machine::new(program.clone(), Arc::new(description), Mode::Full).unwrap();
         let image = vec![0.5f32; 784];
         write_input(&mut machine, &program.inputs[0], &HostValues::F32(image)).unwrap();

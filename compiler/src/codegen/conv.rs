@@ -5,8 +5,8 @@
 
 use super::emitter::{Emitter, View, at};
 use super::stage::{ConvStage, Stage};
-use super::tiling::{ConvTiling, Footprint, PARAMETER_BYTES, tile_conv};
-use super::{FitError, buffers};
+use super::tiling::{ConvTiling, Footprint, PARAMETER_BYTES};
+use super::buffers;
 use systole_isa::operand::{Accumulate, Axis, Count, Desc, Imm, Reg, Rounding, Space, Token, Weights};
 use systole_isa::{ElementFormat, MachineDescription, Op};
 
@@ -74,12 +74,8 @@ struct Conv<'a> {
     tile_cols: u64,
 }
 
-/// Appends the code of a convolution.
-///
-/// # Errors
-/// If no tiling fits the machine's memories.
-pub(crate) fn emit_conv(e: &mut Emitter, layer: &Stage, stage: &ConvStage, machine: &MachineDescription) -> Result<(), FitError> {
-    let t = tile_conv(stage, machine).map_err(|needs| FitError::new(&layer.name, needs.spm_needed, needs.acc_needed, machine))?;
+/// Appends the code of a convolution with the tiling `t`.
+pub(crate) fn emit_conv(e: &mut Emitter, layer: &Stage, stage: &ConvStage, t: ConvTiling, machine: &MachineDescription) {
     let f = t.footprint(stage, machine);
     let spm = buffers([
         (f.input_bytes, t.input_buffers),
@@ -101,7 +97,6 @@ pub(crate) fn emit_conv(e: &mut Emitter, layer: &Stage, stage: &ConvStage, machi
         rings.push((PARAMETERS_FREE, t.weight_buffers));
     }
     e.end_layer(&rings);
-    Ok(())
 }
 
 /// Weights as they are loaded: channel block by channel block, each `k` rows of the block's channels.

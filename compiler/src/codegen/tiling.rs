@@ -3,6 +3,7 @@
 //! A convolution runs in blocks of output rows; for each block, in blocks of output channels; for each of those, in chunks of the
 //! reduction. Weights, inputs and outputs are double-buffered in the scratchpad where that fits.
 
+use super::TilingPolicy;
 use super::stage::ConvStage;
 use systole_isa::{MachineDescription, latency};
 
@@ -43,6 +44,12 @@ pub(crate) struct Footprint {
 pub(crate) struct DoesNotFit {
     pub(crate) spm_needed: u64,
     pub(crate) acc_needed: u64,
+}
+
+impl DoesNotFit {
+    fn total(&self) -> u64 {
+        self.spm_needed.saturating_add(self.acc_needed)
+    }
 }
 
 /// Buffers start at multiples of this, which keeps a burst within one buffer.
@@ -126,48 +133,67 @@ fn sizes(whole: u64, unit: u64) -> Vec<u64> {
     sizes
 }
 
-/// The tiling of a convolution with the least estimated time.
+/// Every tiling that code can be generated for, in the order of decreasing sizes.
+fn candidates(stage: &ConvStage, machine: &MachineDescription) -> impl Iterator<Item = ConvTiling> {
+    let (rows, cols) = (u64::from(machine.rows), u64::from(machine.cols));
+    let (k, n) = (stage.k(), stage.n());
+    let all_channels = sizes(n, cols);
+    let all_chunks = sizes(k, rows);
+    sizes(stage.y.height, 1).into_iter().flat_map(move |block_rows| {
+        let all_chunks = all_chunks.clone();
+        all_channels.clone().into_iter().flat_map(move |block_channels| {
+            // Accumulators hold one array tile, so a reduction in several chunks works on one tile's channels at a time.
+            let usable = move |chunk: &u64| *chunk == k || block_channels <= cols;
+            all_chunks.clone().into_iter().filter(usable).flat_map(move |chunk| {
+                [2, 1].map(|n_buffers| ConvTiling {
+                    block_rows,
+                    block_channels,
+                    chunk,
+                    input_buffers: n_buffers,
+                    weight_buffers: n_buffers,
+                    output_buffers: n_buffers,
+                    acc_buffers: n_buffers,
+                })
+            })
+        })
+    })
+}
+
+/// The tiling of a convolution by the given policy.
 ///
 /// # Errors
-/// What the smallest tiling needs, if it does not fit.
-pub(crate) fn tile_conv(stage: &ConvStage, machine: &MachineDescription) -> Result<ConvTiling, DoesNotFit> {
-    let (rows, cols) = (u64::from(machine.rows), u64::from(machine.cols));
+/// What the smallest candidate needs, if none fits.
+pub(crate) fn tile_conv(
+    stage: &ConvStage,
+    machine: &MachineDescription,
+    policy: TilingPolicy,
+) -> Result<ConvTiling, DoesNotFit> {
     let mut best: Option<(f64, ConvTiling)> = None;
     let mut smallest = DoesNotFit { spm_needed: u64::MAX, acc_needed: u64::MAX };
-    for block_rows in sizes(stage.y.height, 1) {
-        for block_channels in sizes(stage.n(), cols) {
-            for chunk in sizes(stage.k(), rows) {
-                // Accumulators hold one array tile, so a reduction in several chunks works on one tile's channels at a time.
-                if chunk < stage.k() && block_channels > cols {
-                    continue;
-                }
-                for buffers in [2, 1] {
-                    let several = |n: u64| if n > 1 { buffers } else { 1 };
-                    let mut tiling = ConvTiling {
-                        block_rows,
-                        block_channels,
-                        chunk,
-                        input_buffers: 1,
-                        weight_buffers: 1,
-                        output_buffers: buffers,
-                        acc_buffers: buffers,
-                    };
-                    tiling.input_buffers = several(tiling.n_blocks(stage));
-                    tiling.weight_buffers = if tiling.weights_stay(stage) { 1 } else { buffers };
-                    let f = tiling.footprint(stage, machine);
-                    let needed = (tiling.spm_bytes(&f), tiling.acc_buffers * f.acc_bytes);
-                    if needed.0 + needed.1 < smallest.spm_needed.saturating_add(smallest.acc_needed) {
-                        smallest = DoesNotFit { spm_needed: needed.0, acc_needed: needed.1 };
-                    }
-                    if !tiling.fits(stage, machine) {
-                        continue;
-                    }
-                    let estimate = tiling.estimate(stage, machine);
-                    if best.as_ref().is_none_or(|(least, _)| estimate < *least) {
-                        best = Some((estimate, tiling));
-                    }
-                }
-            }
+    for mut tiling in candidates(stage, machine) {
+        if tiling.n_blocks(stage) == 1 {
+            tiling.input_buffers = 1;
+        }
+        if tiling.weights_stay(stage) {
+            tiling.weight_buffers = 1;
+        }
+        let footprint = tiling.footprint(stage, machine);
+        let needs = DoesNotFit {
+            spm_needed: tiling.spm_bytes(&footprint),
+            acc_needed: tiling.acc_buffers * footprint.acc_bytes,
+        };
+        if needs.total() < smallest.total() {
+            smallest = needs;
+        }
+        if !tiling.fits(stage, machine) {
+            continue;
+        }
+        if policy == TilingPolicy::Resident {
+            return Ok(tiling);
+        }
+        let estimate = tiling.estimate(stage, machine);
+        if best.as_ref().is_none_or(|(least, _)| estimate < *least) {
+            best = Some((estimate, tiling));
         }
     }
     best.map(|(_, tiling)| tiling).ok_or(smallest)

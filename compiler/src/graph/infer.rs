@@ -307,7 +307,7 @@ fn reshape(
     let total: usize = shape.iter().product();
     let known = element_count(&result).ok_or_else(wrong)?;
     if let Some(axis) = open {
-        if known == 0 || total % known != 0 {
+        if known == 0 || !total.is_multiple_of(known) {
             return Err(wrong());
         }
         result[axis] = total / known;

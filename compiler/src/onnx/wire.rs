@@ -149,7 +149,7 @@ impl Cursor<'_> {
                     self.varint(message.name(), end)?;
                 }
             }
-            Content::Fixed(size) if (end - self.offset) % size == 0 => self.offset = end,
+            Content::Fixed(size) if (end - self.offset).is_multiple_of(size) => self.offset = end,
             Content::Fixed(_) => return Err(self.fault(message.name(), "a cut element of a packed field")),
         }
         Ok(())

@@ -1,0 +1,238 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A systolic-array accelerator in your hands: instruction set, assembler, compiler, cycle-level simulator and dashboard.
+///
+/// Without a verb, runs the embedded handwritten-digits network and opens the dashboard on it if there is a display.
+#[derive(Debug, Parser)]
+#[command(name = "systole", version, after_help = "Examples:
+  systole --headless
+  systole run model.onnx --input images.npy --expect logits.npy --machine mid32x32
+  systole gemm 128 768 768 --machine big128x128 --json
+
+Exit codes: 0 success, 1 an error in what you gave, 2 wrong usage, 3 a fault of the program that ran.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) digits: DigitsArgs,
+}
+
+/// Options of the main job.
+#[derive(Args, Debug)]
+pub(crate) struct DigitsArgs {
+    /// Print the report and open no window
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Which of the embedded images to read, from 0
+    #[arg(long, default_value_t = 0, value_name = "INDEX")]
+    pub(crate) image: usize,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+    /// Print one JSON object instead of tables; opens no window
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compile a model if it is one, simulate it, compare its outputs
+    #[command(after_help = "Example:
+  systole run digits.onnx --input images.npy --expect logits.npy --machine edge16x16 --json")]
+    Run(RunArgs),
+    /// Compile a model to a program
+    #[command(after_help = "Examples:
+  systole compile digits.onnx -o digits.elf
+  systole compile digits.onnx --emit asm
+  systole compile digits.onnx --dump-after fuse-qdq")]
+    Compile(CompileArgs),
+    /// Assemble a text to a program
+    #[command(after_help = "Example:
+  systole asm product.sasm -o product.elf")]
+    Asm(AsmArgs),
+    /// Print the assembly text of a program
+    #[command(after_help = "Example:
+  systole disasm digits.elf > digits.sasm")]
+    Disasm(DisasmArgs),
+    /// Time one matrix product of M x K by K x N
+    #[command(after_help = "Example:
+  systole gemm 128 768 768 --machine mid32x32 --overlap none --json
+
+`array_cycles` counts the cycles in which the array works when all operands are in the scratchpad; `cycles` is the whole run
+with DRAM.")]
+    Gemm(GemmArgs),
+    /// List, show and check machine descriptions
+    #[command(after_help = "Examples:
+  systole machine list
+  systole machine show edge16x16 > mine.ron
+  systole machine check mine.ron")]
+    Machine(MachineArgs),
+    /// Open the dashboard
+    #[cfg(feature = "gui")]
+    #[command(after_help = "Example:
+  systole gui digits.onnx --input images.npy --machine tiny4x4")]
+    Gui(GuiArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// ONNX model, ELF program or assembly text, told apart by content
+    pub(crate) source: PathBuf,
+    /// NumPy array of an input, inferences along axis 0; once per input, in the order of the model
+    #[arg(long, value_name = "X.npy")]
+    pub(crate) input: Vec<PathBuf>,
+    /// NumPy array to compare the first output with
+    #[arg(long, value_name = "Y.npy")]
+    pub(crate) expect: Option<PathBuf>,
+    /// Folder to write the outputs to, one .npy each
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+    /// Number of inferences when no input is given; they run on zeros
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) batch: usize,
+    /// Compute no values
+    #[arg(long)]
+    pub(crate) timing_only: bool,
+    /// End a program that has not ended after so many cycles
+    #[arg(long, value_name = "CYCLES", default_value_t = 1 << 40)]
+    pub(crate) limit: u64,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `compile` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Emit {
+    /// The program as assembly text.
+    Asm,
+    /// The graph after all passes.
+    Graph,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompileArgs {
+    /// ONNX model
+    pub(crate) model: PathBuf,
+    /// Where to write the program (ELF)
+    #[arg(short, long, value_name = "P.elf")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print this instead
+    #[arg(long)]
+    pub(crate) emit: Option<Emit>,
+    /// Print the graph after this pass; an unknown name lists them all
+    #[arg(long, value_name = "PASS")]
+    pub(crate) dump_after: Option<String>,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AsmArgs {
+    /// Assembly text
+    pub(crate) source: PathBuf,
+    /// Where to write the program (ELF)
+    #[arg(short, long, value_name = "P.elf")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DisasmArgs {
+    /// Program (ELF)
+    pub(crate) program: PathBuf,
+}
+
+/// Which operand stays in the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dataflow {
+    /// Weight-stationary.
+    Ws,
+}
+
+/// See [`systole_isa::machine::Overlap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OverlapArg {
+    /// Weight load, stream and drain of a tile end before the next begins.
+    None,
+    /// Neighbouring tiles overlap.
+    Full,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GemmArgs {
+    /// Rows of the left operand
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 22))]
+    pub(crate) m: u32,
+    /// Columns of the left operand, rows of the right one
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 22))]
+    pub(crate) k: u32,
+    /// Columns of the right operand
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 22))]
+    pub(crate) n: u32,
+    /// Which operand stays in the array
+    #[arg(long, value_enum, default_value_t = Dataflow::Ws)]
+    pub(crate) dataflow: Dataflow,
+    /// Overlap of tiles, instead of the machine's own
+    #[arg(long, value_enum)]
+    pub(crate) overlap: Option<OverlapArg>,
+    /// Size of the array, instead of the machine's own, as RxC
+    #[arg(long, value_name = "RxC", value_parser = parse_array)]
+    pub(crate) array: Option<(u32, u32)>,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+    /// Compute no values
+    #[arg(long)]
+    pub(crate) timing_only: bool,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn parse_array(text: &str) -> Result<(u32, u32), String> {
+    let (rows, cols) = text.split_once('x').ok_or("write rows and columns as in 8x8")?;
+    let number = |part: &str| part.parse().map_err(|_| format!("`{part}` is no number; write rows and columns as in 8x8"));
+    Ok((number(rows)?, number(cols)?))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MachineArgs {
+    #[command(subcommand)]
+    pub(crate) verb: MachineVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MachineVerb {
+    /// List the shipped machines
+    List,
+    /// Print the description of a shipped machine
+    Show {
+        /// Name of the machine
+        name: String,
+    },
+    /// Check a description
+    Check {
+        /// Path of a RON description
+        file: PathBuf,
+    },
+}
+
+#[cfg(feature = "gui")]
+#[derive(Args, Debug)]
+pub(crate) struct GuiArgs {
+    /// ONNX model, ELF program or assembly text; the embedded digits network if absent
+    pub(crate) source: Option<PathBuf>,
+    /// NumPy array of an input, inferences along axis 0; the first one is used
+    #[arg(long, value_name = "X.npy")]
+    pub(crate) input: Vec<PathBuf>,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+}

@@ -1,0 +1,78 @@
+//! What can go wrong on the way of a command, and the exit code that says so.
+
+use std::fmt;
+use systole_isa::Diagnostic;
+use systole_simulator::Fault;
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(crate) enum CommandError {
+    /// Something that the user gave is wrong; exit code 1.
+    User(Vec<Diagnostic>),
+    /// The program that ran committed a fault; exit code 3.
+    Fault(Diagnostic),
+}
+
+impl CommandError {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::User(_) => 1,
+            Self::Fault(_) => 3,
+        }
+    }
+
+    /// A fault with the instruction that committed it.
+    pub(crate) fn from_fault(fault: &Fault, program: &systole_isa::Program) -> Self {
+        let instruction = systole_assembler::disassemble_line(program, fault.pc);
+        let line = program.lines.get(fault.pc as usize).map_or(String::new(), |line| format!(", source line {line}"));
+        Self::Fault(
+            Diagnostic::error(fault.code(), fault.to_string())
+                .because(format!("instruction {}{line}: {}", fault.pc, instruction.trim()))
+                .help(fault.help()),
+        )
+    }
+}
+
+impl From<Diagnostic> for CommandError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::User(vec![diagnostic])
+    }
+}
+
+impl From<Vec<Diagnostic>> for CommandError {
+    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+        Self::User(diagnostics)
+    }
+}
+
+impl From<Vec<systole_compiler::ImportError>> for CommandError {
+    fn from(errors: Vec<systole_compiler::ImportError>) -> Self {
+        let diagnostic = |e: systole_compiler::ImportError| {
+            let message = format!("{}: found {}, expected {}", e.subject, e.found, e.expected);
+            Diagnostic::error(e.kind.code(), message).help(e.help)
+        };
+        Self::User(errors.into_iter().map(diagnostic).collect())
+    }
+}
+
+impl From<Vec<systole_compiler::CompileError>> for CommandError {
+    fn from(errors: Vec<systole_compiler::CompileError>) -> Self {
+        let diagnostic = |e: systole_compiler::CompileError| {
+            let message = format!("{}: found {}, expected {}", e.subject, e.found, e.expected);
+            Diagnostic::error(e.kind.code(), message).help(e.help)
+        };
+        Self::User(errors.into_iter().map(diagnostic).collect())
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(diagnostics) => {
+                let texts: Vec<String> = diagnostics.iter().map(Diagnostic::to_string).collect();
+                f.write_str(&texts.join("\n"))
+            }
+            Self::Fault(diagnostic) => write!(f, "{diagnostic}"),
+        }
+    }
+}

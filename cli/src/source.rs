@@ -1,0 +1,88 @@
+//! Loading what the user names: machines, models, programs; models and programs are told apart by their content.
+
+use crate::error::CommandError;
+use std::path::Path;
+use std::sync::Arc;
+use systole_compiler::codegen::{self, TilingPolicy};
+use systole_isa::{Diagnostic, MachineDescription, Program, container, machine};
+
+/// A program with the machine to run it on.
+pub(crate) struct Loaded {
+    pub(crate) program: Arc<Program>,
+    pub(crate) description: Arc<MachineDescription>,
+}
+
+/// Reads a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    std::fs::read(path).map_err(|error| {
+        Diagnostic::error("F0001", format!("`{}` cannot be read: {error}", path.display()))
+            .help("check the path and its permissions")
+    })
+}
+
+/// Writes a file.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
+    std::fs::write(path, bytes).map_err(|error| {
+        Diagnostic::error("F0002", format!("`{}` cannot be written: {error}", path.display()))
+            .help("check the folder and its permissions")
+    })
+}
+
+/// A machine by the name of a preset or the path of a description.
+pub(crate) fn load_machine(name: &str) -> Result<MachineDescription, CommandError> {
+    if let Some(preset) = machine::preset(name) {
+        return Ok(preset);
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        let names: Vec<&str> = machine::preset_names().collect();
+        return Err(Diagnostic::error("F0003", format!("`{name}` is neither a shipped machine nor a file"))
+            .help(format!("choose one of {}, or the path of a RON description", names.join(", ")))
+            .into());
+    }
+    load_machine_file(path)
+}
+
+/// A machine from a file.
+pub(crate) fn load_machine_file(path: &Path) -> Result<MachineDescription, CommandError> {
+    let bytes = read(path)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        Diagnostic::error("F0004", format!("`{}` is no text: byte {offset} is not UTF-8", path.display()))
+            .help("machine descriptions are RON text; `systole machine show edge16x16` prints one")
+    })?;
+    Ok(MachineDescription::from_ron(&text, &path.display().to_string())?)
+}
+
+/// Compiles an ONNX model.
+pub(crate) fn compile(model: &[u8], name: &str, description: &MachineDescription) -> Result<Program, CommandError> {
+    let graph = systole_compiler::lower(systole_compiler::import_onnx(model)?)?;
+    let mut program = codegen::generate(&graph, description, TilingPolicy::Fastest)?;
+    program.name = name.to_owned();
+    Ok(program)
+}
+
+/// Loads a model, a program or an assembly text for a machine.
+pub(crate) fn load(path: &Path, description: MachineDescription) -> Result<Loaded, CommandError> {
+    let bytes = read(path)?;
+    let file = path.display().to_string();
+    let stem = path.file_stem().map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned());
+    let program = if container::is_elf(&bytes) {
+        container::read(&bytes).map_err(|error| {
+            Diagnostic::error("E0001", format!("`{file}` is no Systole program: {error}"))
+                .help("make one with `systole compile` or `systole asm`")
+        })?
+    } else if let Some(text) = assembly_text(&bytes) {
+        systole_assembler::assemble(text, &file)?
+    } else {
+        compile(&bytes, &stem, &description)?
+    };
+    Ok(Loaded { program: Arc::new(program), description: Arc::new(description) })
+}
+
+/// The text, if these bytes are one. A model is never valid text: its first field has a control character as tag.
+fn assembly_text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    (!text.is_empty() && text.chars().all(is_plain)).then_some(text)
+}
