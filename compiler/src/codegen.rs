@@ -1,6 +1,6 @@
 //! From a quantized graph to a program for one machine.
 //!
-//! Tensors get their place in DRAM, every operator becomes a [`stage::Stage`], and every stage becomes a page of code: descriptors, token
+//! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, token
 //! credits, loops, a fence. Nothing but the machine description says what the target is.
 
 mod conv;
@@ -89,7 +89,10 @@ pub fn generate(
     }));
     Ok(Program {
         name: graph.name.clone(),
-        machine: Some(MachineReference { name: machine.name.clone(), hash: machine.hash() }),
+        machine: Some(MachineReference {
+            name: machine.name.clone(),
+            hash: machine.hash(),
+        }),
         dram_bytes: e.dram_bytes(),
         code: e.code,
         entry: 0,

@@ -163,7 +163,13 @@ impl ImportError {
         expected: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {
-        Self { kind, subject, found: found.into(), expected: expected.into(), help: help.into() }
+        Self {
+            kind,
+            subject,
+            found: found.into(),
+            expected: expected.into(),
+            help: help.into(),
+        }
     }
 }
 
@@ -176,6 +182,12 @@ impl CompileError {
         expected: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {
-        Self { kind, subject, found: found.into(), expected: expected.into(), help: help.into() }
+        Self {
+            kind,
+            subject,
+            found: found.into(),
+            expected: expected.into(),
+            help: help.into(),
+        }
     }
 }

@@ -56,7 +56,10 @@ pub fn gemm(m: usize, k: usize, n: usize) -> QuantizedGraph {
             bias,
             tensor("c", [m, n], Some((1.0 / scale, 0)), None),
         ],
-        nodes: vec![QNode { name: "gemm".to_owned(), op: QOp::Dense(product) }],
+        nodes: vec![QNode {
+            name: "gemm".to_owned(),
+            op: QOp::Dense(product),
+        }],
         inputs: vec![io("a", 0, [m, k], 1.0)],
         outputs: vec![io("c", 3, [m, n], 1.0 / scale)],
     }

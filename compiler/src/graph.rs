@@ -89,12 +89,19 @@ pub struct Tensor {
 impl Tensor {
     /// A tensor of which only the name is known.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..Self::default() }
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
     }
 
     /// A tensor that some node or the host fills.
     pub fn value(name: impl Into<String>, dtype: DType, shape: Vec<usize>) -> Self {
-        Self { shape: Some(shape), dtype: Some(dtype), ..Self::named(name) }
+        Self {
+            shape: Some(shape),
+            dtype: Some(dtype),
+            ..Self::named(name)
+        }
     }
 
     /// A constant; `data` is row-major in `shape`.
@@ -115,7 +122,9 @@ impl Tensor {
 
     /// Axes `[n, c, h, w]` of an image in whichever order they lie; `None` if this is not an image.
     pub fn image_axes(&self) -> Option<[usize; 4]> {
-        let &[a, b, c, d] = self.shape.as_deref()? else { return None };
+        let &[a, b, c, d] = self.shape.as_deref()? else {
+            return None;
+        };
         match self.layout {
             Layout::Logical => Some([a, b, c, d]),
             Layout::Nhwc => Some([a, d, b, c]),

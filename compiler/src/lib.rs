@@ -2,7 +2,7 @@
 //!
 //! The way of a model: [`onnx`] reads a file into a [`graph`]; [`passes`] rewrite that graph until only integer,
 //! machine-level operators are left; [`quantized`] is the result, the contract between this front half and
-//! code generation; [`reference`] executes it in plain loops and is the oracle of the machine.
+//! code generation; [`mod@reference`] executes it in plain loops and is the oracle of the machine.
 //!
 //! The crate does no input or output and refuses to know how a program behaves over time. No type of the protobuf
 //! reader crosses its border.

@@ -58,6 +58,9 @@ fn malformed(found: String) -> ImportError {
 
 /// The reader names Rust types of its own; only the message type is of interest.
 fn reader_message(error: &rten_onnx::protobuf::ProtobufError) -> String {
-    let message = error.context().and_then(|path| path.rsplit("::").next()).unwrap_or("the model");
+    let message = error
+        .context()
+        .and_then(|path| path.rsplit("::").next())
+        .unwrap_or("the model");
     format!("{} in field {} of {message}", error.kind(), error.field().unwrap_or(0))
 }

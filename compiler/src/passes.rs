@@ -1,7 +1,7 @@
 //! The rewriting of a graph, from the operators of a model file to machine-level integer operators.
 //!
 //! One pass is one file with one function. [`PASSES`] lists them in the order in which they run, with the reason for
-//! the place of each; the [verifier](crate::graph::verify) runs after every one of them. Passes collect errors and
+//! the place of each; the [verifier](crate::graph::verify()) runs after every one of them. Passes collect errors and
 //! never stop at the first.
 
 mod attach_quantization;
@@ -55,25 +55,73 @@ const fn pass(
 /// All passes in the order in which they run.
 pub const PASSES: &[Pass] = &[
     // First: everything later relies on shapes, and windows are resolved with them.
-    pass("infer-shapes", "give every tensor its shape and type, every window its padding", infer_shapes::run),
+    pass(
+        "infer-shapes",
+        "give every tensor its shape and type, every window its padding",
+        infer_shapes::run,
+    ),
     // Before quantization is attached, so that weights quantized inside the graph are integers by then.
-    pass("fold-constants", "compute what depends on constants only; reshapes become views", fold_constants::run),
+    pass(
+        "fold-constants",
+        "compute what depends on constants only; reshapes become views",
+        fold_constants::run,
+    ),
     // Before any lowering: from here on scales belong to tensors, not to nodes.
-    pass("attach-quantization", "move scales and zero points from operands to tensors", attach_quantization::run),
-    pass("lower-qoperator", "QLinearConv, QGemm, .. become machine-level operators", lower_qoperator::run),
+    pass(
+        "attach-quantization",
+        "move scales and zero points from operands to tensors",
+        attach_quantization::run,
+    ),
+    pass(
+        "lower-qoperator",
+        "QLinearConv, QGemm, .. become machine-level operators",
+        lower_qoperator::run,
+    ),
     // Before fusing, so that fusing has to know arithmetic operators only.
-    pass("move-quantize", "move (de)quantization across operators that only move elements", move_quantize::run),
-    pass("fuse-qdq", "Dequantize -> operator -> Quantize becomes one machine-level operator", fuse_qdq::run),
+    pass(
+        "move-quantize",
+        "move (de)quantization across operators that only move elements",
+        move_quantize::run,
+    ),
+    pass(
+        "fuse-qdq",
+        "Dequantize -> operator -> Quantize becomes one machine-level operator",
+        fuse_qdq::run,
+    ),
     // After fusing, when quantization is left only at the borders.
-    pass("integer-borders", "let the host quantize the inputs and dequantize the outputs", integer_borders::run),
-    pass("drop-redundant-requantize", "remove rescaling between equal scales", drop_redundant_requantize::run),
+    pass(
+        "integer-borders",
+        "let the host quantize the inputs and dequantize the outputs",
+        integer_borders::run,
+    ),
+    pass(
+        "drop-redundant-requantize",
+        "remove rescaling between equal scales",
+        drop_redundant_requantize::run,
+    ),
     // After the redundant ones are gone, those left over between equal scales only clip.
-    pass("fuse-activation", "let a producer do the clipping of the rescaling after it", fuse_activation::run),
+    pass(
+        "fuse-activation",
+        "let a producer do the clipping of the rescaling after it",
+        fuse_activation::run,
+    ),
     // Before layouts: the passes from here on know machine-level operators only.
-    pass("check-machine-level", "report what the machine cannot run", check_machine_level::run),
-    pass("nhwc-layout", "images with channels last, weights as k x n matrices", nhwc_layout::run),
+    pass(
+        "check-machine-level",
+        "report what the machine cannot run",
+        check_machine_level::run,
+    ),
+    pass(
+        "nhwc-layout",
+        "images with channels last, weights as k x n matrices",
+        nhwc_layout::run,
+    ),
     // Last: removes what the others left behind.
-    pass("dead-code", "remove what nobody reads and renumber the rest", dead_code::run),
+    pass(
+        "dead-code",
+        "remove what nobody reads and renumber the rest",
+        dead_code::run,
+    ),
 ];
 
 /// The pass of a name.
@@ -108,9 +156,19 @@ pub fn check_supported(graph: &Graph) -> Vec<CompileError> {
             ));
         };
         match &node.op {
-            Op::Unsupported { domain, op_type, reason } => {
-                let domain = if domain.is_empty() { String::new() } else { format!("{domain}.") };
-                let reason = reason.as_ref().map_or(String::new(), |reason| format!(" with {reason}"));
+            Op::Unsupported {
+                domain,
+                op_type,
+                reason,
+            } => {
+                let domain = if domain.is_empty() {
+                    String::new()
+                } else {
+                    format!("{domain}.")
+                };
+                let reason = reason
+                    .as_ref()
+                    .map_or(String::new(), |reason| format!(" with {reason}"));
                 report(format!("operator {domain}{op_type}{reason}"));
             }
             Op::Conv { group, .. } | Op::QLinearConv { group, .. } if *group != 1 => {
@@ -119,9 +177,8 @@ pub fn check_supported(graph: &Graph) -> Vec<CompileError> {
             Op::Identity if is_training(graph, node) => report("Dropout in training mode".into()),
             _ => {}
         }
-        let is_read = |output: &crate::graph::TensorId| {
-            !consumers[output.index()].is_empty() || graph.is_output(*output)
-        };
+        let is_read =
+            |output: &crate::graph::TensorId| !consumers[output.index()].is_empty() || graph.is_output(*output);
         if !matches!(node.op, Op::Unsupported { .. }) && node.outputs.iter().skip(1).any(is_read) {
             report(format!("{} of which a second output is read", node.op.name()));
         }
@@ -172,9 +229,17 @@ mod tests {
     #[test]
     fn names_are_kebab_case_and_unique() {
         for (index, pass) in PASSES.iter().enumerate() {
-            assert!(pass.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", pass.name);
+            assert!(
+                pass.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
+                "{}",
+                pass.name
+            );
             assert!(!pass.description.is_empty());
-            assert!(PASSES[..index].iter().all(|other| other.name != pass.name), "{}", pass.name);
+            assert!(
+                PASSES[..index].iter().all(|other| other.name != pass.name),
+                "{}",
+                pass.name
+            );
         }
         assert_eq!(find_pass("fuse-qdq").unwrap().name, "fuse-qdq");
         assert!(find_pass("fuse").unwrap_err().expected.contains("nhwc-layout"));

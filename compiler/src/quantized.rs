@@ -262,9 +262,7 @@ impl QuantizedGraph {
     /// Multiplications of weights with activations in one inference, padding included.
     pub fn n_macs(&self) -> u64 {
         let macs = |node: &QNode| match &node.op {
-            QOp::Conv(op) => {
-                self.tensor(op.output).len() as u64 * self.tensor(op.weights).shape[0] as u64
-            }
+            QOp::Conv(op) => self.tensor(op.output).len() as u64 * self.tensor(op.weights).shape[0] as u64,
             QOp::Dense(op) => op.m as u64 * op.k as u64 * op.n as u64,
             QOp::MaxPool(_) | QOp::Add(_) | QOp::Requant(_) | QOp::View(_) => 0,
         };

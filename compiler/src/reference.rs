@@ -66,9 +66,8 @@ impl Values {
 /// Inputs that do not fit the graph.
 pub fn execute(graph: &QuantizedGraph, inputs: &[Vec<i32>]) -> Result<Values, ExecuteError> {
     check_inputs(graph, inputs)?;
-    let constant = |tensor: &crate::quantized::QTensor| {
-        tensor.data.as_ref().and_then(|data| data.to_i32()).unwrap_or_default()
-    };
+    let constant =
+        |tensor: &crate::quantized::QTensor| tensor.data.as_ref().and_then(|data| data.to_i32()).unwrap_or_default();
     let mut tensors: Vec<Vec<i32>> = graph.tensors.iter().map(constant).collect();
     for (io, values) in graph.inputs.iter().zip(inputs) {
         tensors[io.tensor.index()].clone_from(values);
@@ -89,7 +88,10 @@ pub fn execute(graph: &QuantizedGraph, inputs: &[Vec<i32>]) -> Result<Values, Ex
 
 fn check_inputs(graph: &QuantizedGraph, inputs: &[Vec<i32>]) -> Result<(), ExecuteError> {
     if inputs.len() != graph.inputs.len() {
-        return Err(ExecuteError::InputCount { found: inputs.len(), expected: graph.inputs.len() });
+        return Err(ExecuteError::InputCount {
+            found: inputs.len(),
+            expected: graph.inputs.len(),
+        });
     }
     for (io, values) in graph.inputs.iter().zip(inputs) {
         let (found, expected, name) = (values.len(), io.len(), io.name.clone());
@@ -99,7 +101,12 @@ fn check_inputs(graph: &QuantizedGraph, inputs: &[Vec<i32>]) -> Result<(), Execu
         let (lo, hi) = io.integer_dtype.range().unwrap_or((i32::MIN, i32::MAX));
         if let Some(index) = values.iter().position(|v| !(lo..=hi).contains(v)) {
             let (value, dtype) = (values[index], io.integer_dtype.name());
-            return Err(ExecuteError::InputRange { name, value, index, dtype });
+            return Err(ExecuteError::InputRange {
+                name,
+                value,
+                index,
+                dtype,
+            });
         }
     }
     Ok(())

@@ -1,4 +1,9 @@
 //! Single-operator cases of the ONNX standard, with the operands that have to be constant made so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test says why it fails or is skipped"
+)]
 
 mod support;
 
@@ -16,7 +21,9 @@ fn bytes_of(tensor: &TensorProto) -> Vec<i32> {
     use rten_onnx::onnx::DataType;
     let raw = tensor.raw_data.as_ref().unwrap().borrow();
     let is_signed = tensor.data_type == Some(DataType::INT8);
-    raw.iter().map(|&b| if is_signed { i32::from(b as i8) } else { i32::from(b) }).collect()
+    raw.iter()
+        .map(|&b| if is_signed { i32::from(b as i8) } else { i32::from(b) })
+        .collect()
 }
 
 /// The stored result. In one element of one case the file has -236 wrapped to 8 bits, 20, where the standard demands
@@ -24,7 +31,11 @@ fn bytes_of(tensor: &TensorProto) -> Vec<i32> {
 fn expected(case: &str) -> Vec<i32> {
     let mut expected = bytes_of(&tensor(case, "output_0").unwrap());
     if case == "test_qlinearmatmul_2D_int8_float32" {
-        assert_eq!(expected[5], i32::from(-236_i32 as i8), "the stored result has been corrected");
+        assert_eq!(
+            expected[5],
+            i32::from(-236_i32 as i8),
+            "the stored result has been corrected"
+        );
         expected[5] = -128;
     }
     expected
@@ -32,8 +43,14 @@ fn expected(case: &str) -> Vec<i32> {
 
 #[test]
 fn quantized_operators_follow_the_standard() {
-    for case in ["test_qlinearconv", "test_qlinearmatmul_2D_uint8_float32", "test_qlinearmatmul_2D_int8_float32"] {
-        let Some(bytes) = support::model_bytes(&format!("onnx_node/{case}/model.onnx")) else { return };
+    for case in [
+        "test_qlinearconv",
+        "test_qlinearmatmul_2D_uint8_float32",
+        "test_qlinearmatmul_2D_int8_float32",
+    ] {
+        let Some(bytes) = support::model_bytes(&format!("onnx_node/{case}/model.onnx")) else {
+            return;
+        };
         let mut model = ModelProto::parse_buf(&bytes).unwrap();
         let graph = model.graph.as_mut().unwrap();
         let constants = graph.input.split_off(1);

@@ -1,4 +1,9 @@
 //! Damaged files give errors and never a panic.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test says why it fails or is skipped"
+)]
 
 mod support;
 
@@ -82,7 +87,9 @@ fn a_cut_file_is_an_error_or_has_lost_nothing() {
         }
     }
     for path in MODELS {
-        let Some(whole) = support::model_bytes(path) else { return };
+        let Some(whole) = support::model_bytes(path) else {
+            return;
+        };
         let graph = import_onnx(&whole).unwrap();
         for len in (0..whole.len()).step_by(997).chain(whole.len() - 500..whole.len()) {
             match import_onnx(&whole[..len]) {
@@ -138,7 +145,10 @@ fn all_faults_of_a_file_are_reported_at_once() {
         "tensor `nothing`: found a graph output that nothing produces",
     ];
     for (wanted, index) in expected.iter().zip(0..) {
-        assert!(text.iter().any(|t| t.contains(wanted)), "{index}: no `{wanted}` in {text:#?}");
+        assert!(
+            text.iter().any(|t| t.contains(wanted)),
+            "{index}: no `{wanted}` in {text:#?}"
+        );
     }
     assert_eq!(errors.len(), expected.len(), "{text:#?}");
 }
@@ -153,13 +163,29 @@ fn external_weights_are_refused() {
         data_location: Some(DataLocation::EXTERNAL),
         ..TensorProto::default()
     };
-    let output = ValueInfoProto { name: Some("w".into()), r#type: None };
+    let output = ValueInfoProto {
+        name: Some("w".into()),
+        r#type: None,
+    };
     let model = ModelProto {
-        graph: Some(GraphProto { initializer: vec![weights], output: vec![output], ..GraphProto::default() }),
-        opset_import: vec![OperatorSetIdProto { domain: None, version: Some(17) }],
+        graph: Some(GraphProto {
+            initializer: vec![weights],
+            output: vec![output],
+            ..GraphProto::default()
+        }),
+        opset_import: vec![OperatorSetIdProto {
+            domain: None,
+            version: Some(17),
+        }],
         ..ModelProto::default()
     };
     let errors = import_onnx(&model.write_buf().unwrap()).unwrap_err();
     assert_eq!(errors.len(), 1);
-    assert!(errors[0].to_string().contains("tensor `w`: found data in an external file"), "{}", errors[0]);
+    assert!(
+        errors[0]
+            .to_string()
+            .contains("tensor `w`: found data in an external file"),
+        "{}",
+        errors[0]
+    );
 }

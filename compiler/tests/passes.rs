@@ -1,10 +1,15 @@
 //! The pass list, its observer, and the verifier that runs after every pass.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test says why it fails or is skipped"
+)]
 
 mod support;
 
 use std::ops::ControlFlow;
 use systole_compiler::graph::{
-    ClipRange, DType, Graph, Node, Op, Quantization, Tensor, TensorData, TensorId, verify,
+    ClipRange, DType, Graph, Layout, Node, Op, Quantization, Tensor, TensorData, TensorId, verify,
 };
 use systole_compiler::{CompileErrorKind, PASSES, import_onnx, run_passes};
 
@@ -25,15 +30,27 @@ fn broken(change: impl FnOnce(&mut Graph), wanted: &str) {
     change(&mut graph);
     let errors = verify(&graph).expect_err(wanted);
     assert!(errors.iter().all(|e| e.kind == CompileErrorKind::BrokenGraph));
-    assert!(errors.iter().any(|e| e.to_string().contains(wanted)), "no `{wanted}` in {errors:#?}");
+    assert!(
+        errors.iter().any(|e| e.to_string().contains(wanted)),
+        "no `{wanted}` in {errors:#?}"
+    );
 }
 
 #[test]
 fn the_verifier_rejects_graphs_that_contradict_themselves() {
-    broken(|g| g.nodes[0].inputs[0] = Some(TensorId(9)), "node `relu`: found tensor %9");
+    broken(
+        |g| g.nodes[0].inputs[0] = Some(TensorId(9)),
+        "node `relu`: found tensor %9",
+    );
     broken(|g| g.outputs[0].tensor = TensorId(7), "tensor `y`: found tensor %7");
-    broken(|g| g.tensor_mut(TensorId(1)).shape = Some(vec![1, 5]), "expected shape Some([1, 4])");
-    broken(|g| g.tensor_mut(TensorId(1)).dtype = Some(DType::I8), "expected type Some(F32)");
+    broken(
+        |g| g.tensor_mut(TensorId(1)).shape = Some(vec![1, 5]),
+        "expected shape Some([1, 4])",
+    );
+    broken(
+        |g| g.tensor_mut(TensorId(1)).dtype = Some(DType::I8),
+        "expected type Some(F32)",
+    );
     broken(|g| g.nodes.clear(), "a graph output without a producer");
     broken(|g| g.inputs.clear(), "operand `x` that nothing has produced yet");
     broken(|g| g.nodes[0].outputs.clear(), "no output");
@@ -74,11 +91,29 @@ fn the_verifier_rejects_graphs_that_contradict_themselves() {
         },
         "results clipped into -300..=127",
     );
+    broken(
+        |g| {
+            let clip = ClipRange { lo: -128, hi: 127 };
+            g.tensors.iter_mut().for_each(|t| t.dtype = Some(DType::I8));
+            g.nodes[0].op = Op::QRequant { clip };
+            g.tensor_mut(TensorId(1)).layout = Layout::FlattenedNhwc { c: 2, h: 2, w: 1 };
+        },
+        "node `relu`: found operand in layout Logical",
+    );
+    broken(
+        |g| {
+            g.tensor_mut(TensorId(0)).dtype = Some(DType::I8);
+            g.tensor_mut(TensorId(0)).quantization = Some(Quantization::per_tensor(1.0, 200));
+        },
+        "tensor `x`: found zero point 200",
+    );
 }
 
 #[test]
 fn an_observer_sees_every_pass_and_can_stop() {
-    let Some(bytes) = support::model_bytes("digits/digits_int8_qdq.onnx") else { return };
+    let Some(bytes) = support::model_bytes("digits/digits_int8_qdq.onnx") else {
+        return;
+    };
     let graph = import_onnx(&bytes).unwrap();
     let mut seen = Vec::new();
     let all = run_passes(graph.clone(), &mut |pass, _| {
@@ -90,17 +125,29 @@ fn an_observer_sees_every_pass_and_can_stop() {
     let mut dump = String::new();
     let stopped = run_passes(graph, &mut |pass, graph| {
         dump = graph.to_string();
-        if pass.name == "fuse-qdq" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if pass.name == "fuse-qdq" {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     assert_eq!(stopped.unwrap().to_string(), dump);
-    for wanted in ["= QConv(", "= Quantize(", "clip -128..=127", "q(16 scales along axis 0)", "; conv1"] {
+    for wanted in [
+        "= QConv(",
+        "= Quantize(",
+        "clip -128..=127",
+        "q(16 scales along axis 0)",
+        "; conv1",
+    ] {
         assert!(dump.contains(wanted), "no `{wanted}` in\n{dump}");
     }
 }
 
 #[test]
 fn layouts_are_those_of_the_machine_after_all_passes() {
-    let Some(bytes) = support::model_bytes("digits/digits_int8_qdq.onnx") else { return };
+    let Some(bytes) = support::model_bytes("digits/digits_int8_qdq.onnx") else {
+        return;
+    };
     let graph = run_passes(import_onnx(&bytes).unwrap(), &mut |_, _| ControlFlow::Continue(())).unwrap();
     let dump = graph.to_string();
     for wanted in [

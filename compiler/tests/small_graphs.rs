@@ -1,4 +1,9 @@
 //! Small models against numbers worked out by hand or by independent loops.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test says why it fails or is skipped"
+)]
 
 mod support;
 
@@ -18,8 +23,12 @@ fn names(graph: &QuantizedGraph) -> Vec<&'static str> {
 
 /// Integers of the first output, in the user's order, for integer inputs in the user's order.
 fn run(graph: &QuantizedGraph, inputs: &[&[i32]]) -> Vec<i32> {
-    let machine: Vec<Vec<i32>> =
-        graph.inputs.iter().zip(inputs).map(|(io, v)| io.integers_to_machine(v).unwrap()).collect();
+    let machine: Vec<Vec<i32>> = graph
+        .inputs
+        .iter()
+        .zip(inputs)
+        .map(|(io, v)| io.integers_to_machine(v).unwrap())
+        .collect();
     let values = execute(graph, &machine).unwrap();
     let output = &graph.outputs[0];
     output.integers_from_machine(values.of(output.tensor)).unwrap()
@@ -92,7 +101,10 @@ fn a_lone_relu_becomes_a_clipped_rescaling() {
     let io = &graph.inputs[0];
     assert_eq!(io.quantize_input(&[-2.0, 1.5, 2.26, 1e9]), Some(vec![-4, 3, 5, 127]));
     assert_eq!(io.quantize_input(&[0.0]), None);
-    assert_eq!(graph.outputs[0].dequantize_output(&[10, 12, 12, 14]), Some(vec![0.0, 2.0, 2.0, 4.0]));
+    assert_eq!(
+        graph.outputs[0].dequantize_output(&[10, 12, 12, 14]),
+        Some(vec![0.0, 2.0, 2.0, 4.0])
+    );
 }
 
 /// `x -> 1x1 convolution by 2 -> ..` up to the point where the callers differ.
@@ -124,7 +136,10 @@ fn activations_join_the_convolution() {
         .node("DequantizeLinear", &["qk", "half", "ten"], "y")
         .output("y");
     let graph = compile(&before_quantization.bytes());
-    assert_eq!((names(&graph).as_slice(), clip_of(&graph)), (&["QConv"][..], ClipRange { lo: 10, hi: 22 }));
+    assert_eq!(
+        (names(&graph).as_slice(), clip_of(&graph)),
+        (&["QConv"][..], ClipRange { lo: 10, hi: 22 })
+    );
     // 2 x - 3, clipped into 0..6, in halves, plus 10.
     assert_eq!(run(&graph, &[&[1, 2, 4, 9]]), [10, 12, 20, 22]);
 
@@ -136,7 +151,10 @@ fn activations_join_the_convolution() {
         .node("DequantizeLinear", &["qr", "half", "ten"], "y")
         .output("y");
     let graph = compile(&between_equal_scales.bytes());
-    assert_eq!((names(&graph).as_slice(), clip_of(&graph)), (&["QConv"][..], ClipRange { lo: 10, hi: 127 }));
+    assert_eq!(
+        (names(&graph).as_slice(), clip_of(&graph)),
+        (&["QConv"][..], ClipRange { lo: 10, hi: 127 })
+    );
 
     // Rescaling after the first rounding is a second rounding and must stay.
     let between_other_scales = convolution()
@@ -183,6 +201,23 @@ fn quantization_moves_across_pooling_and_flattening() {
 }
 
 #[test]
+fn rescaling_to_another_scale_stays() {
+    let bytes = writer()
+        .input("x", DataType::FLOAT, &[1, 1, 2, 2])
+        .node("QuantizeLinear", &["x", "half", "zero"], "q")
+        .node("DequantizeLinear", &["q", "half", "zero"], "d")
+        .node_with("MaxPool", &["d"], "p", vec![ints("kernel_shape", &[1, 2])])
+        .node("QuantizeLinear", &["p", "one", "ten"], "qp")
+        .node("DequantizeLinear", &["qp", "one", "ten"], "y")
+        .output("y")
+        .bytes();
+    let graph = compile(&bytes);
+    assert_eq!(names(&graph), ["QMaxPool", "QRequant"]);
+    // Maxima 7 and -3 in halves: 3.5 rounds to 4, -1.5 to -2; plus 10.
+    assert_eq!(run(&graph, &[&[7, 2, -4, -3]]), [14, 8]);
+}
+
+#[test]
 fn a_flattened_image_keeps_the_order_of_the_user() {
     let head = || {
         writer()
@@ -224,7 +259,12 @@ fn weights_quantized_inside_the_model_are_folded() {
         .node("QuantizeLinear", &["x", "one", "zero"], "q")
         .node("DequantizeLinear", &["q", "one", "zero"], "d")
         .node_with("QuantizeLinear", &["w", "per_row", "zeros"], "qw", vec![int("axis", 0)])
-        .node_with("DequantizeLinear", &["qw", "per_row", "zeros"], "dw", vec![int("axis", 0)])
+        .node_with(
+            "DequantizeLinear",
+            &["qw", "per_row", "zeros"],
+            "dw",
+            vec![int("axis", 0)],
+        )
         .node("Identity", &["dw"], "iw")
         .node_with("Gemm", &["d", "iw"], "g", vec![int("transB", 1)])
         .node("QuantizeLinear", &["g", "quarter", "zero"], "qg")
@@ -232,21 +272,40 @@ fn weights_quantized_inside_the_model_are_folded() {
         .output("y")
         .bytes();
     let graph = compile(&bytes);
-    let QOp::Dense(dense) = &graph.nodes[0].op else { panic!("{:?}", graph.nodes) };
+    let QOp::Dense(dense) = &graph.nodes[0].op else {
+        panic!("{:?}", graph.nodes)
+    };
     // Rows (0.5, 1.3) / 0.5 = (1, 3) and (-0.7, 9) / 0.25 = (-3, 36), transposed.
-    assert_eq!(graph.tensor(dense.weights).data.as_ref().unwrap().to_i32(), Some(vec![1, -3, 3, 36]));
+    assert_eq!(
+        graph.tensor(dense.weights).data.as_ref().unwrap().to_i32(),
+        Some(vec![1, -3, 3, 36])
+    );
     assert_eq!(dense.scales, [2.0, 1.0]);
     assert_eq!(run(&graph, &[&[1, 2]]), [14, 69]);
 }
 
 #[test]
 fn inputs_that_do_not_fit_are_named() {
-    let graph = compile(&convolution().node("QuantizeLinear", &["c", "one", "zero"], "y").output("y").bytes());
-    assert_eq!(execute(&graph, &[]), Err(ExecuteError::InputCount { found: 0, expected: 1 }));
+    let graph = compile(
+        &convolution()
+            .node("QuantizeLinear", &["c", "one", "zero"], "y")
+            .output("y")
+            .bytes(),
+    );
+    assert_eq!(
+        execute(&graph, &[]),
+        Err(ExecuteError::InputCount { found: 0, expected: 1 })
+    );
     let short = execute(&graph, &[vec![1]]).unwrap_err();
-    assert!(short.to_string().contains("input `x`: found 1 elements, expected 4"), "{short}");
+    assert!(
+        short.to_string().contains("input `x`: found 1 elements, expected 4"),
+        "{short}"
+    );
     let wide = execute(&graph, &[vec![1, 2, 128, 0]]).unwrap_err();
-    assert!(wide.to_string().contains("found 128 at 2, expected values of i8"), "{wide}");
+    assert!(
+        wide.to_string().contains("found 128 at 2, expected values of i8"),
+        "{wide}"
+    );
 }
 
 /// One QLinearConv with everything unusual at once, against loops over the model's own NCHW and OIHW order.
@@ -280,7 +339,11 @@ fn a_strided_dilated_padded_convolution_with_zero_points_per_channel() {
             "QLinearConv",
             &["x", "xs", "xz", "w", "ws", "wz", "ys", "yz", "b"],
             "y",
-            vec![ints("strides", &i64s(&strides)), ints("dilations", &i64s(&dilations)), ints("pads", &i64s(&pads))],
+            vec![
+                ints("strides", &i64s(&strides)),
+                ints("dilations", &i64s(&dilations)),
+                ints("pads", &i64s(&pads)),
+            ],
         )
         .output("y")
         .bytes();
@@ -307,7 +370,10 @@ fn a_strided_dilated_padded_convolution_with_zero_points_per_channel() {
             expected.push((real.round_ties_even() as i32 + y_zero).clamp(0, 255));
         }
     }
-    assert!(expected.iter().filter(|&&v| v > 0 && v < 255).count() > 20, "{expected:?}");
+    assert!(
+        expected.iter().filter(|&&v| v > 0 && v < 255).count() > 20,
+        "{expected:?}"
+    );
     assert_eq!(run(&graph, &[&x]), expected);
 }
 

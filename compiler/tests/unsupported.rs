@@ -1,4 +1,9 @@
 //! What cannot be compiled is named, all of it, and can still be shown.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test says why it fails or is skipped"
+)]
 
 mod support;
 
@@ -32,19 +37,29 @@ fn every_unknown_operator_is_listed_with_its_node() {
     ]) {
         assert!(text.contains(wanted), "{text}");
     }
-    assert!(graph.to_string().contains("= Fancy(%3) unsupported, domain com.example"), "{graph}");
+    assert!(
+        graph
+            .to_string()
+            .contains("= Fancy(%3) unsupported, domain com.example"),
+        "{graph}"
+    );
     assert_eq!(lower(graph).unwrap_err(), errors);
 }
 
 #[test]
 fn a_float_model_is_told_which_nodes_compute_in_float() {
-    let Some(bytes) = support::model_bytes("digits/digits_fp32.onnx") else { return };
+    let Some(bytes) = support::model_bytes("digits/digits_fp32.onnx") else {
+        return;
+    };
     let errors = lower(import_onnx(&bytes).unwrap()).unwrap_err();
     // 5 arithmetic layers, 4 activations, 2 poolings, 1 flattening.
     assert_eq!(errors.len(), 12);
     assert!(errors.iter().all(|e| e.kind == CompileErrorKind::NotQuantized));
     let first = errors[0].to_string();
-    assert!(first.contains("node `conv1`: found Conv between `image` f32"), "{first}");
+    assert!(
+        first.contains("node `conv1`: found Conv between `image` f32"),
+        "{first}"
+    );
     assert!(first.contains("quantize the model"), "{first}");
 }
 
@@ -55,9 +70,14 @@ fn real_models_with_other_operators_are_read_and_shown() {
         ("onnx_light/squeezenet/model.onnx", &["Concat"][..]),
         ("onnx_node/test_hardswish/model.onnx", &["HardSwish"][..]),
         ("onnx_node/test_lrn/model.onnx", &["LRN"][..]),
-        ("onnx_node/test_convinteger_with_padding/model.onnx", &["ConvInteger"][..]),
+        (
+            "onnx_node/test_convinteger_with_padding/model.onnx",
+            &["ConvInteger"][..],
+        ),
     ] {
-        let Some(bytes) = support::model_bytes(path) else { return };
+        let Some(bytes) = support::model_bytes(path) else {
+            return;
+        };
         let graph = import_onnx(&bytes).unwrap();
         let errors = check_supported(&graph);
         for op_type in wanted {
@@ -81,7 +101,11 @@ fn dynamic_scales_and_weights_are_named() {
         .bytes();
     let errors = lower(import_onnx(&bytes).unwrap()).unwrap_err();
     assert_eq!(errors[0].kind, CompileErrorKind::NotConstant);
-    assert!(errors[0].to_string().contains("node `make_y`: found scale `s`"), "{}", errors[0]);
+    assert!(
+        errors[0].to_string().contains("node `make_y`: found scale `s`"),
+        "{}",
+        errors[0]
+    );
 }
 
 #[test]
@@ -120,5 +144,9 @@ fn an_input_quantized_in_two_ways_is_refused() {
         .output("d")
         .bytes();
     let errors = lower(import_onnx(&bytes).unwrap()).unwrap_err();
-    assert!(errors[0].found.contains("a second quantization of the input `x`"), "{}", errors[0]);
+    assert!(
+        errors[0].found.contains("a second quantization of the input `x`"),
+        "{}",
+        errors[0]
+    );
 }

@@ -150,7 +150,7 @@ impl MachineDescription {
                 text: line_text,
             };
             vec![
-                Diagnostic::error("M0001", format!("this is no machine description: {}", error.code))
+                Diagnostic::error("H0001", format!("this is no machine description: {}", error.code))
                     .at(place)
                     .help("`systole machine show edge16x16` prints a complete one to start from"),
             ]
@@ -173,7 +173,7 @@ impl MachineDescription {
     pub fn problems(&self) -> Vec<Diagnostic> {
         let range = |name: &str, value: u32, lo: u32, hi: u32, why: &str| {
             (value < lo || value > hi).then(|| {
-                Diagnostic::error("M0002", format!("`{name}` is {value}, which is outside {lo}..={hi}"))
+                Diagnostic::error("H0002", format!("`{name}` is {value}, which is outside {lo}..={hi}"))
                     .because(why.to_owned())
                     .help(format!("choose `{name}` between {lo} and {hi}"))
             })
@@ -256,7 +256,7 @@ impl MachineDescription {
         if !self.dram.n_channels.is_power_of_two() {
             problems.push(
                 Diagnostic::error(
-                    "M0003",
+                    "H0003",
                     format!(
                         "`dram.n_channels` is {}, which is no power of two",
                         self.dram.n_channels
@@ -272,7 +272,7 @@ impl MachineDescription {
         }
         if self.name.trim().is_empty() {
             problems.push(
-                Diagnostic::error("M0004", "`name` is empty")
+                Diagnostic::error("H0004", "`name` is empty")
                     .because("reports and program files refer to a machine by name"),
             );
         }

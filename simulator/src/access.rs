@@ -31,10 +31,16 @@ fn decode_chunk(view: &Descriptor, bytes: &[u8], first_bit: u32, n: usize, out: 
     match view.format {
         F::I8 => out.extend(bytes.iter().map(|&b| i32::from(b as i8))),
         F::U8 => out.extend(bytes.iter().map(|&b| i32::from(b))),
-        F::I16 | F::U16 => {
-            out.extend(bytes.chunks_exact(2).map(|b| view.format.decode(u32::from(u16::from_le_bytes([b[0], b[1]])))))
-        }
-        F::I32 => out.extend(bytes.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+        F::I16 | F::U16 => out.extend(
+            bytes
+                .chunks_exact(2)
+                .map(|b| view.format.decode(u32::from(u16::from_le_bytes([b[0], b[1]])))),
+        ),
+        F::I32 => out.extend(
+            bytes
+                .chunks_exact(4)
+                .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+        ),
         F::B1 | F::I2 | F::U2 | F::I4 | F::U4 => {
             let bits = view.format.bits();
             out.extend((0..n as u32).map(|i| {

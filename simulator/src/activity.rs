@@ -24,8 +24,15 @@ pub enum BusyKind {
 
 impl BusyKind {
     /// Every kind, in the order of the enum.
-    pub const ALL: [Self; 7] =
-        [Self::Scalar, Self::Transfer, Self::Stream, Self::WeightLoad, Self::Drain, Self::Vector, Self::Sync];
+    pub const ALL: [Self; 7] = [
+        Self::Scalar,
+        Self::Transfer,
+        Self::Stream,
+        Self::WeightLoad,
+        Self::Drain,
+        Self::Vector,
+        Self::Sync,
+    ];
 
     /// Name as printed.
     pub const fn name(self) -> &'static str {
@@ -114,7 +121,12 @@ pub struct UnitStatus {
 
 impl UnitStatus {
     /// Idle from cycle 0 on.
-    pub(crate) const START: Self = Self { activity: Activity::Idle, pc: None, layer: 0, since: 0 };
+    pub(crate) const START: Self = Self {
+        activity: Activity::Idle,
+        pc: None,
+        layer: 0,
+        since: 0,
+    };
 }
 
 /// Cycles of one unit by activity.

@@ -58,7 +58,11 @@ event_counts! {
 
 /// Events of a piece of work, known from its sizes alone; DRAM traffic is counted burst by burst elsewhere.
 pub(crate) fn static_counts(work: &Work, tile: (u64, u64)) -> EventCounts {
-    let mut counts = EventCounts { instructions: 1, vector_ops: lane_ops(work), ..EventCounts::default() };
+    let mut counts = EventCounts {
+        instructions: 1,
+        vector_ops: lane_ops(work),
+        ..EventCounts::default()
+    };
     let mut touch = |view: &Descriptor, n_elements: u64, writes: bool| {
         let bytes = view.format.bytes_from_elements(n_elements);
         match (view.space, writes) {
@@ -79,7 +83,9 @@ pub(crate) fn static_counts(work: &Work, tile: (u64, u64)) -> EventCounts {
             touch(c, m * tile.1, true);
             counts.macs = m * tile.0 * tile.1;
         }
-        Work::Requant { dst, src, par, m, n, .. } => {
+        Work::Requant {
+            dst, src, par, m, n, ..
+        } => {
             touch(src, m * n, false);
             touch(par, 3 * n, false);
             touch(dst, m * n, true);

@@ -56,7 +56,11 @@ impl Transfer {
         now: u64,
     ) -> Self {
         let mut counts = EventCounts::default();
-        *(if is_write { &mut counts.dram_write_bytes } else { &mut counts.dram_read_bytes }) = bytes;
+        *(if is_write {
+            &mut counts.dram_write_bytes
+        } else {
+            &mut counts.dram_read_bytes
+        }) = bytes;
         Self {
             dispatched,
             accesses,
@@ -93,8 +97,16 @@ impl Transfer {
             self.next_issue_at = now + 1;
             let at = self.outstanding.partition_point(|&done| done <= outcome.done_at);
             self.outstanding.insert(at, outcome.done_at);
-            *(if self.is_write { &mut self.counts.dram_write_bursts } else { &mut self.counts.dram_read_bursts }) += 1;
-            *(if outcome.row_hit { &mut self.counts.dram_row_hits } else { &mut self.counts.dram_activates }) += 1;
+            *(if self.is_write {
+                &mut self.counts.dram_write_bursts
+            } else {
+                &mut self.counts.dram_read_bursts
+            }) += 1;
+            *(if outcome.row_hit {
+                &mut self.counts.dram_row_hits
+            } else {
+                &mut self.counts.dram_activates
+            }) += 1;
         }
         self.n_issued == self.bursts.len() && self.outstanding.is_empty() && self.next_issue_at <= now
     }

@@ -63,11 +63,13 @@ impl DramParameters {
     }
 
     fn dram_from_core(&self, core_cycle: u64) -> u64 {
-        (u128::from(core_cycle) * 1_000_000).div_ceil(u128::from(self.clock_mhz) * u128::from(self.timing.clock_ps)) as u64
+        (u128::from(core_cycle) * 1_000_000).div_ceil(u128::from(self.clock_mhz) * u128::from(self.timing.clock_ps))
+            as u64
     }
 
     fn core_from_dram(&self, dram_cycle: u64) -> u64 {
-        (u128::from(dram_cycle) * u128::from(self.clock_mhz) * u128::from(self.timing.clock_ps)).div_ceil(1_000_000) as u64
+        (u128::from(dram_cycle) * u128::from(self.clock_mhz) * u128::from(self.timing.clock_ps)).div_ceil(1_000_000)
+            as u64
     }
 }
 
@@ -92,13 +94,23 @@ fn locate(p: &DramParameters, address: u64) -> Location {
     let bank_in_group = take(t.n_banks / t.n_bank_groups);
     let _column = take(t.row_bytes / t.burst_bytes);
     let bank = (bank_group * (t.n_banks / t.n_bank_groups) + bank_in_group) as usize;
-    Location { channel, bank, bank_group, row: rest }
+    Location {
+        channel,
+        bank,
+        bank_group,
+        row: rest,
+    }
 }
 
 impl Dram {
     /// Every row closed, nothing under way.
     pub(crate) fn new(p: &DramParameters) -> Self {
-        let bank = Bank { open_row: None, activate_from: 0, column_from: 0, precharge_from: 0 };
+        let bank = Bank {
+            open_row: None,
+            activate_from: 0,
+            column_from: 0,
+            precharge_from: 0,
+        };
         let channel = Channel {
             banks: vec![bank; p.timing.n_banks as usize],
             last_column: None,
@@ -108,7 +120,9 @@ impl Dram {
             recent_activates: Vec::new(),
             refresh_due: p.timing.refi,
         };
-        Self { channels: vec![channel; p.n_channels as usize] }
+        Self {
+            channels: vec![channel; p.n_channels as usize],
+        }
     }
 
     /// Performs one burst that arrives in core cycle `now`.
@@ -122,7 +136,10 @@ impl Dram {
             channel.open_row(&p.timing, &at, arrival);
         }
         let data_end = channel.column(&p.timing, &at, arrival, is_write);
-        BurstOutcome { done_at: p.core_from_dram(data_end).max(now + 1), row_hit }
+        BurstOutcome {
+            done_at: p.core_from_dram(data_end).max(now + 1),
+            row_hit,
+        }
     }
 }
 
@@ -130,7 +147,13 @@ impl Channel {
     /// Performs the refreshes that are due; each closes every row.
     fn refresh_until(&mut self, t: &DramTiming, now: u64) {
         while self.refresh_due <= now {
-            let quiet = self.banks.iter().map(|bank| bank.precharge_from).max().unwrap_or(0).max(self.refresh_due);
+            let quiet = self
+                .banks
+                .iter()
+                .map(|bank| bank.precharge_from)
+                .max()
+                .unwrap_or(0)
+                .max(self.refresh_due);
             let ready = quiet + t.rp + t.rfc;
             for bank in &mut self.banks {
                 bank.open_row = None;
@@ -167,7 +190,9 @@ impl Channel {
     fn column(&mut self, t: &DramTiming, at: &Location, now: u64, is_write: bool) -> u64 {
         let bank = &mut self.banks[at.bank];
         let latency = if is_write { t.cwl } else { t.cl };
-        let mut command = now.max(bank.column_from).max(if is_write { self.write_from } else { self.read_from });
+        let mut command = now
+            .max(bank.column_from)
+            .max(if is_write { self.write_from } else { self.read_from });
         if let Some((last, group)) = self.last_column {
             command = command.max(last + if group == at.bank_group { t.ccd_l } else { t.ccd_s });
         }
@@ -206,10 +231,16 @@ mod tests {
         let (p, mut dram) = ddr4();
         let t = p.timing;
         let first = dram.burst(&p, 0, 0, false);
-        assert_eq!((first.done_at, first.row_hit), (p.core_from_dram(t.rcd + t.cl + t.burst_clocks), false));
+        assert_eq!(
+            (first.done_at, first.row_hit),
+            (p.core_from_dram(t.rcd + t.cl + t.burst_clocks), false)
+        );
         let row_mate = t.burst_bytes * t.n_banks;
         let second = dram.burst(&p, 0, row_mate, false);
-        assert_eq!((second.done_at, second.row_hit), (p.core_from_dram(t.rcd + t.ccd_l + t.cl + t.burst_clocks), true));
+        assert_eq!(
+            (second.done_at, second.row_hit),
+            (p.core_from_dram(t.rcd + t.ccd_l + t.cl + t.burst_clocks), true)
+        );
     }
 
     #[test]
@@ -229,7 +260,9 @@ mod tests {
         let n = 200_000;
         let mut done = 0u64;
         for i in 0..n {
-            done = dram.burst(&p, done.saturating_sub(60), i * t.burst_bytes, false).done_at;
+            done = dram
+                .burst(&p, done.saturating_sub(60), i * t.burst_bytes, false)
+                .done_at;
         }
         let ideal = p.core_from_dram(n * t.burst_clocks) as f64 * (1.0 + t.rfc as f64 / t.refi as f64);
         let ratio = done as f64 / ideal;

@@ -137,8 +137,8 @@ impl EnergyModel {
         let (cycles, clock_mhz) = (u128::from(cycles), u128::from(self.clock_mhz));
         // 1 uW over one microsecond is 1 pJ, that is 1000 fJ; a cycle lasts 1/clock_mhz microseconds.
         let background = cycles * u128::from(self.dram.background_uw) * 1000 / clock_mhz;
-        let refresh = cycles * u128::from(self.dram.refresh_fj) * 1_000_000
-            / (clock_mhz * u128::from(self.refresh_interval_ps));
+        let refresh =
+            cycles * u128::from(self.dram.refresh_fj) * 1_000_000 / (clock_mhz * u128::from(self.refresh_interval_ps));
         EnergyBreakdown {
             dram: Femtojoules((u128::from(self.n_channels) * (background + refresh)) as u64),
             leakage: Femtojoules((cycles * u128::from(self.events.idle_cycle_fj)) as u64),
@@ -149,7 +149,11 @@ impl EnergyModel {
     /// Energy of events and of the cycles in which they happened.
     pub fn total(&self, counts: &EventCounts, cycles: u64) -> EnergyBreakdown {
         let (events, time) = (self.of_events(counts), self.of_cycles(cycles));
-        EnergyBreakdown { dram: events.dram + time.dram, leakage: time.leakage, ..events }
+        EnergyBreakdown {
+            dram: events.dram + time.dram,
+            leakage: time.leakage,
+            ..events
+        }
     }
 }
 
@@ -168,7 +172,11 @@ pub struct PowerProfile {
 impl PowerProfile {
     /// An empty profile.
     pub fn new(model: EnergyModel) -> Self {
-        Self { model, window_cycles: FIRST_WINDOW_CYCLES, windows_fj: Vec::new() }
+        Self {
+            model,
+            window_cycles: FIRST_WINDOW_CYCLES,
+            windows_fj: Vec::new(),
+        }
     }
 
     /// Length of a window.
@@ -241,7 +249,13 @@ mod tests {
     #[test]
     fn doubling_every_count_doubles_the_energy_of_events() {
         let model = EnergyModel::of(&preset("mid32x32").unwrap());
-        let once = EventCounts { macs: 900, gated_macs: 100, dram_read_bursts: 7, vector_ops: 5, ..Default::default() };
+        let once = EventCounts {
+            macs: 900,
+            gated_macs: 100,
+            dram_read_bursts: 7,
+            vector_ops: 5,
+            ..Default::default()
+        };
         let mut twice = once;
         twice.add(&once);
         assert_eq!(model.of_events(&twice).total().0, 2 * model.of_events(&once).total().0);

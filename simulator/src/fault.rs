@@ -94,9 +94,15 @@ impl Fault {
     pub fn help(&self) -> &'static str {
         match self.kind {
             FaultKind::Trap { .. } => "the program asked for this; look at the code before the `trap`",
-            FaultKind::Deadlock { .. } => "post a token for every wait: give one of the instructions before it `!t`, or start with `credit`",
-            FaultKind::Race { .. } => "order the two instructions: let the first post a token (`!t`) that the second waits for (`?t`)",
-            FaultKind::OutOfRange { .. } => "check base, counts and strides of the descriptor against the size of the memory",
+            FaultKind::Deadlock { .. } => {
+                "post a token for every wait: give one of the instructions before it `!t`, or start with `credit`"
+            }
+            FaultKind::Race { .. } => {
+                "order the two instructions: let the first post a token (`!t`) that the second waits for (`?t`)"
+            }
+            FaultKind::OutOfRange { .. } => {
+                "check base, counts and strides of the descriptor against the size of the memory"
+            }
             FaultKind::BadOperand { .. } => "see the instruction's description for the values that it takes",
             FaultKind::EndOfProgram => "end the program with `halt`",
             FaultKind::LoopDepth => "unroll the innermost loop, or use a branch",
@@ -121,12 +127,23 @@ impl fmt::Display for Fault {
                     }
                 }
             }
-            FaultKind::Race { other_pc, space, address } => {
-                write!(f, "race with instruction {other_pc}: both touch {space} byte {address:#x} and no token orders them")?
-            }
-            FaultKind::OutOfRange { space, first, end, capacity } => {
-                write!(f, "{space} bytes {first:#x}..{end:#x} reach beyond the memory of {capacity:#x} bytes")?
-            }
+            FaultKind::Race {
+                other_pc,
+                space,
+                address,
+            } => write!(
+                f,
+                "race with instruction {other_pc}: both touch {space} byte {address:#x} and no token orders them"
+            )?,
+            FaultKind::OutOfRange {
+                space,
+                first,
+                end,
+                capacity,
+            } => write!(
+                f,
+                "{space} bytes {first:#x}..{end:#x} reach beyond the memory of {capacity:#x} bytes"
+            )?,
             FaultKind::BadOperand { why } => f.write_str(why)?,
             FaultKind::EndOfProgram => f.write_str("execution ran past the last instruction")?,
             FaultKind::LoopDepth => f.write_str("more than eight loops are nested")?,

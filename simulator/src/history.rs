@@ -19,7 +19,11 @@ pub struct History {
 impl History {
     /// Starts recording at the machine's current cycle, the earliest that can be returned to.
     pub fn new(machine: Machine) -> Self {
-        Self { keyframes: vec![machine.clone()], machine, interval: FIRST_INTERVAL }
+        Self {
+            keyframes: vec![machine.clone()],
+            machine,
+            interval: FIRST_INTERVAL,
+        }
     }
 
     /// The machine as it is now.
@@ -65,7 +69,10 @@ impl History {
         if target >= self.machine.now() {
             return;
         }
-        let n_usable = self.keyframes.partition_point(|keyframe| keyframe.now() <= target).max(1);
+        let n_usable = self
+            .keyframes
+            .partition_point(|keyframe| keyframe.now() <= target)
+            .max(1);
         self.keyframes.truncate(n_usable);
         self.machine = self.keyframes[n_usable - 1].clone();
         self.advance_to(target, observer);

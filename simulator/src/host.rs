@@ -59,19 +59,33 @@ fn stored_values(tensor: &IoTensor, values: &HostValues) -> Result<Vec<i32>, Dia
     let shape = tensor.shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" x ");
     if values.len() as u64 != tensor.n_elements() {
         let what = format!("{} values per inference", values.len());
-        return Err(mismatch(tensor, what, format!("{} values ({shape})", tensor.n_elements())));
+        return Err(mismatch(
+            tensor,
+            what,
+            format!("{} values ({shape})", tensor.n_elements()),
+        ));
     }
     let (lo, hi) = tensor.format.range();
     match (tensor.host_type, tensor.quantization, values) {
         (HostType::F32, Some(q), HostValues::F32(values)) => Ok(values
             .iter()
-            .map(|&v| numerics::clip(numerics::round_half_even(v / q.scale).saturating_add(i64::from(q.zero_point)), lo, hi))
+            .map(|&v| {
+                numerics::clip(
+                    numerics::round_half_even(v / q.scale).saturating_add(i64::from(q.zero_point)),
+                    lo,
+                    hi,
+                )
+            })
             .collect()),
         (HostType::Integer, _, HostValues::Integer(values)) => values
             .iter()
             .map(|&v| {
                 i32::try_from(v).ok().filter(|v| (lo..=hi).contains(v)).ok_or_else(|| {
-                    mismatch(tensor, format!("the value {v}"), format!("{} values, {lo} to {hi}", tensor.format))
+                    mismatch(
+                        tensor,
+                        format!("the value {v}"),
+                        format!("{} values, {lo} to {hi}", tensor.format),
+                    )
                 })
             })
             .collect(),
@@ -100,7 +114,11 @@ pub fn write_input(machine: &mut Machine, tensor: &IoTensor, values: &HostValues
     let view = element_view(tensor);
     for (address, value) in addresses(tensor).zip(stored) {
         if !memory.holds(address, 4.min(u64::from(tensor.format.bits()) / 8)) {
-            return Err(mismatch(tensor, format!("its address {address:#x} lies outside DRAM"), "a tensor inside it".into()));
+            return Err(mismatch(
+                tensor,
+                format!("its address {address:#x} lies outside DRAM"),
+                "a tensor inside it".into(),
+            ));
         }
         crate::access::write_row(memory, &view.displaced(address as i64), 0, &[value]);
     }

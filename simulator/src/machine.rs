@@ -130,7 +130,13 @@ impl Machine {
             layers: vec![LayerStats::default(); program.marks.len() + 1],
             spm_peak_bytes: 0,
         };
-        Ok(Self { program, description, dram_parameters, mode, state })
+        Ok(Self {
+            program,
+            description,
+            dram_parameters,
+            mode,
+            state,
+        })
     }
 
     /// The program.
@@ -251,7 +257,11 @@ impl Machine {
     }
 
     fn fault(&self, kind: FaultKind, pc: u32) -> Fault {
-        Fault { kind, pc, cycle: self.state.now }
+        Fault {
+            kind,
+            pc,
+            cycle: self.state.now,
+        }
     }
 
     /// Everything that happens in the cycle of an event.
@@ -298,7 +308,14 @@ impl Machine {
     fn finish(&mut self, observer: &mut impl Observer) {
         self.state.next_event = u64::MAX;
         for unit in Unit::ALL {
-            self.close_span(unit, UnitStatus { since: self.state.now, ..UnitStatus::START }, observer);
+            self.close_span(
+                unit,
+                UnitStatus {
+                    since: self.state.now,
+                    ..UnitStatus::START
+                },
+                observer,
+            );
         }
     }
 
@@ -308,12 +325,30 @@ impl Machine {
             .iter()
             .filter_map(|&unit| {
                 let head = self.state.queues[unit.index()].front()?;
-                Some(Wait { unit, pc: head.pc, tokens: self.missing_tokens(&head.tokens) })
+                Some(Wait {
+                    unit,
+                    pc: head.pc,
+                    tokens: self.missing_tokens(&head.tokens),
+                })
             })
             .collect();
-        let tokens = self.program.code.get(sequencer.pc as usize).map_or(vec![], |i| self.missing_tokens(&i.tokens));
-        waits.insert(0, Wait { unit: Unit::Seq, pc: sequencer.pc, tokens });
-        let pc = waits.iter().find(|wait| !wait.tokens.is_empty()).map_or(sequencer.pc, |wait| wait.pc);
+        let tokens = self
+            .program
+            .code
+            .get(sequencer.pc as usize)
+            .map_or(vec![], |i| self.missing_tokens(&i.tokens));
+        waits.insert(
+            0,
+            Wait {
+                unit: Unit::Seq,
+                pc: sequencer.pc,
+                tokens,
+            },
+        );
+        let pc = waits
+            .iter()
+            .find(|wait| !wait.tokens.is_empty())
+            .map_or(sequencer.pc, |wait| wait.pc);
         self.fault(FaultKind::Deadlock { waits }, pc)
     }
 
@@ -355,7 +390,10 @@ fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), 
     if let Some(wanted) = &program.machine
         && wanted.hash != description.hash()
     {
-        let mut message = format!("this program was made for the machine `{}`, not for `{}`", wanted.name, description.name);
+        let mut message = format!(
+            "this program was made for the machine `{}`, not for `{}`",
+            wanted.name, description.name
+        );
         if let Some(other) = systole_isa::machine::preset(&wanted.name)
             && other.hash() == wanted.hash
         {
@@ -364,20 +402,36 @@ fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), 
         return Err(LoadError(
             Diagnostic::error("S0010", message)
                 .because("tile sizes, addresses and loops are fixed when a program is made")
-                .help(format!("run it with `--machine {}`, or compile the model for `{}`", wanted.name, description.name)),
+                .help(format!(
+                    "run it with `--machine {}`, or compile the model for `{}`",
+                    wanted.name, description.name
+                )),
         ));
     }
     let capacity = u64::from(description.dram.capacity_mib) << 20;
     if program.dram_bytes > capacity {
-        let message = format!("the program needs {} bytes of DRAM; `{}` has {capacity}", program.dram_bytes, description.name);
-        return Err(LoadError(Diagnostic::error("S0011", message).help("raise `dram.capacity_mib` in the machine description")));
+        let message = format!(
+            "the program needs {} bytes of DRAM; `{}` has {capacity}",
+            program.dram_bytes, description.name
+        );
+        return Err(LoadError(
+            Diagnostic::error("S0011", message).help("raise `dram.capacity_mib` in the machine description"),
+        ));
     }
     let outside = program.segments.iter().find(|segment| {
-        segment.address.checked_add(segment.bytes.len() as u64).is_none_or(|end| end > program.dram_bytes)
+        segment
+            .address
+            .checked_add(segment.bytes.len() as u64)
+            .is_none_or(|end| end > program.dram_bytes)
     });
     if let Some(segment) = outside {
-        let message = format!("segment `{}` reaches beyond the {} bytes that the program reserves", segment.name, program.dram_bytes);
-        return Err(LoadError(Diagnostic::error("S0012", message).help("raise the program's DRAM size")));
+        let message = format!(
+            "segment `{}` reaches beyond the {} bytes that the program reserves",
+            segment.name, program.dram_bytes
+        );
+        return Err(LoadError(
+            Diagnostic::error("S0012", message).help("raise the program's DRAM size"),
+        ));
     }
     Ok(())
 }

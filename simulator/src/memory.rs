@@ -17,7 +17,10 @@ impl PagedMemory {
     /// A memory of this many bytes, all zero.
     pub fn new(capacity_bytes: u64) -> Self {
         let zero = Arc::new([0; PAGE_BYTES]);
-        Self { pages: vec![zero; capacity_bytes.div_ceil(PAGE_BYTES as u64) as usize], capacity_bytes }
+        Self {
+            pages: vec![zero; capacity_bytes.div_ceil(PAGE_BYTES as u64) as usize],
+            capacity_bytes,
+        }
     }
 
     /// Its size in bytes.
@@ -27,7 +30,9 @@ impl PagedMemory {
 
     /// Whether `length` bytes from `address` on lie inside.
     pub fn holds(&self, address: u64, length: u64) -> bool {
-        address.checked_add(length).is_some_and(|end| end <= self.capacity_bytes)
+        address
+            .checked_add(length)
+            .is_some_and(|end| end <= self.capacity_bytes)
     }
 
     /// Reads bytes.
@@ -36,7 +41,10 @@ impl PagedMemory {
     /// If they do not lie inside; ranges are checked before an instruction starts.
     pub fn read(&self, mut address: u64, mut out: &mut [u8]) {
         while !out.is_empty() {
-            let (page, offset) = ((address / PAGE_BYTES as u64) as usize, (address % PAGE_BYTES as u64) as usize);
+            let (page, offset) = (
+                (address / PAGE_BYTES as u64) as usize,
+                (address % PAGE_BYTES as u64) as usize,
+            );
             let n = out.len().min(PAGE_BYTES - offset);
             let (head, tail) = out.split_at_mut(n);
             head.copy_from_slice(&self.pages[page][offset..offset + n]);
@@ -51,7 +59,10 @@ impl PagedMemory {
     /// If they do not lie inside; ranges are checked before an instruction starts.
     pub fn write(&mut self, mut address: u64, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (page, offset) = ((address / PAGE_BYTES as u64) as usize, (address % PAGE_BYTES as u64) as usize);
+            let (page, offset) = (
+                (address / PAGE_BYTES as u64) as usize,
+                (address % PAGE_BYTES as u64) as usize,
+            );
             let n = bytes.len().min(PAGE_BYTES - offset);
             Arc::make_mut(&mut self.pages[page])[offset..offset + n].copy_from_slice(&bytes[..n]);
             bytes = &bytes[n..];

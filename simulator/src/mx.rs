@@ -27,7 +27,10 @@ pub(crate) struct MxInFlight {
 pub(crate) enum Shadow {
     Empty,
     /// Sizes of the tile that is being loaded.
-    Loading { k: u64, n: u64 },
+    Loading {
+        k: u64,
+        n: u64,
+    },
     Loaded(SharedTile),
 }
 
@@ -48,7 +51,11 @@ pub(crate) enum Start {
 
 impl MxState {
     pub(crate) fn new() -> Self {
-        Self { in_flight: VecDeque::new(), shadow: Shadow::Empty, active: SharedTile::default() }
+        Self {
+            in_flight: VecDeque::new(),
+            shadow: Shadow::Empty,
+            active: SharedTile::default(),
+        }
     }
 
     /// Whether the ports and registers that `work` needs are free in cycle `now`.
@@ -82,9 +89,12 @@ impl MxState {
             (Work::WeightLoad { .. }, Shadow::Loaded(_)) => {
                 Some("the shadow registers hold weights that no `mx.mm` has swapped in; this load would lose them")
             }
-            (Work::MatMul { weights: Weights::Swap, .. }, Shadow::Empty) => {
-                Some("there are no weights in the shadow registers to swap in; load a tile with `mx.wload` first")
-            }
+            (
+                Work::MatMul {
+                    weights: Weights::Swap, ..
+                },
+                Shadow::Empty,
+            ) => Some("there are no weights in the shadow registers to swap in; load a tile with `mx.wload` first"),
             _ => None,
         }
     }
@@ -99,7 +109,13 @@ impl MxState {
     }
 
     /// Starts an instruction for which [`Self::start`] said now.
-    pub(crate) fn begin(&mut self, machine: &MachineDescription, dispatched: Dispatched, accesses: Vec<Access>, now: u64) {
+    pub(crate) fn begin(
+        &mut self,
+        machine: &MachineDescription,
+        dispatched: Dispatched,
+        accesses: Vec<Access>,
+        now: u64,
+    ) {
         let (port, done) = match &*dispatched.work {
             Work::WeightLoad { k, n, .. } => {
                 self.shadow = Shadow::Loading { k: *k, n: *n };
@@ -116,11 +132,24 @@ impl MxState {
                 (stream, stream + latency::drain(machine).0)
             }
             // It follows what is under way without holding up what comes behind it.
-            _ => (1, self.in_flight.iter().map(|other| other.done_at - now).max().unwrap_or(1)),
+            _ => (
+                1,
+                self.in_flight
+                    .iter()
+                    .map(|other| other.done_at - now)
+                    .max()
+                    .unwrap_or(1),
+            ),
         };
         let tile = self.active.clone();
-        let in_flight =
-            MxInFlight { dispatched, accesses, started_at: now, port_free_at: now + port, done_at: now + done.max(1), tile };
+        let in_flight = MxInFlight {
+            dispatched,
+            accesses,
+            started_at: now,
+            port_free_at: now + port,
+            done_at: now + done.max(1),
+            tile,
+        };
         self.in_flight.push_back(in_flight);
     }
 
@@ -140,6 +169,10 @@ impl MxState {
 
     /// The next cycle in which something about the array changes by itself.
     pub(crate) fn next_event(&self, now: u64) -> Option<u64> {
-        self.in_flight.iter().flat_map(|x| [x.port_free_at, x.done_at]).filter(|&at| at > now).min()
+        self.in_flight
+            .iter()
+            .flat_map(|x| [x.port_free_at, x.done_at])
+            .filter(|&at| at > now)
+            .min()
     }
 }

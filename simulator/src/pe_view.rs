@@ -88,7 +88,9 @@ impl Machine {
     }
 
     fn show_product(&self, view: &mut PeView, product: &MxInFlight, local: u64) {
-        let Work::MatMul { a, m0, m, k0, .. } = &*product.dispatched.work else { return };
+        let Work::MatMul { a, m0, m, k0, .. } = &*product.dispatched.work else {
+            return;
+        };
         let tile = &product.tile;
         let (k, n) = (tile.k as usize, tile.n as usize);
         // Rows of `a` that are anywhere in the array now.
@@ -107,7 +109,9 @@ impl Machine {
         }
         for c in 0..n {
             for r in 0..view.n_rows {
-                let Some(i) = local.checked_sub((r + c) as u64).filter(|i| i < m) else { continue };
+                let Some(i) = local.checked_sub((r + c) as u64).filter(|i| i < m) else {
+                    continue;
+                };
                 let activations = &rows[(i - first) as usize];
                 let weight = |r: usize| tile.weights.get(r * n + c).copied();
                 let cell = &mut view.cells[r * view.n_cols + c];
@@ -120,7 +124,11 @@ impl Machine {
                 }
                 cell.activation = Some(activations[r]);
                 cell.weight = weight(r);
-                cell.state = if activations[r] == 0 || weight(r) == Some(0) { PeState::Gated } else { PeState::Active };
+                cell.state = if activations[r] == 0 || weight(r) == Some(0) {
+                    PeState::Gated
+                } else {
+                    PeState::Active
+                };
             }
         }
     }

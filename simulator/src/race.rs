@@ -18,9 +18,22 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    fn new(view: &Descriptor, (row, n_rows): (u64, u64), (column, n_columns): (u64, u64), writes: bool) -> Option<Self> {
+    fn new(
+        view: &Descriptor,
+        (row, n_rows): (u64, u64),
+        (column, n_columns): (u64, u64),
+        writes: bool,
+    ) -> Option<Self> {
         let span = view.byte_span(row, n_rows, column, n_columns)?;
-        Some(Self { view: *view, row, n_rows, column, n_columns, writes, span })
+        Some(Self {
+            view: *view,
+            row,
+            n_rows,
+            column,
+            n_columns,
+            writes,
+            span,
+        })
     }
 
     /// One past its highest byte, if it is in this memory.
@@ -76,7 +89,12 @@ impl Access {
         }
         match self.intervals().into_iter().find(|&interval| !inside(interval)) {
             None => Ok(()),
-            Some((first, end)) => Err(FaultKind::OutOfRange { space: self.view.space, first, end, capacity }),
+            Some((first, end)) => Err(FaultKind::OutOfRange {
+                space: self.view.space,
+                first,
+                end,
+                capacity,
+            }),
         }
     }
 }
@@ -87,14 +105,28 @@ pub(crate) fn accesses(work: &Work, tile: (u64, u64)) -> Vec<Access> {
     let list = match work {
         Work::WeightLoad { w, k, n } => vec![whole(w, *k, *n, false)],
         Work::MatMul { c, a, m0, m, k0, .. } => {
-            vec![Access::new(a, (*m0, *m), (*k0, tile.0), false), whole(c, *m, tile.1, true)]
+            vec![
+                Access::new(a, (*m0, *m), (*k0, tile.0), false),
+                whole(c, *m, tile.1, true),
+            ]
         }
-        Work::Requant { dst, src, par, m, n, .. } => {
-            vec![whole(src, *m, *n, false), whole(par, *n, 3, false), whole(dst, *m, *n, true)]
+        Work::Requant {
+            dst, src, par, m, n, ..
+        } => {
+            vec![
+                whole(src, *m, *n, false),
+                whole(par, *n, 3, false),
+                whole(dst, *m, *n, true),
+            ]
         }
         Work::MaxPool { dst, src, m, n } => vec![whole(src, *m, src.n_columns(), false), whole(dst, *m, *n, true)],
         Work::AddRescaled { dst, a, b, par, m, n } => {
-            vec![whole(a, *m, *n, false), whole(b, *m, *n, false), whole(par, 1, 3, false), whole(dst, *m, *n, true)]
+            vec![
+                whole(a, *m, *n, false),
+                whole(b, *m, *n, false),
+                whole(par, 1, 3, false),
+                whole(dst, *m, *n, true),
+            ]
         }
         Work::Copy { dst, src, m, n } => vec![whole(src, *m, *n, false), whole(dst, *m, *n, true)],
         Work::Sync => vec![],
@@ -109,5 +141,7 @@ pub(crate) fn check_bounds(accesses: &[Access], capacity: impl Fn(Space) -> u64)
 
 /// First byte in which two instructions conflict, with its memory.
 pub(crate) fn conflict(mine: &[Access], theirs: &[Access]) -> Option<(Space, i64)> {
-    mine.iter().flat_map(|a| theirs.iter().map(move |b| (a, b))).find_map(|(a, b)| Some((a.view.space, a.conflict(b)?)))
+    mine.iter()
+        .flat_map(|a| theirs.iter().map(move |b| (a, b)))
+        .find_map(|(a, b)| Some((a.view.space, a.conflict(b)?)))
 }

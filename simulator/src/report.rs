@@ -37,7 +37,15 @@ impl RunTotals {
     /// Nothing run yet.
     pub fn new(program: Arc<Program>, description: Arc<MachineDescription>) -> Self {
         let layers = vec![LayerTotals::default(); program.marks.len() + 1];
-        Self { program, description, n_inferences: 0, cycles: 0, units: Default::default(), layers, spm_peak_bytes: 0 }
+        Self {
+            program,
+            description,
+            n_inferences: 0,
+            cycles: 0,
+            units: Default::default(),
+            layers,
+            spm_peak_bytes: 0,
+        }
     }
 
     /// Adds a machine that has run one inference, to its end or not.
@@ -53,7 +61,11 @@ impl RunTotals {
             let totals = &mut self.layers[slot];
             totals.cycles += cycles;
             totals.counts.add(&stats.counts);
-            totals.busy.iter_mut().zip(stats.busy).for_each(|(sum, busy)| *sum += busy);
+            totals
+                .busy
+                .iter_mut()
+                .zip(stats.busy)
+                .for_each(|(sum, busy)| *sum += busy);
         }
     }
 
@@ -120,14 +132,21 @@ impl RunTotals {
                 window_cycles: profile.window_cycles(),
             },
             area_mm2: systole_isa::energy::area_mm2(&self.description),
-            units: Unit::ALL.iter().map(|&unit| (unit.name(), UnitSummary::of(&self.units[unit.index()]))).collect(),
+            units: Unit::ALL
+                .iter()
+                .map(|&unit| (unit.name(), UnitSummary::of(&self.units[unit.index()])))
+                .collect(),
             layers: self.layer_summaries(&model),
         }
     }
 
     fn layer_summaries(&self, model: &EnergyModel) -> Vec<LayerSummary> {
         let peak = self.description.peak_macs_per_cycle();
-        let summaries = self.layers.iter().enumerate().filter(|(_, layer)| layer.cycles > 0 || layer.counts.instructions > 0);
+        let summaries = self
+            .layers
+            .iter()
+            .enumerate()
+            .filter(|(_, layer)| layer.cycles > 0 || layer.counts.instructions > 0);
         summaries
             .map(|(slot, layer)| {
                 let mark = slot.checked_sub(1).and_then(|id| self.program.marks.get(id));
@@ -154,7 +173,9 @@ fn ratio(part: u64, whole: u64) -> f64 {
 /// halt, belongs to the slot that ended last.
 fn layer_cycles(machine: &Machine) -> Vec<u64> {
     let layers = machine.layers();
-    let mut by_end: Vec<usize> = (0..layers.len()).filter(|&slot| layers[slot].counts.instructions > 0).collect();
+    let mut by_end: Vec<usize> = (0..layers.len())
+        .filter(|&slot| layers[slot].counts.instructions > 0)
+        .collect();
     by_end.sort_by_key(|&slot| (layers[slot].end, slot));
     let mut cycles = vec![0; layers.len()];
     let mut before = 0;
@@ -171,9 +192,16 @@ fn layer_cycles(machine: &Machine) -> Vec<u64> {
 /// The resource that was busy for the largest part of the layer; `control` if none was for half of it.
 fn bound_by(layer: &LayerTotals) -> &'static str {
     let busy = |unit: Unit| layer.busy[unit.index()];
-    let resources =
-        [("compute", busy(Unit::Mx)), ("bandwidth", busy(Unit::Ld).max(busy(Unit::St))), ("vector", busy(Unit::Vx))];
-    let (name, cycles) = resources.into_iter().rev().max_by_key(|&(_, cycles)| cycles).unwrap_or(("control", 0));
+    let resources = [
+        ("compute", busy(Unit::Mx)),
+        ("bandwidth", busy(Unit::Ld).max(busy(Unit::St))),
+        ("vector", busy(Unit::Vx)),
+    ];
+    let (name, cycles) = resources
+        .into_iter()
+        .rev()
+        .max_by_key(|&(_, cycles)| cycles)
+        .unwrap_or(("control", 0));
     if 2 * cycles < layer.cycles { "control" } else { name }
 }
 
@@ -262,8 +290,14 @@ impl UnitSummary {
     fn of(cycles: &ActivityCycles) -> Self {
         let entry = |activity: Activity| Some((activity.name(), cycles.of(activity))).filter(|&(_, n)| n > 0);
         Self {
-            busy: BusyKind::ALL.iter().filter_map(|&kind| entry(Activity::Busy(kind))).collect(),
-            stall: StallReason::ALL.iter().filter_map(|&reason| entry(Activity::Stalled(reason))).collect(),
+            busy: BusyKind::ALL
+                .iter()
+                .filter_map(|&kind| entry(Activity::Busy(kind)))
+                .collect(),
+            stall: StallReason::ALL
+                .iter()
+                .filter_map(|&reason| entry(Activity::Stalled(reason)))
+                .collect(),
             idle: cycles.of(Activity::Idle),
         }
     }

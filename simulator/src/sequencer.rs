@@ -74,7 +74,10 @@ impl Sequencer {
 
     /// What the instruction asks for, without changing anything; the machine decides whether it can happen now.
     pub(crate) fn preview(&self, op: &Op) -> Result<Effect, FaultKind> {
-        let operands = Operands { registers: &self.registers, descriptors: &self.descriptors };
+        let operands = Operands {
+            registers: &self.registers,
+            descriptors: &self.descriptors,
+        };
         if let Some((unit, work)) = resolve(op, &operands)? {
             return Ok(Effect::Dispatch(unit, work));
         }
@@ -173,7 +176,9 @@ impl Sequencer {
     fn enter_loop(&mut self, count: i64, end: u32) -> Result<(), FaultKind> {
         let start = self.pc + 1;
         if end < start {
-            return Err(bad(format!("the loop ends at instruction {end}, before its body at {start}")));
+            return Err(bad(format!(
+                "the loop ends at instruction {end}, before its body at {start}"
+            )));
         }
         if count <= 0 || end == start {
             self.go_to(end);
@@ -182,7 +187,11 @@ impl Sequencer {
         if self.loops.len() == MAX_LOOP_DEPTH {
             return Err(FaultKind::LoopDepth);
         }
-        self.loops.push(LoopFrame { start, end, remaining: count });
+        self.loops.push(LoopFrame {
+            start,
+            end,
+            remaining: count,
+        });
         self.pc = start;
         Ok(())
     }
@@ -191,25 +200,52 @@ impl Sequencer {
         let registers = self.registers;
         let level = |index: i64| match usize::try_from(index) {
             Ok(index) if index < N_LEVELS => Ok(index as u8),
-            _ => Err(bad(format!("level {index} does not exist; descriptors have levels 0 to {}", N_LEVELS - 1))),
+            _ => Err(bad(format!(
+                "level {index} does not exist; descriptors have levels 0 to {}",
+                N_LEVELS - 1
+            ))),
         };
         match *op {
-            Op::Desc { d, space, format, base, zero_point, split } => {
+            Op::Desc {
+                d,
+                space,
+                format,
+                base,
+                zero_point,
+                split,
+            } => {
                 if split.0 as usize > N_LEVELS {
                     return Err(bad(format!("split {} is beyond the five levels", split.0)));
                 }
                 let base = base.resolve(&registers);
                 self.descriptors[d.index()] = Descriptor::new(space, format, base, zero_point.0 as i32, split.0 as u8);
             }
-            Op::Level { d, index, count, stride } => {
+            Op::Level {
+                d,
+                index,
+                count,
+                stride,
+            } => {
                 let count = count.resolve(&registers);
                 let count = u32::try_from(count)
                     .ok()
                     .filter(|&count| count > 0)
                     .ok_or_else(|| bad(format!("a level counts {count} times; it has to count at least once")))?;
-                self.descriptors[d.index()].levels[usize::from(level(index.0)?)] = Level { count, stride: stride.resolve(&registers) };
+                self.descriptors[d.index()].levels[usize::from(level(index.0)?)] = Level {
+                    count,
+                    stride: stride.resolve(&registers),
+                };
             }
-            Op::Window { d, axis, outer, outer_step, inner, inner_step, origin, extent } => {
+            Op::Window {
+                d,
+                axis,
+                outer,
+                outer_step,
+                inner,
+                inner_step,
+                origin,
+                extent,
+            } => {
                 let window = Window {
                     outer: level(outer.0)?,
                     outer_step: outer_step.0 as i32,
@@ -224,7 +260,10 @@ impl Sequencer {
                 let (floor, ceiling) = self.descriptors[d.index()].format.range();
                 let within = |v: i64| v.clamp(i64::from(floor), i64::from(ceiling)) as i32;
                 if lo.0 > hi.0 {
-                    return Err(bad(format!("the lower limit {} is above the upper limit {}", lo.0, hi.0)));
+                    return Err(bad(format!(
+                        "the lower limit {} is above the upper limit {}",
+                        lo.0, hi.0
+                    )));
                 }
                 self.descriptors[d.index()].clip = (within(lo.0), within(hi.0));
             }

@@ -80,7 +80,13 @@ pub fn run(
             }
         }
         if mode == Mode::Full {
-            result.outputs.push(program.outputs.iter().map(|tensor| host::read_output(&machine, tensor)).collect());
+            result.outputs.push(
+                program
+                    .outputs
+                    .iter()
+                    .map(|tensor| host::read_output(&machine, tensor))
+                    .collect(),
+            );
         }
         progress(index + 1);
     }

@@ -10,12 +10,48 @@ const MAX_ELEMENTS: u64 = 1 << 31;
 /// What a unit is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Work {
-    WeightLoad { w: Descriptor, k: u64, n: u64 },
-    MatMul { c: Descriptor, a: Descriptor, m0: u64, m: u64, k0: u64, mode: Accumulate, weights: Weights },
-    Requant { dst: Descriptor, src: Descriptor, par: Descriptor, m: u64, n: u64, rounding: Rounding },
-    MaxPool { dst: Descriptor, src: Descriptor, m: u64, n: u64 },
-    AddRescaled { dst: Descriptor, a: Descriptor, b: Descriptor, par: Descriptor, m: u64, n: u64 },
-    Copy { dst: Descriptor, src: Descriptor, m: u64, n: u64 },
+    WeightLoad {
+        w: Descriptor,
+        k: u64,
+        n: u64,
+    },
+    MatMul {
+        c: Descriptor,
+        a: Descriptor,
+        m0: u64,
+        m: u64,
+        k0: u64,
+        mode: Accumulate,
+        weights: Weights,
+    },
+    Requant {
+        dst: Descriptor,
+        src: Descriptor,
+        par: Descriptor,
+        m: u64,
+        n: u64,
+        rounding: Rounding,
+    },
+    MaxPool {
+        dst: Descriptor,
+        src: Descriptor,
+        m: u64,
+        n: u64,
+    },
+    AddRescaled {
+        dst: Descriptor,
+        a: Descriptor,
+        b: Descriptor,
+        par: Descriptor,
+        m: u64,
+        n: u64,
+    },
+    Copy {
+        dst: Descriptor,
+        src: Descriptor,
+        m: u64,
+        n: u64,
+    },
     Sync,
 }
 
@@ -41,7 +77,9 @@ impl Operands<'_> {
 }
 
 fn count(value: i64, name: &str) -> Result<u64, FaultKind> {
-    u64::try_from(value).map_err(|_| FaultKind::BadOperand { why: format!("`{name}` is {value}; a count is not negative") })
+    u64::try_from(value).map_err(|_| FaultKind::BadOperand {
+        why: format!("`{name}` is {value}; a count is not negative"),
+    })
 }
 
 fn bounded(m: u64, n: u64) -> Result<(), FaultKind> {
@@ -66,28 +104,79 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
             bounded(k, n)?;
             Work::WeightLoad { w: from.view(w), k, n }
         }
-        Op::MxMm { c, a, m0, m, k0, mode, weights } => {
-            let (m0, m, k0) = (count(m0.resolve(r), "m0")?, count(m.resolve(r), "m")?, count(k0.resolve(r), "k0")?);
+        Op::MxMm {
+            c,
+            a,
+            m0,
+            m,
+            k0,
+            mode,
+            weights,
+        } => {
+            let (m0, m, k0) = (
+                count(m0.resolve(r), "m0")?,
+                count(m.resolve(r), "m")?,
+                count(k0.resolve(r), "k0")?,
+            );
             bounded(m, 1)?;
-            Work::MatMul { c: from.view(c), a: from.view(a), m0, m, k0, mode, weights }
+            Work::MatMul {
+                c: from.view(c),
+                a: from.view(a),
+                m0,
+                m,
+                k0,
+                mode,
+                weights,
+            }
         }
-        Op::VxRequant { dst, src, par, m, n, rounding } => {
+        Op::VxRequant {
+            dst,
+            src,
+            par,
+            m,
+            n,
+            rounding,
+        } => {
             let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::Requant { dst: from.view(dst), src: from.view(src), par: from.view(par), m, n, rounding }
+            Work::Requant {
+                dst: from.view(dst),
+                src: from.view(src),
+                par: from.view(par),
+                m,
+                n,
+                rounding,
+            }
         }
         Op::VxMaxPool { dst, src, m, n } => {
             let (m, n) = sized(m.resolve(r), n.resolve(r))?;
             let src = from.view(src);
             bounded(m, src.n_columns())?;
-            Work::MaxPool { dst: from.view(dst), src, m, n }
+            Work::MaxPool {
+                dst: from.view(dst),
+                src,
+                m,
+                n,
+            }
         }
         Op::VxAdd { dst, a, b, par, m, n } => {
             let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::AddRescaled { dst: from.view(dst), a: from.view(a), b: from.view(b), par: from.view(par), m, n }
+            Work::AddRescaled {
+                dst: from.view(dst),
+                a: from.view(a),
+                b: from.view(b),
+                par: from.view(par),
+                m,
+                n,
+            }
         }
         Op::Ld { dst, src, m, n } | Op::St { dst, src, m, n } => {
             let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::Copy { dst: from.view(dst), src: from.view(src), m, n }
+            Work::Copy {
+                dst: from.view(dst),
+                src: from.view(src),
+                m,
+                n,
+            }
         }
         Op::MxNop {} | Op::VxNop {} | Op::LdNop {} | Op::StNop {} => Work::Sync,
         Op::Halt {}
@@ -125,7 +214,11 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
 }
 
 fn require(condition: bool, why: impl FnOnce() -> String) -> Result<(), FaultKind> {
-    if condition { Ok(()) } else { Err(FaultKind::BadOperand { why: why() }) }
+    if condition {
+        Ok(())
+    } else {
+        Err(FaultKind::BadOperand { why: why() })
+    }
 }
 
 fn within_view(name: &str, view: &Descriptor, rows_end: u64, columns_end: u64) -> Result<(), FaultKind> {
@@ -141,7 +234,11 @@ fn within_view(name: &str, view: &Descriptor, rows_end: u64, columns_end: u64) -
 fn in_space(name: &str, view: &Descriptor, allowed: &[Space]) -> Result<(), FaultKind> {
     require(allowed.contains(&view.space), || {
         let allowed: Vec<&str> = allowed.iter().map(|space| space.word()).collect();
-        format!("`{name}` is in {}; it has to be in {}", view.space, allowed.join(" or "))
+        format!(
+            "`{name}` is in {}; it has to be in {}",
+            view.space,
+            allowed.join(" or ")
+        )
     })
 }
 
@@ -158,14 +255,20 @@ pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile:
             within_view("w", w, *k, *n)
         }
         Work::MatMul { c, a, m0, m, k0, .. } => {
-            require(tile.0 > 0, || "the array holds no weights; load a tile with `mx.wload` and `swap` it in".into())?;
+            require(tile.0 > 0, || {
+                "the array holds no weights; load a tile with `mx.wload` and `swap` it in".into()
+            })?;
             in_space("a", a, &[Space::Spm])?;
             in_space("c", c, &[Space::Acc])?;
-            require(c.format == ElementFormat::I32, || format!("`c` has format {}; accumulators are i32", c.format))?;
+            require(c.format == ElementFormat::I32, || {
+                format!("`c` has format {}; accumulators are i32", c.format)
+            })?;
             within_view("a", a, m0 + m, k0 + tile.0)?;
             within_view("c", c, *m, tile.1)
         }
-        Work::Requant { dst, src, par, m, n, .. } => {
+        Work::Requant {
+            dst, src, par, m, n, ..
+        } => {
             in_space("src", src, ON_CHIP)?;
             in_space("dst", dst, ON_CHIP)?;
             in_space("par", par, &[Space::Spm])?;
@@ -176,9 +279,15 @@ pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile:
         Work::MaxPool { dst, src, m, n } => {
             in_space("src", src, ON_CHIP)?;
             in_space("dst", dst, ON_CHIP)?;
-            require(*n > 0 && src.n_columns() % n == 0 && u64::from(src.levels[4].count) == *n, || {
-                format!("`n` is {n} but the innermost level of `src`, the channel, counts {}", src.levels[4].count)
-            })?;
+            require(
+                *n > 0 && src.n_columns() % n == 0 && u64::from(src.levels[4].count) == *n,
+                || {
+                    format!(
+                        "`n` is {n} but the innermost level of `src`, the channel, counts {}",
+                        src.levels[4].count
+                    )
+                },
+            )?;
             within_view("src", src, *m, src.n_columns())?;
             within_view("dst", dst, *m, *n)
         }

@@ -36,14 +36,14 @@ pub(crate) fn run(args: &GuiArgs) -> Result<(), CommandError> {
 
 /// Opens the dashboard on a program with its inputs and returns when it is closed.
 pub(crate) fn open(first: Option<(Loaded, Vec<HostValues>)>, machine: &str) -> Result<(), CommandError> {
-    let source = first.map(|(loaded, inputs)| source(&loaded, &inputs)).transpose()?;
+    let first = first.map(|(loaded, inputs)| source(&loaded, &inputs)).transpose()?;
     let machine = machine.to_owned();
     let loader = move |path: &Path| -> Result<Source, String> {
         let loaded = load_machine(&machine).and_then(|m| load(path, m)).map_err(|error| error.to_string())?;
         let inputs = inferences(&loaded.program, &[], 1).map_err(|error| error.to_string())?;
-        source(&loaded, inputs.first().map_or(&[], Vec::as_slice)).map_err(|error| error.to_string())
+        source(&loaded, inputs.first().map_or(&[][..], Vec::as_slice)).map_err(|error| error.to_string())
     };
-    systole_gui::run(LaunchOptions { source, loader: Box::new(loader) }).map_err(|error| {
+    systole_gui::run(LaunchOptions { source: first, loader: Box::new(loader) }).map_err(|error| {
         Diagnostic::error("G0001", error.to_string())
             .help("check that a display is there (DISPLAY or WAYLAND_DISPLAY), or use `--headless`")
             .into()

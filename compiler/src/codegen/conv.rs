@@ -3,10 +3,10 @@
 //! Loads, products, requantization and stores of neighbouring tiles overlap; tokens order them. Every ring of buffers has a token for
 //! full buffers and one for free ones. Loads complete in order, so waiting for a block's input also waits for weights loaded before.
 
+use super::buffers;
 use super::emitter::{Emitter, View, at};
 use super::stage::{ConvStage, Stage};
 use super::tiling::{ConvTiling, Footprint, PARAMETER_BYTES};
-use super::buffers;
 use systole_isa::operand::{Accumulate, Axis, Count, Desc, Imm, Reg, Rounding, Space, Token, Weights};
 use systole_isa::{ElementFormat, MachineDescription, Op};
 
@@ -75,7 +75,13 @@ struct Conv<'a> {
 }
 
 /// Appends the code of a convolution with the tiling `t`.
-pub(crate) fn emit_conv(e: &mut Emitter, layer: &Stage, stage: &ConvStage, t: ConvTiling, machine: &MachineDescription) {
+pub(crate) fn emit_conv(
+    e: &mut Emitter,
+    layer: &Stage,
+    stage: &ConvStage,
+    t: ConvTiling,
+    machine: &MachineDescription,
+) {
     let f = t.footprint(stage, machine);
     let spm = buffers([
         (f.input_bytes, t.input_buffers),
@@ -86,12 +92,25 @@ pub(crate) fn emit_conv(e: &mut Emitter, layer: &Stage, stage: &ConvStage, t: Co
     let weights_address = e.constants(format!("{}.weights", layer.name), weights_in_blocks(stage, &t));
     let parameters_address = e.constants(format!("{}.parameters", layer.name), parameter_table(stage));
     let tile_cols = u64::from(machine.cols).min(stage.n());
-    let conv = Conv { stage, machine, t, f, spm, weights_address, parameters_address, tile_cols };
+    let conv = Conv {
+        stage,
+        machine,
+        t,
+        f,
+        spm,
+        weights_address,
+        parameters_address,
+        tile_cols,
+    };
     e.layer(&layer.name, layer.op);
     conv.views(e);
     conv.rings(e);
     conv.blocks(e);
-    let mut rings = vec![(INPUT_FREE, t.input_buffers), (ACC_FREE, t.acc_buffers), (OUTPUT_FREE, t.output_buffers)];
+    let mut rings = vec![
+        (INPUT_FREE, t.input_buffers),
+        (ACC_FREE, t.acc_buffers),
+        (OUTPUT_FREE, t.output_buffers),
+    ];
     if !t.weights_stay(stage) {
         rings.push((WEIGHTS_FREE, t.weight_buffers));
         rings.push((PARAMETERS_FREE, t.weight_buffers));
@@ -113,12 +132,23 @@ fn weights_in_blocks(stage: &ConvStage, t: &ConvTiling) -> Vec<u8> {
 }
 
 fn parameter_table(stage: &ConvStage) -> Vec<u8> {
-    stage.parameters.iter().flat_map(|p| [p.bias, p.multiplier, p.shift]).flat_map(i32::to_le_bytes).collect()
+    stage
+        .parameters
+        .iter()
+        .flat_map(|p| [p.bias, p.multiplier, p.shift])
+        .flat_map(i32::to_le_bytes)
+        .collect()
 }
 
 /// A count that is constant if every tile has the full size, else in a register.
 fn size(register: Reg, whole: u64, full: u64) -> Count {
-    if whole <= full { (whole as i64).into() } else if whole.is_multiple_of(full) { (full as i64).into() } else { register.into() }
+    if whole <= full {
+        (whole as i64).into()
+    } else if whole.is_multiple_of(full) {
+        (full as i64).into()
+    } else {
+        register.into()
+    }
 }
 
 impl Conv<'_> {
@@ -134,16 +164,44 @@ impl Conv<'_> {
         let (in_rows, in_cols) = (s.span(0, self.t.block_rows), s.span(1, y.width));
         let base = x.address as i64 - (s.pads[1] * ci) as i64;
         let rows = [(in_rows, x.row_bytes())];
-        e.view(X_DRAM, &View { space: Space::Dram, format, base, zero_point, rows: &rows, columns: &[(in_cols, ci), (ci, 1)] });
+        e.view(
+            X_DRAM,
+            &View {
+                space: Space::Dram,
+                format,
+                base,
+                zero_point,
+                rows: &rows,
+                columns: &[(in_cols, ci), (ci, 1)],
+            },
+        );
         if s.pads[1] > 0 || in_cols > x.width {
             e.window(X_DRAM, Axis::X, 3, -(s.pads[1] as i64), x.width);
         }
         let (base, row) = (self.spm[0] as i64, in_cols * ci);
-        let fill = View { space: Space::Spm, format, base, zero_point, rows: &[(in_rows, row)], columns: &[(row, 1)] };
+        let fill = View {
+            space: Space::Spm,
+            format,
+            base,
+            zero_point,
+            rows: &[(in_rows, row)],
+            columns: &[(row, 1)],
+        };
         e.view(X_FILL, &fill);
         let rows = [(self.t.block_rows, s.strides[0] * row), (y.width, s.strides[1] * ci)];
-        let columns = [(s.kernel[0], s.dilations[0] * row), (s.kernel[1], s.dilations[1] * ci), (ci, 1)];
-        e.view(X, &View { rows: &rows, columns: &columns, ..fill });
+        let columns = [
+            (s.kernel[0], s.dilations[0] * row),
+            (s.kernel[1], s.dilations[1] * ci),
+            (ci, 1),
+        ];
+        e.view(
+            X,
+            &View {
+                rows: &rows,
+                columns: &columns,
+                ..fill
+            },
+        );
     }
 
     fn weight_views(&self, e: &mut Emitter) {
@@ -151,18 +209,53 @@ impl Conv<'_> {
         let zero_point = self.stage.weight_zero_point;
         let run = [(self.t.chunk * cols, 1)];
         let base = self.weights_address as i64;
-        let dram = View { space: Space::Dram, format, base, zero_point, rows: &[], columns: &run };
+        let dram = View {
+            space: Space::Dram,
+            format,
+            base,
+            zero_point,
+            rows: &[],
+            columns: &run,
+        };
         e.view(W_DRAM, &dram);
-        let fill = View { space: Space::Spm, base: self.spm[1] as i64, ..dram };
+        let fill = View {
+            space: Space::Spm,
+            base: self.spm[1] as i64,
+            ..dram
+        };
         e.view(W_FILL, &fill);
-        e.view(W, &View { rows: &[(self.t.chunk, cols)], columns: &[(cols, 1)], ..fill });
+        e.view(
+            W,
+            &View {
+                rows: &[(self.t.chunk, cols)],
+                columns: &[(cols, 1)],
+                ..fill
+            },
+        );
         let table = [(cols * 3, 1)];
         let base = self.parameters_address as i64;
-        let dram = View { format: ElementFormat::I32, base, zero_point: 0, columns: &table, ..dram };
+        let dram = View {
+            format: ElementFormat::I32,
+            base,
+            zero_point: 0,
+            columns: &table,
+            ..dram
+        };
         e.view(P_DRAM, &dram);
-        let fill = View { space: Space::Spm, base: self.spm[2] as i64, ..dram };
+        let fill = View {
+            space: Space::Spm,
+            base: self.spm[2] as i64,
+            ..dram
+        };
         e.view(P_FILL, &fill);
-        e.view(P, &View { rows: &[(cols, 3)], columns: &[(3, 1)], ..fill });
+        e.view(
+            P,
+            &View {
+                rows: &[(cols, 3)],
+                columns: &[(3, 1)],
+                ..fill
+            },
+        );
     }
 
     fn output_views(&self, e: &mut Emitter) {
@@ -181,10 +274,34 @@ impl Conv<'_> {
         );
         let (format, zero_point, base) = (y.format, y.zero_point, self.spm[3] as i64);
         let (rows, columns) = ([(n_pixels, cols)], [(cols, 1)]);
-        e.view(Y, &View { space: Space::Spm, format, base, zero_point, rows: &rows, columns: &columns });
-        e.op(Op::Clip { d: Y, lo: Imm(i64::from(self.stage.clip.0)), hi: Imm(i64::from(self.stage.clip.1)) });
+        e.view(
+            Y,
+            &View {
+                space: Space::Spm,
+                format,
+                base,
+                zero_point,
+                rows: &rows,
+                columns: &columns,
+            },
+        );
+        e.op(Op::Clip {
+            d: Y,
+            lo: Imm(i64::from(self.stage.clip.0)),
+            hi: Imm(i64::from(self.stage.clip.1)),
+        });
         let (base, rows) = (y.address as i64, [(n_pixels, y.channels)]);
-        e.view(Y_DRAM, &View { space: Space::Dram, format, base, zero_point, rows: &rows, columns: &columns });
+        e.view(
+            Y_DRAM,
+            &View {
+                space: Space::Dram,
+                format,
+                base,
+                zero_point,
+                rows: &rows,
+                columns: &columns,
+            },
+        );
     }
 
     fn rings(&self, e: &mut Emitter) {
@@ -205,13 +322,23 @@ impl Conv<'_> {
         if self.t.weights_stay(self.stage) {
             self.load_parameters(e, self.stage.n(), Reg::ZERO, &[]);
             let bytes = self.stage.k() * self.stage.n();
-            e.op(Op::Ld { dst: W_FILL.into(), src: W_DRAM.into(), m: 1.into(), n: (bytes as i64).into() });
+            e.op(Op::Ld {
+                dst: W_FILL.into(),
+                src: W_DRAM.into(),
+                m: 1.into(),
+                n: (bytes as i64).into(),
+            });
         }
     }
 
     fn load_parameters(&self, e: &mut Emitter, cols: u64, offset: Reg, waits: &[Token]) {
         let n = (cols * 3) as i64;
-        let load = Op::Ld { dst: at(P_FILL, P_BUFFER), src: at(P_DRAM, offset), m: 1.into(), n: n.into() };
+        let load = Op::Ld {
+            dst: at(P_FILL, P_BUFFER),
+            src: at(P_DRAM, offset),
+            m: 1.into(),
+            n: n.into(),
+        };
         e.ordered(load, waits, &[]);
     }
 
@@ -227,8 +354,16 @@ impl Conv<'_> {
         let row_elements = s.span(1, stage.y.width) * stage.x.channels;
         e.repeat(n_blocks, |e| {
             if ragged {
-                e.op(Op::Min { rd: ROWS, ra: ROWS_LEFT, b: (self.t.block_rows as i64).into() });
-                e.op(Op::Mul { rd: PIXELS, ra: ROWS, b: (stage.y.width as i64).into() });
+                e.op(Op::Min {
+                    rd: ROWS,
+                    ra: ROWS_LEFT,
+                    b: (self.t.block_rows as i64).into(),
+                });
+                e.op(Op::Mul {
+                    rd: PIXELS,
+                    ra: ROWS,
+                    b: (stage.y.width as i64).into(),
+                });
                 e.add(ROWS_LEFT, -(self.t.block_rows as i64));
             }
             if needs_window {
@@ -274,8 +409,18 @@ impl Conv<'_> {
     fn restride(&self, e: &mut Emitter, cols: u64) {
         let stride = (cols as i64).into();
         let n_pixels = (self.t.block_rows * self.stage.y.width) as i64;
-        e.op(Op::Level { d: W, index: Imm(3), count: (self.t.chunk as i64).into(), stride });
-        e.op(Op::Level { d: Y, index: Imm(3), count: n_pixels.into(), stride });
+        e.op(Op::Level {
+            d: W,
+            index: Imm(3),
+            count: (self.t.chunk as i64).into(),
+            stride,
+        });
+        e.op(Op::Level {
+            d: Y,
+            index: Imm(3),
+            count: n_pixels.into(),
+            stride,
+        });
     }
 
     fn channel_block(&self, e: &mut Emitter, cols: u64) {
@@ -291,8 +436,17 @@ impl Conv<'_> {
             self.chunks(e, cols);
         }
         e.ordered(Op::VxNop {}, &[], &[OUTPUT_FULL]);
-        let store = Op::St { dst: at(Y_DRAM, Y_OFFSET), src: at(Y, Y_BUFFER), m: PIXELS.into(), n: (cols as i64).into() };
-        let freed: &[Token] = if streams_weights { &[OUTPUT_FREE, PARAMETERS_FREE] } else { &[OUTPUT_FREE] };
+        let store = Op::St {
+            dst: at(Y_DRAM, Y_OFFSET),
+            src: at(Y, Y_BUFFER),
+            m: PIXELS.into(),
+            n: (cols as i64).into(),
+        };
+        let freed: &[Token] = if streams_weights {
+            &[OUTPUT_FREE, PARAMETERS_FREE]
+        } else {
+            &[OUTPUT_FREE]
+        };
         e.ordered(store, &[OUTPUT_FULL], freed);
         e.toggle(Y_BUFFER, self.f.output_bytes, self.t.output_buffers);
         if streams_weights {
@@ -305,7 +459,12 @@ impl Conv<'_> {
     fn chunk_of_weights(&self, e: &mut Emitter, cols: u64, k: u64, streams: bool, body: impl FnOnce(&mut Emitter)) {
         if streams {
             let bytes = (k * cols) as i64;
-            let load = Op::Ld { dst: at(W_FILL, W_BUFFER), src: at(W_DRAM, W_OFFSET), m: 1.into(), n: bytes.into() };
+            let load = Op::Ld {
+                dst: at(W_FILL, W_BUFFER),
+                src: at(W_DRAM, W_OFFSET),
+                m: 1.into(),
+                n: bytes.into(),
+            };
             e.ordered(load, &[WEIGHTS_FREE], &[WEIGHTS_FULL]);
             e.add(W_OFFSET, bytes);
             e.ordered(Op::MxNop {}, &[WEIGHTS_FULL], &[]);
@@ -351,7 +510,11 @@ impl Conv<'_> {
         e.set(N_LEFT, cols as i64);
         e.repeat(n_tiles, |e| {
             if let Count::Reg(register) = n {
-                e.op(Op::Min { rd: register, ra: N_LEFT, b: (self.tile_cols as i64).into() });
+                e.op(Op::Min {
+                    rd: register,
+                    ra: N_LEFT,
+                    b: (self.tile_cols as i64).into(),
+                });
                 e.add(N_LEFT, -(self.tile_cols as i64));
             }
             e.copy(W_TILE, W_COLUMN);

@@ -88,16 +88,40 @@ pub(crate) fn emit_max_pool(
     let (format, lowest) = (x.format, x.format.range().0);
     let base = x.address as i64 - (s.pads[1] * x.channels) as i64;
     let columns = [(in_cols, x.channels), (x.channels, 1)];
-    let dram = View { space: Space::Dram, format, base, zero_point: lowest, rows: &[(in_rows, x.row_bytes())], columns: &columns };
+    let dram = View {
+        space: Space::Dram,
+        format,
+        base,
+        zero_point: lowest,
+        rows: &[(in_rows, x.row_bytes())],
+        columns: &columns,
+    };
     e.view(A_DRAM, &dram);
     if s.pads[1] > 0 || in_cols > x.width {
         e.window(A_DRAM, Axis::X, 3, -(s.pads[1] as i64), x.width);
     }
-    let fill = View { space: Space::Spm, base: a as i64, rows: &[(in_rows, row)], columns: &[(row, 1)], ..dram };
+    let fill = View {
+        space: Space::Spm,
+        base: a as i64,
+        rows: &[(in_rows, row)],
+        columns: &[(row, 1)],
+        ..dram
+    };
     e.view(A_FILL, &fill);
     let pixels = [(rows, s.strides[0] * row), (y.width, s.strides[1] * x.channels)];
-    let taps = [(s.kernel[0], s.dilations[0] * row), (s.kernel[1], s.dilations[1] * x.channels), (x.channels, 1)];
-    e.view(A, &View { rows: &pixels, columns: &taps, ..fill });
+    let taps = [
+        (s.kernel[0], s.dilations[0] * row),
+        (s.kernel[1], s.dilations[1] * x.channels),
+        (x.channels, 1),
+    ];
+    e.view(
+        A,
+        &View {
+            rows: &pixels,
+            columns: &taps,
+            ..fill
+        },
+    );
     output_views(e, y, out, (rows * y.width, y.channels), clip);
     let rings = rings(e, n_buffers);
     e.set(LEFT, y.height as i64);
@@ -106,8 +130,16 @@ pub(crate) fn emit_max_pool(
     let n_blocks = y.height.div_ceil(rows);
     let needs_window = s.pads[0] > 0 || s.span(0, n_blocks * rows) > x.height + s.pads[0];
     e.repeat(n_blocks, |e| {
-        e.op(Op::Min { rd: SIZE, ra: LEFT, b: (rows as i64).into() });
-        e.op(Op::Mul { rd: SIZE, ra: SIZE, b: (y.width as i64).into() });
+        e.op(Op::Min {
+            rd: SIZE,
+            ra: LEFT,
+            b: (rows as i64).into(),
+        });
+        e.op(Op::Mul {
+            rd: SIZE,
+            ra: SIZE,
+            b: (y.width as i64).into(),
+        });
         if needs_window {
             e.window(A_DRAM, Axis::Y, 2, X_ROW, x.height);
         }
@@ -119,9 +151,19 @@ pub(crate) fn emit_max_pool(
         };
         e.ordered(load, &[INPUT_FREE], &[INPUT_FULL]);
         let n = (y.channels as i64).into();
-        let pool = Op::VxMaxPool { dst: at(Y, Y_BUFFER), src: at(A, A_BUFFER), m: SIZE.into(), n };
+        let pool = Op::VxMaxPool {
+            dst: at(Y, Y_BUFFER),
+            src: at(A, A_BUFFER),
+            m: SIZE.into(),
+            n,
+        };
         e.ordered(pool, &[INPUT_FULL, OUTPUT_FREE], &[INPUT_FREE, OUTPUT_FULL]);
-        let store = Op::St { dst: at(Y_DRAM, Y_OFFSET), src: at(Y, Y_BUFFER), m: SIZE.into(), n };
+        let store = Op::St {
+            dst: at(Y_DRAM, Y_OFFSET),
+            src: at(Y, Y_BUFFER),
+            m: SIZE.into(),
+            n,
+        };
         e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
         if n_blocks > 1 {
             e.toggle(A_BUFFER, up(in_rows * row), n_buffers);
@@ -138,11 +180,28 @@ pub(crate) fn emit_max_pool(
 
 fn output_views(e: &mut Emitter, y: &Feature, spm: u64, (m, n): (u64, u64), clip: (i32, i32)) {
     let (rows, columns) = ([(m, n)], [(n, 1)]);
-    let view =
-        View { space: Space::Spm, format: y.format, base: spm as i64, zero_point: y.zero_point, rows: &rows, columns: &columns };
+    let view = View {
+        space: Space::Spm,
+        format: y.format,
+        base: spm as i64,
+        zero_point: y.zero_point,
+        rows: &rows,
+        columns: &columns,
+    };
     e.view(Y, &view);
-    e.op(Op::Clip { d: Y, lo: Imm(i64::from(clip.0)), hi: Imm(i64::from(clip.1)) });
-    e.view(Y_DRAM, &View { space: Space::Dram, base: y.address as i64, ..view });
+    e.op(Op::Clip {
+        d: Y,
+        lo: Imm(i64::from(clip.0)),
+        hi: Imm(i64::from(clip.1)),
+    });
+    e.view(
+        Y_DRAM,
+        &View {
+            space: Space::Dram,
+            base: y.address as i64,
+            ..view
+        },
+    );
 }
 
 /// An operation on tensors as flat lists of elements.
@@ -169,7 +228,13 @@ pub(crate) fn emit_add(
     machine: &MachineDescription,
 ) -> Result<(), FitError> {
     let table = scales.map(|scale| scale.to_bits() as i32);
-    let flat = Flat { layer, inputs: &inputs, y, table, clip };
+    let flat = Flat {
+        layer,
+        inputs: &inputs,
+        y,
+        table,
+        clip,
+    };
     flat.emit(e, machine, |n| Op::VxAdd {
         dst: at(Y, Y_BUFFER),
         a: at(A, A_BUFFER),
@@ -194,7 +259,13 @@ pub(crate) fn emit_requant(
     machine: &MachineDescription,
 ) -> Result<(), FitError> {
     let table = [parameters.bias, parameters.multiplier, parameters.shift];
-    let flat = Flat { layer, inputs: &[x], y, table, clip };
+    let flat = Flat {
+        layer,
+        inputs: &[x],
+        y,
+        table,
+        clip,
+    };
     flat.emit(e, machine, |n| Op::VxRequant {
         dst: at(Y, Y_BUFFER),
         src: at(A, A_BUFFER),
@@ -226,14 +297,33 @@ impl Flat<'_> {
         for (x, dram, local, address) in [(0, A_DRAM, A, a), (1, B_DRAM, B, b)] {
             if let Some(x) = self.inputs.get(x) {
                 let (format, zero_point, columns) = (x.format, x.zero_point, [(size, 1)]);
-                let view = View { space: Space::Dram, format, base: x.address as i64, zero_point, rows: &[], columns: &columns };
+                let view = View {
+                    space: Space::Dram,
+                    format,
+                    base: x.address as i64,
+                    zero_point,
+                    rows: &[],
+                    columns: &columns,
+                };
                 e.view(dram, &view);
-                e.view(local, &View { space: Space::Spm, base: address as i64, ..view });
+                e.view(
+                    local,
+                    &View {
+                        space: Space::Spm,
+                        base: address as i64,
+                        ..view
+                    },
+                );
             }
         }
         output_views(e, self.y, out, (1, size), self.clip);
         let rings = rings(e, n_buffers);
-        e.op(Op::Ld { dst: P_FILL.into(), src: P_DRAM.into(), m: 1.into(), n: 3.into() });
+        e.op(Op::Ld {
+            dst: P_FILL.into(),
+            src: P_DRAM.into(),
+            m: 1.into(),
+            n: 3.into(),
+        });
         e.set(LEFT, n_elements as i64);
         self.pieces(e, n_elements.div_ceil(size), size, n_buffers, compute);
         e.end_layer(&rings);
@@ -243,28 +333,63 @@ impl Flat<'_> {
     /// The table has one row; every column of the operation reads it.
     fn table_views(&self, e: &mut Emitter, address: u64, spm: u64, size: u64) {
         let columns = [(3, 1)];
-        let view =
-            View { space: Space::Dram, format: ElementFormat::I32, base: address as i64, zero_point: 0, rows: &[], columns: &columns };
+        let view = View {
+            space: Space::Dram,
+            format: ElementFormat::I32,
+            base: address as i64,
+            zero_point: 0,
+            rows: &[],
+            columns: &columns,
+        };
         e.view(P_DRAM, &view);
-        let fill = View { space: Space::Spm, base: spm as i64, ..view };
+        let fill = View {
+            space: Space::Spm,
+            base: spm as i64,
+            ..view
+        };
         e.view(P_FILL, &fill);
-        e.view(P, &View { rows: &[(size, 0)], ..fill });
+        e.view(
+            P,
+            &View {
+                rows: &[(size, 0)],
+                ..fill
+            },
+        );
     }
 
     fn pieces(&self, e: &mut Emitter, n_pieces: u64, size: u64, n_buffers: u64, compute: impl Fn(Reg) -> Op) {
         e.repeat(n_pieces, |e| {
-            e.op(Op::Min { rd: SIZE, ra: LEFT, b: Scalar::Imm(size as i64) });
+            e.op(Op::Min {
+                rd: SIZE,
+                ra: LEFT,
+                b: Scalar::Imm(size as i64),
+            });
             let n = SIZE.into();
-            let load = Op::Ld { dst: at(A, A_BUFFER), src: at(A_DRAM, A_OFFSET), m: 1.into(), n };
+            let load = Op::Ld {
+                dst: at(A, A_BUFFER),
+                src: at(A_DRAM, A_OFFSET),
+                m: 1.into(),
+                n,
+            };
             if self.inputs.len() > 1 {
                 e.ordered(load, &[INPUT_FREE], &[]);
-                let load = Op::Ld { dst: at(B, B_BUFFER), src: at(B_DRAM, A_OFFSET), m: 1.into(), n };
+                let load = Op::Ld {
+                    dst: at(B, B_BUFFER),
+                    src: at(B_DRAM, A_OFFSET),
+                    m: 1.into(),
+                    n,
+                };
                 e.ordered(load, &[], &[INPUT_FULL]);
             } else {
                 e.ordered(load, &[INPUT_FREE], &[INPUT_FULL]);
             }
             e.ordered(compute(SIZE), &[INPUT_FULL, OUTPUT_FREE], &[INPUT_FREE, OUTPUT_FULL]);
-            let store = Op::St { dst: at(Y_DRAM, Y_OFFSET), src: at(Y, Y_BUFFER), m: 1.into(), n };
+            let store = Op::St {
+                dst: at(Y_DRAM, Y_OFFSET),
+                src: at(Y, Y_BUFFER),
+                m: 1.into(),
+                n,
+            };
             e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
             if n_pieces > 1 {
                 for register in [A_BUFFER, B_BUFFER, Y_BUFFER] {

@@ -47,7 +47,11 @@ impl Emitter {
     /// Puts constants into DRAM and returns their address.
     pub(crate) fn constants(&mut self, name: String, bytes: Vec<u8>) -> u64 {
         let address = self.reserve_dram(bytes.len() as u64);
-        self.segments.push(Segment { name, address, bytes: Arc::from(bytes) });
+        self.segments.push(Segment {
+            name,
+            address,
+            bytes: Arc::from(bytes),
+        });
         address
     }
 
@@ -64,29 +68,53 @@ impl Emitter {
     /// Appends an instruction that waits for and posts tokens.
     pub(crate) fn ordered(&mut self, op: Op, waits: &[Token], posts: &[Token]) {
         let slots = |tokens: &[Token]| [tokens.first().copied(), tokens.get(1).copied()];
-        debug_assert!(waits.len() <= 2 && posts.len() <= 2, "an instruction has two places each");
-        self.code.push(Instruction { op, tokens: Tokens { waits: slots(waits), posts: slots(posts) } });
+        debug_assert!(
+            waits.len() <= 2 && posts.len() <= 2,
+            "an instruction has two places each"
+        );
+        self.code.push(Instruction {
+            op,
+            tokens: Tokens {
+                waits: slots(waits),
+                posts: slots(posts),
+            },
+        });
     }
 
     /// Loads a constant.
     pub(crate) fn set(&mut self, register: Reg, value: i64) {
-        self.op(Op::Li { rd: register, value: Imm(value) });
+        self.op(Op::Li {
+            rd: register,
+            value: Imm(value),
+        });
     }
 
     /// Copies a register.
     pub(crate) fn copy(&mut self, to: Reg, from: Reg) {
-        self.op(Op::Add { rd: to, ra: from, b: 0.into() });
+        self.op(Op::Add {
+            rd: to,
+            ra: from,
+            b: 0.into(),
+        });
     }
 
     /// Adds to a register.
     pub(crate) fn add(&mut self, register: Reg, amount: impl Into<Scalar>) {
-        self.op(Op::Add { rd: register, ra: register, b: amount.into() });
+        self.op(Op::Add {
+            rd: register,
+            ra: register,
+            b: amount.into(),
+        });
     }
 
     /// Swaps a register between 0 and `size`, unless there is only one buffer.
     pub(crate) fn toggle(&mut self, register: Reg, size: u64, n_buffers: u64) {
         if n_buffers > 1 {
-            self.op(Op::Xor { rd: register, ra: register, b: (size as i64).into() });
+            self.op(Op::Xor {
+                rd: register,
+                ra: register,
+                b: (size as i64).into(),
+            });
         }
     }
 
@@ -97,10 +125,16 @@ impl Emitter {
             1 => body(self),
             _ => {
                 let head = self.code.len();
-                self.op(Op::Loop { count: (count as i64).into(), end: Target(0) });
+                self.op(Op::Loop {
+                    count: (count as i64).into(),
+                    end: Target(0),
+                });
                 body(self);
                 let end = Target(self.code.len() as u32);
-                self.code[head].op = Op::Loop { count: (count as i64).into(), end };
+                self.code[head].op = Op::Loop {
+                    count: (count as i64).into(),
+                    end,
+                };
             }
         }
     }
@@ -117,10 +151,18 @@ impl Emitter {
             split: Imm(split as i64),
         });
         let first = |end: usize, levels: &[(u64, u64)]| end - levels.len();
-        for (start, levels) in [(first(split, view.rows), view.rows), (first(N_LEVELS, view.columns), view.columns)] {
+        for (start, levels) in [
+            (first(split, view.rows), view.rows),
+            (first(N_LEVELS, view.columns), view.columns),
+        ] {
             for (i, &(count, stride)) in levels.iter().enumerate().filter(|(_, (count, _))| *count > 1) {
                 let index = Imm((start + i) as i64);
-                self.op(Op::Level { d, index, count: (count as i64).into(), stride: (stride as i64).into() });
+                self.op(Op::Level {
+                    d,
+                    index,
+                    count: (count as i64).into(),
+                    stride: (stride as i64).into(),
+                });
             }
         }
     }
@@ -147,13 +189,22 @@ impl Emitter {
     /// Starts a layer.
     pub(crate) fn layer(&mut self, name: &str, op: &str) {
         let id = self.marks.len() as i64;
-        self.marks.push(Mark { name: name.to_owned(), op: op.to_owned() });
-        self.op(Op::Mark { kind: systole_isa::operand::MarkKind::Layer, id: Imm(id) });
+        self.marks.push(Mark {
+            name: name.to_owned(),
+            op: op.to_owned(),
+        });
+        self.op(Op::Mark {
+            kind: systole_isa::operand::MarkKind::Layer,
+            id: Imm(id),
+        });
     }
 
     /// Gives a ring of `n` buffers its free tokens.
     pub(crate) fn credit(&mut self, token: Token, n: u64) {
-        self.op(Op::Credit { token, n: Imm(n as i64) });
+        self.op(Op::Credit {
+            token,
+            n: Imm(n as i64),
+        });
     }
 
     /// Ends a layer: waits for every unit and takes back the free tokens, so that every counter is zero again.

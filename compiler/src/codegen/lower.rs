@@ -24,7 +24,10 @@ pub(super) struct Lowered {
 /// # Errors
 /// Every operator without a translation.
 pub(super) fn lower(graph: &QuantizedGraph, e: &mut Emitter) -> Result<Lowered, Vec<CompileError>> {
-    let mut lowering = Lowering { graph, addresses: vec![None; graph.tensors.len()] };
+    let mut lowering = Lowering {
+        graph,
+        addresses: vec![None; graph.tensors.len()],
+    };
     let mut symbols = Vec::new();
     let io = graph.inputs.iter().map(|io| io.tensor);
     let written = graph.nodes.iter().map(|node| node.op.output());
@@ -44,10 +47,21 @@ pub(super) fn lower(graph: &QuantizedGraph, e: &mut Emitter) -> Result<Lowered, 
     }
     let mut host = |io: &[IoTensor]| -> Vec<program::IoTensor> {
         let tensors = io.iter().map(|io| lowering.host_tensor(io));
-        tensors.filter_map(|tensor| tensor.map_err(|error| errors.push(error)).ok()).collect()
+        tensors
+            .filter_map(|tensor| tensor.map_err(|error| errors.push(error)).ok())
+            .collect()
     };
     let (inputs, outputs) = (host(&graph.inputs), host(&graph.outputs));
-    if errors.is_empty() { Ok(Lowered { stages, tensors: symbols, inputs, outputs }) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(Lowered {
+            stages,
+            tensors: symbols,
+            inputs,
+            outputs,
+        })
+    } else {
+        Err(errors)
+    }
 }
 
 struct Lowering<'g> {
@@ -67,7 +81,12 @@ impl Lowering<'_> {
         let address = shown.unwrap_or_else(|| {
             let address = e.reserve_dram(tensor.len() as u64);
             let size = tensor.len() as u64;
-            symbols.push(Symbol { name: tensor.name.clone(), kind: SymbolKind::Dram, value: address, size });
+            symbols.push(Symbol {
+                name: tensor.name.clone(),
+                kind: SymbolKind::Dram,
+                value: address,
+                size,
+            });
             address
         });
         self.addresses[id.index()] = Some(address);
@@ -105,7 +124,14 @@ impl Lowering<'_> {
             }
         };
         let [height, width, channels] = [height, width, channels].map(|length| length as u64);
-        Ok(Feature { address, height, width, channels, format, zero_point })
+        Ok(Feature {
+            address,
+            height,
+            width,
+            channels,
+            format,
+            zero_point,
+        })
     }
 
     fn stage(&self, node: &QNode) -> Result<Option<Stage>, CompileError> {
@@ -117,7 +143,11 @@ impl Lowering<'_> {
             QOp::Requant(op) => ("requantize", self.requant(op)?),
             QOp::View(_) => return Ok(None),
         };
-        Ok(Some(Stage { name: node.name.clone(), op, kind }))
+        Ok(Some(Stage {
+            name: node.name.clone(),
+            op,
+            kind,
+        }))
     }
 
     fn conv(&self, name: &str, op: &QConv) -> Result<StageKind, CompileError> {
@@ -176,8 +206,11 @@ impl Lowering<'_> {
         let data = weights.data.as_ref().and_then(bytes_of).unwrap_or_default();
         constant(bias)?;
         let biases = constant(bias)?.to_i32().unwrap_or_default();
-        let parameters =
-            biases.iter().zip(scales).map(|(&bias, &scale)| RequantParameters::from_scale(bias, scale)).collect();
+        let parameters = biases
+            .iter()
+            .zip(scales)
+            .map(|(&bias, &scale)| RequantParameters::from_scale(bias, scale))
+            .collect();
         Ok(StageKind::Conv(Box::new(ConvStage {
             x,
             y,
@@ -192,7 +225,12 @@ impl Lowering<'_> {
 
     fn max_pool(&self, op: &QMaxPool) -> Result<StageKind, CompileError> {
         let (x, y) = (self.feature(op.input, 0)?, self.feature(op.output, 0)?);
-        Ok(StageKind::MaxPool { x, y, sliding: sliding(&op.window), clip: y.format.range() })
+        Ok(StageKind::MaxPool {
+            x,
+            y,
+            sliding: sliding(&op.window),
+            clip: y.format.range(),
+        })
     }
 
     fn add(&self, op: &QAdd) -> Result<StageKind, CompileError> {
@@ -225,9 +263,16 @@ impl Lowering<'_> {
         Ok(program::IoTensor {
             name: io.name.clone(),
             shape: io.view_shape.iter().map(|&length| length as u64).collect(),
-            host_type: if io.dtype == DType::F32 { HostType::F32 } else { HostType::Integer },
+            host_type: if io.dtype == DType::F32 {
+                HostType::F32
+            } else {
+                HostType::Integer
+            },
             format: format_of(&io.name, io.integer_dtype)?,
-            quantization: Some(program::Quantization { scale: io.scale, zero_point: io.zero_point }),
+            quantization: Some(program::Quantization {
+                scale: io.scale,
+                zero_point: io.zero_point,
+            }),
             address: self.address(io.tensor)?,
             strides,
         })

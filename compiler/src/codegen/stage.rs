@@ -38,7 +38,12 @@ pub(crate) struct Sliding {
 
 impl Sliding {
     /// Window of a matrix product.
-    pub(crate) const POINT: Self = Self { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0] };
+    pub(crate) const POINT: Self = Self {
+        kernel: [1, 1],
+        strides: [1, 1],
+        dilations: [1, 1],
+        pads: [0, 0],
+    };
 
     /// Input rows (axis 0) or columns (axis 1) that `n_outputs` neighbouring windows span.
     pub(crate) fn span(&self, axis: usize, n_outputs: u64) -> u64 {
@@ -75,10 +80,26 @@ impl ConvStage {
 #[derive(Clone, Debug)]
 pub(crate) enum StageKind {
     Conv(Box<ConvStage>),
-    MaxPool { x: Feature, y: Feature, sliding: Sliding, clip: (i32, i32) },
+    MaxPool {
+        x: Feature,
+        y: Feature,
+        sliding: Sliding,
+        clip: (i32, i32),
+    },
     /// `y = (a * scales[0] + b * scales[1]) / scales[2]`.
-    Add { a: Feature, b: Feature, y: Feature, scales: [f32; 3], clip: (i32, i32) },
-    Requant { x: Feature, y: Feature, parameters: RequantParameters, clip: (i32, i32) },
+    Add {
+        a: Feature,
+        b: Feature,
+        y: Feature,
+        scales: [f32; 3],
+        clip: (i32, i32),
+    },
+    Requant {
+        x: Feature,
+        y: Feature,
+        parameters: RequantParameters,
+        clip: (i32, i32),
+    },
 }
 
 /// One layer.

@@ -94,7 +94,8 @@ impl ConvTiling {
 
     fn fits(&self, stage: &ConvStage, machine: &MachineDescription) -> bool {
         let f = self.footprint(stage, machine);
-        self.spm_bytes(&f) <= machine.spm.capacity_bytes() && self.acc_buffers * f.acc_bytes <= machine.acc.capacity_bytes()
+        self.spm_bytes(&f) <= machine.spm.capacity_bytes()
+            && self.acc_buffers * f.acc_bytes <= machine.acc.capacity_bytes()
     }
 
     /// Estimated cycles: the slowest of array, DRAM and vector unit, and what does not overlap.
@@ -102,7 +103,9 @@ impl ConvTiling {
         let (rows, cols) = (u64::from(machine.rows), u64::from(machine.cols));
         let (blocks, channel_blocks) = (self.n_blocks(stage), self.n_channel_blocks(stage));
         let pixels = self.block_rows * stage.y.width;
-        let tile = latency::stream(pixels).0.max(latency::weight_load(machine, rows.min(stage.k())).0);
+        let tile = latency::stream(pixels)
+            .0
+            .max(latency::weight_load(machine, rows.min(stage.k())).0);
         let n_tiles = blocks * stage.n().div_ceil(cols) * stage.k().div_ceil(rows);
         let drains = blocks * channel_blocks * latency::drain(machine).0;
         let array = (n_tiles * tile + drains) as f64;
@@ -169,7 +172,10 @@ pub(crate) fn tile_conv(
     policy: TilingPolicy,
 ) -> Result<ConvTiling, DoesNotFit> {
     let mut best: Option<(f64, ConvTiling)> = None;
-    let mut smallest = DoesNotFit { spm_needed: u64::MAX, acc_needed: u64::MAX };
+    let mut smallest = DoesNotFit {
+        spm_needed: u64::MAX,
+        acc_needed: u64::MAX,
+    };
     for mut tiling in candidates(stage, machine) {
         if tiling.n_blocks(stage) == 1 {
             tiling.input_buffers = 1;

@@ -28,7 +28,11 @@ impl fmt::Display for Graph {
 
 fn io_text(graph: &Graph, io: &GraphIo) -> String {
     let tensor = tensor_text(io.tensor, graph.tensor(io.tensor));
-    format!("`{}` {} carried by {tensor}", io.name, type_text(io.dtype.map(|t| t.name()), &io.shape))
+    format!(
+        "`{}` {} carried by {tensor}",
+        io.name,
+        type_text(io.dtype.map(|t| t.name()), &io.shape)
+    )
 }
 
 fn type_text(dtype: Option<&str>, shape: &Option<Vec<usize>>) -> String {
@@ -64,9 +68,16 @@ fn quantization_text(quantization: &Quantization) -> String {
 }
 
 fn node_text(graph: &Graph, node: &Node) -> String {
-    let outputs: Vec<String> = node.outputs.iter().map(|&id| tensor_text(id, graph.tensor(id))).collect();
-    let inputs: Vec<String> =
-        node.inputs.iter().map(|id| id.map_or("-".into(), |id| id.to_string())).collect();
+    let outputs: Vec<String> = node
+        .outputs
+        .iter()
+        .map(|&id| tensor_text(id, graph.tensor(id)))
+        .collect();
+    let inputs: Vec<String> = node
+        .inputs
+        .iter()
+        .map(|id| id.map_or("-".into(), |id| id.to_string()))
+        .collect();
     let (op, inputs) = (node.op.name(), inputs.join(", "));
     let attributes = attributes_text(&node.op);
     format!("{} = {op}({inputs}){attributes}  ; {}", outputs.join(", "), node.name)
@@ -84,10 +95,15 @@ fn attributes_text(op: &Op) -> String {
             format!(" axis {axis}")
         }
         Op::Reshape { allow_zero: true } => " allowing zero".into(),
-        Op::Transpose { permutation: Some(axes) } => format!(" axes {axes:?}"),
+        Op::Transpose {
+            permutation: Some(axes),
+        } => format!(" axes {axes:?}"),
         Op::Unsupported { domain, reason, .. } => {
             let domain = if domain.is_empty() { "ai.onnx" } else { domain };
-            format!(" unsupported, domain {domain}{}", reason.as_ref().map_or(String::new(), |r| format!(": {r}")))
+            format!(
+                " unsupported, domain {domain}{}",
+                reason.as_ref().map_or(String::new(), |r| format!(": {r}"))
+            )
         }
         _ => String::new(),
     };
@@ -102,7 +118,12 @@ fn window_text(window: &WindowAttributes) -> String {
     let [sh, sw] = window.strides;
     let [dh, dw] = window.dilations;
     let padding = match window.padding {
-        Padding::Explicit(Pads { top, left, bottom, right }) => format!("{top},{left},{bottom},{right}"),
+        Padding::Explicit(Pads {
+            top,
+            left,
+            bottom,
+            right,
+        }) => format!("{top},{left},{bottom},{right}"),
         Padding::SameUpper => "same-upper".into(),
         Padding::SameLower => "same-lower".into(),
     };

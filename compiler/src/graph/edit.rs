@@ -26,7 +26,10 @@ pub(crate) fn remove_dead_nodes(graph: &mut Graph) {
     for (index, node) in graph.nodes.iter().enumerate().rev() {
         if node.outputs.iter().any(|output| is_live[output.index()]) {
             keep[index] = true;
-            node.inputs.iter().flatten().for_each(|input| is_live[input.index()] = true);
+            node.inputs
+                .iter()
+                .flatten()
+                .for_each(|input| is_live[input.index()] = true);
         }
     }
     let mut keep = keep.iter();
@@ -62,12 +65,7 @@ fn for_each_id(graph: &mut Graph, mut visit: impl FnMut(&mut TensorId)) {
 }
 
 /// Adds a tensor with type, quantization and name stem of another, but its own shape.
-pub(crate) fn add_sibling(
-    graph: &mut Graph,
-    of: TensorId,
-    suffix: &str,
-    shape: Option<Vec<usize>>,
-) -> TensorId {
+pub(crate) fn add_sibling(graph: &mut Graph, of: TensorId, suffix: &str, shape: Option<Vec<usize>>) -> TensorId {
     let model = graph.tensor(of);
     let sibling = Tensor {
         name: format!("{}.{suffix}", model.name),
@@ -117,6 +115,9 @@ mod tests {
         remove_unused_tensors(&mut graph);
         assert_eq!(graph.nodes, [Node::new("a", Op::Relu, &[TensorId(0)], TensorId(1))]);
         assert_eq!(graph.tensors.len(), 2);
-        assert_eq!((graph.inputs[0].tensor, graph.outputs[0].tensor), (TensorId(0), TensorId(1)));
+        assert_eq!(
+            (graph.inputs[0].tensor, graph.outputs[0].tensor),
+            (TensorId(0), TensorId(1))
+        );
     }
 }

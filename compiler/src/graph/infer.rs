@@ -18,7 +18,10 @@ pub struct Inferred {
 
 impl Inferred {
     fn like(tensor: &Tensor) -> Self {
-        Self { shape: tensor.shape.clone(), dtype: tensor.dtype }
+        Self {
+            shape: tensor.shape.clone(),
+            dtype: tensor.dtype,
+        }
     }
 
     fn shaped(shape: Option<Vec<usize>>, dtype: Option<DType>) -> Self {
@@ -37,9 +40,7 @@ pub fn infer(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
             float(graph, node, 0)?;
             Inferred::shaped(conv(node, tensor(0)?, tensor(1)?, window, *group)?, Some(DType::F32))
         }
-        Op::QConv { window, group, .. } => {
-            Inferred::shaped(conv(node, tensor(0)?, tensor(1)?, window, *group)?, None)
-        }
+        Op::QConv { window, group, .. } => Inferred::shaped(conv(node, tensor(0)?, tensor(1)?, window, *group)?, None),
         Op::QLinearConv { window, group } => {
             let shape = conv(node, tensor(0)?, tensor(3)?, window, *group)?;
             Inferred::shaped(shape, tensor(7)?.dtype)
@@ -57,12 +58,8 @@ pub fn infer(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
             let shape = product(node, tensor(0)?, tensor(3)?, *trans_b)?;
             Inferred::shaped(shape, q_gemm_dtype(graph, node))
         }
-        Op::QLinearMatMul => {
-            Inferred::shaped(product(node, tensor(0)?, tensor(3)?, false)?, tensor(7)?.dtype)
-        }
-        Op::MaxPool { window } => {
-            Inferred::shaped(max_pool(node, tensor(0)?, window)?, tensor(0)?.dtype)
-        }
+        Op::QLinearMatMul => Inferred::shaped(product(node, tensor(0)?, tensor(3)?, false)?, tensor(7)?.dtype),
+        Op::MaxPool { window } => Inferred::shaped(max_pool(node, tensor(0)?, window)?, tensor(0)?.dtype),
         Op::Relu | Op::Clip { .. } | Op::Identity => Inferred::like(tensor(0)?),
         Op::Flatten { axis } => Inferred::shaped(flatten(node, tensor(0)?, *axis)?, tensor(0)?.dtype),
         Op::Reshape { allow_zero } => {
@@ -85,9 +82,7 @@ pub fn infer(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
             Inferred::shaped(tensor(0)?.shape.clone(), zero.or(*dtype).or(Some(DType::U8)))
         }
         Op::Quantize { dtype } => Inferred::shaped(tensor(0)?.shape.clone(), Some(*dtype)),
-        Op::DequantizeLinear { .. } | Op::Dequantize => {
-            Inferred::shaped(tensor(0)?.shape.clone(), Some(DType::F32))
-        }
+        Op::DequantizeLinear { .. } | Op::Dequantize => Inferred::shaped(tensor(0)?.shape.clone(), Some(DType::F32)),
         Op::QRequant { .. } => Inferred::shaped(tensor(0)?.shape.clone(), None),
         Op::View => Inferred::shaped(view(graph, node, tensor(0)?)?, tensor(0)?.dtype),
         Op::Unsupported { .. } => Inferred::default(),
@@ -108,7 +103,11 @@ fn shape_error(node: &Node, found: String, expected: &str) -> CompileError {
 
 fn operand<'g>(graph: &'g Graph, node: &Node, position: usize) -> Result<&'g Tensor, CompileError> {
     let id: TensorId = node.input(position).ok_or_else(|| {
-        shape_error(node, format!("no operand {position} of {}", node.op.name()), "an operand there")
+        shape_error(
+            node,
+            format!("no operand {position} of {}", node.op.name()),
+            "an operand there",
+        )
     })?;
     Ok(graph.tensor(id))
 }
@@ -170,7 +169,11 @@ fn image_shape(layout: Layout, [n, c, h, w]: [usize; 4]) -> Vec<usize> {
 fn check_window(node: &Node, window: &WindowAttributes) -> Result<(), CompileError> {
     let kernel = window.kernel.unwrap_or([1, 1]);
     if [kernel, window.strides, window.dilations].as_flattened().contains(&0) {
-        return Err(shape_error(node, format!("{window:?}"), "kernel, strides and dilations of at least 1"));
+        return Err(shape_error(
+            node,
+            format!("{window:?}"),
+            "kernel, strides and dilations of at least 1",
+        ));
     }
     Ok(())
 }
@@ -190,7 +193,12 @@ fn conv(
     let (co, ci, kernel) = match (weights.as_slice(), attributes.kernel) {
         (&[co, ci, kh, kw], _) => (co, ci, [kh, kw]),
         (&[rows, co], Some(kernel)) => (co, rows / (kernel[0] * kernel[1]), kernel),
-        _ => return mismatch(format!("weights of shape {weights:?}"), "4 axes (out, in, height, width)"),
+        _ => {
+            return mismatch(
+                format!("weights of shape {weights:?}"),
+                "4 axes (out, in, height, width)",
+            );
+        }
     };
     if attributes.kernel.is_some_and(|stated| stated != kernel) || kernel.contains(&0) {
         let stated = attributes.kernel;
@@ -201,7 +209,10 @@ fn conv(
     }
     if ci.checked_mul(group) != Some(channels) || co.checked_rem(group) != Some(0) {
         return mismatch(
-            format!("{channels} channels in `{}`, weights of shape {weights:?}, {group} groups", x.name),
+            format!(
+                "{channels} channels in `{}`, weights of shape {weights:?}, {group} groups",
+                x.name
+            ),
             "channels = groups x input channels of the weights, output channels a multiple of groups",
         );
     }
@@ -215,12 +226,10 @@ fn conv(
     }
 }
 
-fn max_pool(
-    node: &Node,
-    x: &Tensor,
-    attributes: &WindowAttributes,
-) -> Result<Option<Vec<usize>>, CompileError> {
-    let Some([n, c, height, width]) = image(node, x)? else { return Ok(None) };
+fn max_pool(node: &Node, x: &Tensor, attributes: &WindowAttributes) -> Result<Option<Vec<usize>>, CompileError> {
+    let Some([n, c, height, width]) = image(node, x)? else {
+        return Ok(None);
+    };
     check_window(node, attributes)?;
     let window = attributes.resolve([1, 1], [height, width]);
     match window.output([height, width], attributes.ceil_mode) {
@@ -233,13 +242,10 @@ fn max_pool(
     }
 }
 
-fn product(
-    node: &Node,
-    a: &Tensor,
-    b: &Tensor,
-    trans_b: bool,
-) -> Result<Option<Vec<usize>>, CompileError> {
-    let (Some(left), Some(right)) = (&a.shape, &b.shape) else { return Ok(None) };
+fn product(node: &Node, a: &Tensor, b: &Tensor, trans_b: bool) -> Result<Option<Vec<usize>>, CompileError> {
+    let (Some(left), Some(right)) = (&a.shape, &b.shape) else {
+        return Ok(None);
+    };
     let &[rows, columns] = right.as_slice() else {
         return Err(shape_error(
             node,
@@ -272,12 +278,7 @@ fn flatten(node: &Node, x: &Tensor, axis: i64) -> Result<Option<Vec<usize>>, Com
     Ok(Some(vec![rows.iter().product(), columns.iter().product()]))
 }
 
-fn reshape(
-    node: &Node,
-    x: &Tensor,
-    target: &Tensor,
-    allow_zero: bool,
-) -> Result<Option<Vec<usize>>, CompileError> {
+fn reshape(node: &Node, x: &Tensor, target: &Tensor, allow_zero: bool) -> Result<Option<Vec<usize>>, CompileError> {
     let Some(shape) = &x.shape else { return Ok(None) };
     let Some(entries) = target.data.as_ref().and_then(|data| data.to_i64()) else {
         return Err(CompileError::new(
@@ -317,11 +318,7 @@ fn reshape(
     Ok(Some(result))
 }
 
-fn transpose(
-    node: &Node,
-    x: &Tensor,
-    permutation: Option<&[usize]>,
-) -> Result<Option<Vec<usize>>, CompileError> {
+fn transpose(node: &Node, x: &Tensor, permutation: Option<&[usize]>) -> Result<Option<Vec<usize>>, CompileError> {
     let Some(shape) = &x.shape else { return Ok(None) };
     let reversed: Vec<usize> = (0..shape.len()).rev().collect();
     let axes = permutation.unwrap_or(&reversed);
@@ -335,11 +332,11 @@ fn transpose(
 }
 
 fn broadcast(node: &Node, a: &Tensor, b: &Tensor) -> Result<Option<Vec<usize>>, CompileError> {
-    let (Some(left), Some(right)) = (&a.shape, &b.shape) else { return Ok(None) };
-    let rank = left.len().max(right.len());
-    let length = |shape: &[usize], axis: usize| {
-        (axis + shape.len()).checked_sub(rank).map_or(1, |own| shape[own])
+    let (Some(left), Some(right)) = (&a.shape, &b.shape) else {
+        return Ok(None);
     };
+    let rank = left.len().max(right.len());
+    let length = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |own| shape[own]);
     (0..rank)
         .map(|axis| match (length(left, axis), length(right, axis)) {
             (l, r) if l == r || r == 1 => Ok(l),
@@ -357,7 +354,9 @@ fn broadcast(node: &Node, a: &Tensor, b: &Tensor) -> Result<Option<Vec<usize>>, 
 /// A view has the shape its output states; only the number of elements can be wrong.
 fn view(graph: &Graph, node: &Node, x: &Tensor) -> Result<Option<Vec<usize>>, CompileError> {
     let stated = node.outputs.first().and_then(|&y| graph.tensor(y).shape.as_ref());
-    let (Some(from), Some(to)) = (&x.shape, stated) else { return Ok(stated.cloned()) };
+    let (Some(from), Some(to)) = (&x.shape, stated) else {
+        return Ok(stated.cloned());
+    };
     if element_count(from) == element_count(to) {
         return Ok(Some(to.clone()));
     }

@@ -72,12 +72,27 @@ impl WindowAttributes {
             Padding::SameUpper | Padding::SameLower => {
                 let ((top, bottom), (left, right)) = (same(0), same(1));
                 match self.padding {
-                    Padding::SameLower => Pads { top: bottom, left: right, bottom: top, right: left },
-                    _ => Pads { top, left, bottom, right },
+                    Padding::SameLower => Pads {
+                        top: bottom,
+                        left: right,
+                        bottom: top,
+                        right: left,
+                    },
+                    _ => Pads {
+                        top,
+                        left,
+                        bottom,
+                        right,
+                    },
                 }
             }
         };
-        Window { kernel, strides: self.strides, dilations: self.dilations, pads }
+        Window {
+            kernel,
+            strides: self.strides,
+            dilations: self.dilations,
+            pads,
+        }
     }
 
     /// The same attributes with kernel and padding written out.
@@ -94,7 +109,12 @@ impl WindowAttributes {
 impl Window {
     /// Height and width of the result for an image of `[height, width]`; `None` if the window does not fit.
     pub fn output(&self, image: [usize; 2], ceil_mode: bool) -> Option<[usize; 2]> {
-        let Pads { top, left, bottom, right } = self.pads;
+        let Pads {
+            top,
+            left,
+            bottom,
+            right,
+        } = self.pads;
         let along = |axis: usize, before: usize, after: usize| {
             let span = self.dilations[axis] * (self.kernel[axis] - 1) + 1;
             let room = (image[axis] + before + after).checked_sub(span)?;
@@ -104,7 +124,11 @@ impl Window {
             }
             let out = room.div_ceil(stride) + 1;
             // A window that would start in the padding at the end is left out.
-            Some(if (out - 1) * stride >= image[axis] + before { out - 1 } else { out })
+            Some(if (out - 1) * stride >= image[axis] + before {
+                out - 1
+            } else {
+                out
+            })
         };
         Some([along(0, top, bottom)?, along(1, left, right)?])
     }
@@ -129,7 +153,10 @@ impl ClipRange {
     /// entirely on one side collapses to the nearest end of `then`, as clipping twice does.
     pub fn then(self, then: Self) -> Self {
         let clip = |v: i32| v.max(then.lo).min(then.hi);
-        Self { lo: clip(self.lo), hi: clip(self.hi) }
+        Self {
+            lo: clip(self.lo),
+            hi: clip(self.hi),
+        }
     }
 }
 
@@ -299,10 +326,9 @@ impl Op {
     /// The clipping of a machine-level operator that has one, to be narrowed.
     pub fn clip_mut(&mut self) -> Option<&mut ClipRange> {
         match self {
-            Self::QConv { clip, .. }
-            | Self::QDense { clip }
-            | Self::QAdd { clip }
-            | Self::QRequant { clip } => Some(clip),
+            Self::QConv { clip, .. } | Self::QDense { clip } | Self::QAdd { clip } | Self::QRequant { clip } => {
+                Some(clip)
+            }
             _ => None,
         }
     }
@@ -325,10 +351,26 @@ mod tests {
     #[test]
     fn same_padding_puts_the_odd_element_where_its_name_says() {
         let upper = window(3, 2, 1, Padding::SameUpper).resolve([1, 1], [4, 5]);
-        assert_eq!(upper.pads, Pads { top: 0, left: 1, bottom: 1, right: 1 });
+        assert_eq!(
+            upper.pads,
+            Pads {
+                top: 0,
+                left: 1,
+                bottom: 1,
+                right: 1
+            }
+        );
         assert_eq!(upper.output([4, 5], false), Some([2, 3]));
         let lower = window(3, 2, 1, Padding::SameLower).resolve([1, 1], [4, 5]);
-        assert_eq!(lower.pads, Pads { top: 1, left: 1, bottom: 0, right: 1 });
+        assert_eq!(
+            lower.pads,
+            Pads {
+                top: 1,
+                left: 1,
+                bottom: 0,
+                right: 1
+            }
+        );
     }
 
     #[test]

@@ -11,7 +11,11 @@ pub struct Quantization {
 impl Quantization {
     /// One scale and zero point for the whole tensor.
     pub fn per_tensor(scale: f32, zero_point: i32) -> Self {
-        Self { scales: vec![scale], zero_points: vec![zero_point], axis: None }
+        Self {
+            scales: vec![scale],
+            zero_points: vec![zero_point],
+            axis: None,
+        }
     }
 
     /// One scale and zero point per index along `axis`. `None` if the two lists differ in length.

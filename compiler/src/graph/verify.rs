@@ -16,7 +16,10 @@ pub fn verify(graph: &Graph) -> Result<(), Vec<CompileError>> {
     check_ids(graph, &mut errors);
     if errors.is_empty() {
         check_producers_and_order(graph, &mut errors);
-        graph.tensors.iter().for_each(|tensor| check_tensor(tensor, &mut errors));
+        graph
+            .tensors
+            .iter()
+            .for_each(|tensor| check_tensor(tensor, &mut errors));
         graph.nodes.iter().for_each(|node| check_node(graph, node, &mut errors));
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -31,7 +34,11 @@ fn check_ids(graph: &Graph, errors: &mut Vec<CompileError>) {
     let n_tensors = graph.tensors.len();
     let mut check = |subject: Subject, id: TensorId| {
         if id.index() >= n_tensors {
-            errors.push(broken(subject, format!("tensor {id}"), &format!("an id below {n_tensors}")));
+            errors.push(broken(
+                subject,
+                format!("tensor {id}"),
+                &format!("an id below {n_tensors}"),
+            ));
         }
     };
     for node in &graph.nodes {
@@ -49,7 +56,11 @@ fn check_producers_and_order(graph: &Graph, errors: &mut Vec<CompileError>) {
     let mut available: Vec<bool> = graph.tensors.iter().map(|t| t.data.is_some()).collect();
     for io in &graph.inputs {
         if std::mem::replace(&mut available[io.tensor.index()], true) {
-            errors.push(broken(name(io.tensor), "a second producer, a graph input".into(), "one producer"));
+            errors.push(broken(
+                name(io.tensor),
+                "a second producer, a graph input".into(),
+                "one producer",
+            ));
         }
     }
     for node in &graph.nodes {
@@ -68,7 +79,11 @@ fn check_producers_and_order(graph: &Graph, errors: &mut Vec<CompileError>) {
     }
     for io in &graph.outputs {
         if !available[io.tensor.index()] {
-            errors.push(broken(name(io.tensor), "a graph output without a producer".into(), "one producer"));
+            errors.push(broken(
+                name(io.tensor),
+                "a graph output without a producer".into(),
+                "one producer",
+            ));
         }
     }
 }
@@ -77,7 +92,11 @@ fn check_tensor(tensor: &Tensor, errors: &mut Vec<CompileError>) {
     let subject = || Subject::tensor(&tensor.name);
     let n_elements = tensor.shape.as_deref().map(element_count);
     if n_elements == Some(None) {
-        errors.push(broken(subject(), format!("shape {:?}", tensor.shape), "at most 2^28 elements"));
+        errors.push(broken(
+            subject(),
+            format!("shape {:?}", tensor.shape),
+            "at most 2^28 elements",
+        ));
     }
     if let Some(data) = &tensor.data {
         if n_elements != Some(Some(data.len())) {
@@ -93,7 +112,11 @@ fn check_tensor(tensor: &Tensor, errors: &mut Vec<CompileError>) {
     if let Some((lo, hi)) = tensor.dtype.and_then(DType::range)
         && let Some(zero) = zero_points.iter().find(|zero| !(lo..=hi).contains(*zero))
     {
-        errors.push(broken(subject(), format!("zero point {zero}"), &format!("a value of {lo}..={hi}")));
+        errors.push(broken(
+            subject(),
+            format!("zero point {zero}"),
+            &format!("a value of {lo}..={hi}"),
+        ));
     }
     if let (Some(quantization), Some(shape)) = (&tensor.quantization, &tensor.shape) {
         let n = quantization.scales().len();
@@ -146,7 +169,9 @@ fn check_layout(graph: &Graph, node: &Node, output: &Tensor, errors: &mut Vec<Co
 }
 
 fn check_clip(node: &Node, output: &Tensor, errors: &mut Vec<CompileError>) {
-    let Some(clip) = node.op.clone().clip_mut().copied() else { return };
+    let Some(clip) = node.op.clone().clip_mut().copied() else {
+        return;
+    };
     let range = output.dtype.and_then(|dtype| dtype.range());
     let fits = range.is_some_and(|(lo, hi)| lo <= clip.lo && clip.lo <= clip.hi && clip.hi <= hi);
     if !fits {

@@ -25,13 +25,17 @@ impl<'a> Attributes<'a> {
     }
 
     fn get(self, name: &str) -> Option<&'a AttributeProto> {
-        self.node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name))
+        self.node
+            .attribute
+            .iter()
+            .find(|attribute| attribute.name.as_deref() == Some(name))
     }
-
 
     /// An integer, if stated. Writers leave zeros out, so an integer attribute without a value is zero.
     pub(super) fn int(self, name: &str) -> Result<Option<i64>, AttributeFault> {
-        let Some(attribute) = self.get(name) else { return Ok(None) };
+        let Some(attribute) = self.get(name) else {
+            return Ok(None);
+        };
         match attribute.i {
             Some(value) => Ok(Some(value)),
             None if is_empty(attribute) => Ok(Some(0)),
@@ -46,7 +50,9 @@ impl<'a> Attributes<'a> {
 
     /// A float, if stated.
     pub(super) fn float(self, name: &str) -> Result<Option<f32>, AttributeFault> {
-        let Some(attribute) = self.get(name) else { return Ok(None) };
+        let Some(attribute) = self.get(name) else {
+            return Ok(None);
+        };
         match attribute.f {
             Some(value) => Ok(Some(value)),
             None if is_empty(attribute) => Ok(Some(0.0)),
@@ -56,7 +62,9 @@ impl<'a> Attributes<'a> {
 
     /// A list of integers, if stated.
     pub(super) fn ints(self, name: &str) -> Result<Option<&'a [i64]>, AttributeFault> {
-        let Some(attribute) = self.get(name) else { return Ok(None) };
+        let Some(attribute) = self.get(name) else {
+            return Ok(None);
+        };
         if attribute.ints.is_empty() && !is_empty(attribute) {
             return Err(wrong_type(name, "a list of integers"));
         }
@@ -65,7 +73,9 @@ impl<'a> Attributes<'a> {
 
     /// A list of floats, if stated.
     pub(super) fn floats(self, name: &str) -> Result<Option<&'a [f32]>, AttributeFault> {
-        let Some(attribute) = self.get(name) else { return Ok(None) };
+        let Some(attribute) = self.get(name) else {
+            return Ok(None);
+        };
         if attribute.floats.is_empty() && !is_empty(attribute) {
             return Err(wrong_type(name, "a list of floats"));
         }
@@ -74,7 +84,9 @@ impl<'a> Attributes<'a> {
 
     /// A string, if stated.
     pub(super) fn string(self, name: &str) -> Result<Option<&'a str>, AttributeFault> {
-        let Some(attribute) = self.get(name) else { return Ok(None) };
+        let Some(attribute) = self.get(name) else {
+            return Ok(None);
+        };
         match &attribute.s {
             Some(value) => Ok(Some(value)),
             None if is_empty(attribute) => Ok(Some("")),
@@ -84,8 +96,14 @@ impl<'a> Attributes<'a> {
 
     /// A tensor, if stated.
     pub(super) fn tensor(self, name: &str) -> Result<Option<&'a TensorProto>, AttributeFault> {
-        let Some(attribute) = self.get(name) else { return Ok(None) };
-        attribute.t.as_ref().map(Some).ok_or_else(|| wrong_type(name, "a tensor"))
+        let Some(attribute) = self.get(name) else {
+            return Ok(None);
+        };
+        attribute
+            .t
+            .as_ref()
+            .map(Some)
+            .ok_or_else(|| wrong_type(name, "a tensor"))
     }
 
     /// The number of spatial axes that the window attributes speak of; 2 if they are all left to their defaults.
@@ -112,7 +130,9 @@ impl<'a> Attributes<'a> {
     }
 
     fn pair(self, name: &str) -> Result<Option<[usize; 2]>, AttributeFault> {
-        let Some(values) = self.ints(name)? else { return Ok(None) };
+        let Some(values) = self.ints(name)? else {
+            return Ok(None);
+        };
         match *values {
             [h, w] if (1..=MAX_WINDOW_VALUE).contains(&h) && (1..=MAX_WINDOW_VALUE).contains(&w) => {
                 Ok(Some([h as usize, w as usize]))
@@ -138,7 +158,9 @@ impl<'a> Attributes<'a> {
     }
 
     fn pads(self) -> Result<Pads, AttributeFault> {
-        let Some(values) = self.ints("pads")? else { return Ok(Pads::default()) };
+        let Some(values) = self.ints("pads")? else {
+            return Ok(Pads::default());
+        };
         let valid = values.iter().all(|v| (0..=MAX_WINDOW_VALUE).contains(v));
         match *values {
             [top, left, bottom, right] if valid => Ok(Pads {

@@ -10,8 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Builds the graph. What cannot be read is reported and replaced by something harmless, so that the rest is checked.
 pub(super) fn build(proto: &GraphProto, errors: &mut Vec<ImportError>) -> Graph {
-    let produced_later =
-        proto.node.iter().flat_map(|node| &node.output).map(String::as_str).collect();
+    let produced_later = proto
+        .node
+        .iter()
+        .flat_map(|node| &node.output)
+        .map(String::as_str)
+        .collect();
     let mut builder = Builder {
         graph: Graph::default(),
         ids: BTreeMap::new(),
@@ -104,7 +108,8 @@ impl<'a> Builder<'a> {
     fn attribute_error(&mut self, node: &str, op_type: &str, found: String, expected: String) {
         let kind = ImportErrorKind::Attribute;
         let help = format!("correct this {op_type} in the model");
-        self.errors.push(ImportError::new(kind, Subject::node(node), found, expected, help));
+        self.errors
+            .push(ImportError::new(kind, Subject::node(node), found, expected, help));
     }
 
     fn add_node(&mut self, name: String, op: Op, inputs: Vec<Option<TensorId>>, proto: &'a NodeProto) {
@@ -118,7 +123,12 @@ impl<'a> Builder<'a> {
             self.wiring(Subject::node(&name), "no output", "at least one");
             return;
         }
-        self.graph.add_node(Node { name, op, inputs, outputs });
+        self.graph.add_node(Node {
+            name,
+            op,
+            inputs,
+            outputs,
+        });
     }
 
     fn constant(&mut self, node: &str, proto: &'a NodeProto) {
@@ -153,7 +163,11 @@ impl<'a> Builder<'a> {
         } else {
             "a graph input, an initializer, or the output of an earlier node"
         };
-        self.wiring(Subject::node(node), &format!("operand `{name}` that does not exist yet"), expected);
+        self.wiring(
+            Subject::node(node),
+            &format!("operand `{name}` that does not exist yet"),
+            expected,
+        );
         Some(self.graph.add_tensor(Tensor::named(name)))
     }
 
@@ -162,10 +176,19 @@ impl<'a> Builder<'a> {
             let name = output.name.as_deref().unwrap_or_default();
             match self.ids.get(name) {
                 Some(&tensor) => {
-                    let io = GraphIo { name: name.into(), tensor, shape: None, dtype: None };
+                    let io = GraphIo {
+                        name: name.into(),
+                        tensor,
+                        shape: None,
+                        dtype: None,
+                    };
                     self.graph.outputs.push(io);
                 }
-                None => self.wiring(Subject::tensor(name), "a graph output that nothing produces", "a producer"),
+                None => self.wiring(
+                    Subject::tensor(name),
+                    "a graph output that nothing produces",
+                    "a producer",
+                ),
             }
         }
         if proto.output.is_empty() {
@@ -178,7 +201,9 @@ impl<'a> Builder<'a> {
     fn declared_types(&mut self, proto: &'a GraphProto) {
         for value in proto.value_info.iter().chain(&proto.output) {
             let name = value.name.as_deref().unwrap_or_default();
-            let (Some(&id), Some(declared)) = (self.ids.get(name), tensor_type(value)) else { continue };
+            let (Some(&id), Some(declared)) = (self.ids.get(name), tensor_type(value)) else {
+                continue;
+            };
             let tensor = self.graph.tensor_mut(id);
             let subject = Subject::tensor(name);
             if tensor.shape.is_none() {
@@ -202,7 +227,13 @@ impl<'a> Builder<'a> {
 
     fn wiring(&mut self, subject: Subject, found: &str, expected: &str) {
         let help = "repair the model with the ONNX checker of its exporter";
-        self.errors.push(ImportError::new(ImportErrorKind::Wiring, subject, found, expected, help));
+        self.errors.push(ImportError::new(
+            ImportErrorKind::Wiring,
+            subject,
+            found,
+            expected,
+            help,
+        ));
     }
 }
 

@@ -51,7 +51,13 @@ const fn row(
     n_inputs_max: usize,
     read: Read,
 ) -> Row {
-    Row { domain, op_type, required, n_inputs_max, read }
+    Row {
+        domain,
+        op_type,
+        required,
+        n_inputs_max,
+        read,
+    }
 }
 
 /// Sorted by family. `Constant` is missing on purpose: it becomes a tensor.
@@ -60,7 +66,13 @@ const OPERATORS: &[Row] = &[
     row("", "QLinearConv", &[0, 1, 2, 3, 4, 5, 6, 7], 9, conv::q_linear_conv),
     row("", "Gemm", &[0, 1], 3, matmul::gemm),
     row("", "MatMul", &[0, 1], 2, matmul::mat_mul),
-    row("", "QLinearMatMul", &[0, 1, 2, 3, 4, 5, 6, 7], 8, matmul::q_linear_mat_mul),
+    row(
+        "",
+        "QLinearMatMul",
+        &[0, 1, 2, 3, 4, 5, 6, 7],
+        8,
+        matmul::q_linear_mat_mul,
+    ),
     row(MICROSOFT, "QGemm", &[0, 1, 3, 4], 9, matmul::q_gemm),
     row("", "MaxPool", &[0], 1, pool::max_pool),
     row("", "Relu", &[0], 1, activation::relu),
@@ -84,7 +96,10 @@ pub(super) fn parse(node: &NodeProto, present: &[bool]) -> Result<Parsed, Attrib
     if (domain, op_type) == ("", "Constant") {
         return Ok(Parsed::Constant);
     }
-    let Some(row) = OPERATORS.iter().find(|row| (row.domain, row.op_type) == (domain, op_type)) else {
+    let Some(row) = OPERATORS
+        .iter()
+        .find(|row| (row.domain, row.op_type) == (domain, op_type))
+    else {
         return Ok(unsupported(node, None));
     };
     let connected = |position: &usize| present.get(*position) == Some(&true);
@@ -106,7 +121,11 @@ pub(super) fn parse(node: &NodeProto, present: &[bool]) -> Result<Parsed, Attrib
 /// Keeps a node that the compiler does not know.
 pub(super) fn unsupported(node: &NodeProto, reason: Option<String>) -> Parsed {
     let (domain, op_type) = qualified_name(node);
-    Parsed::Op(Op::Unsupported { domain: domain.into(), op_type: op_type.into(), reason })
+    Parsed::Op(Op::Unsupported {
+        domain: domain.into(),
+        op_type: op_type.into(),
+        reason,
+    })
 }
 
 fn qualified_name(node: &NodeProto) -> (&str, &str) {

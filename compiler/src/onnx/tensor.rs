@@ -35,15 +35,14 @@ pub(super) fn dtype_from_number(number: i64) -> Option<DType> {
 }
 
 /// A declared shape; a symbolic first axis is the batch and counts as 1.
-pub(super) fn declared_shape(
-    shape: Option<&TensorShapeProto>,
-    subject: &Subject,
-) -> Result<Vec<usize>, ImportError> {
+pub(super) fn declared_shape(shape: Option<&TensorShapeProto>, subject: &Subject) -> Result<Vec<usize>, ImportError> {
     let fault = |found: String, expected: &str| {
         let help = "fix the shape when exporting the model; only the batch axis may stay symbolic";
         ImportError::new(ImportErrorKind::Shape, subject.clone(), found, expected, help)
     };
-    let Some(shape) = shape else { return Err(fault("no shape".into(), "a shape")) };
+    let Some(shape) = shape else {
+        return Err(fault("no shape".into(), "a shape"));
+    };
     let mut lengths = Vec::with_capacity(shape.dim.len());
     for (axis, dim) in shape.dim.iter().enumerate() {
         lengths.push(match (dim.dim_value, &dim.dim_param) {
@@ -63,22 +62,29 @@ pub(super) fn declared_shape(
 }
 
 /// Shape and elements of a constant.
-pub(super) fn constant(
-    tensor: &TensorProto,
-    subject: &Subject,
-) -> Result<(Vec<usize>, TensorData), ImportError> {
+pub(super) fn constant(tensor: &TensorProto, subject: &Subject) -> Result<(Vec<usize>, TensorData), ImportError> {
     let fault = |found: String, expected: String| {
         let help = "export the model again with its weights inside the file";
         ImportError::new(ImportErrorKind::Data, subject.clone(), found, expected, help)
     };
     let dtype = dtype(tensor.data_type, subject)?;
     if tensor.data_location == Some(DataLocation::EXTERNAL) || !tensor.external_data.is_empty() {
-        return Err(fault("data in an external file".into(), "data inside the model file".into()));
+        return Err(fault(
+            "data in an external file".into(),
+            "data inside the model file".into(),
+        ));
     }
-    let shape = tensor.dims.iter().map(|&len| usize::try_from(len).ok()).collect::<Option<Vec<_>>>();
+    let shape = tensor
+        .dims
+        .iter()
+        .map(|&len| usize::try_from(len).ok())
+        .collect::<Option<Vec<_>>>();
     let Some((shape, n_elements)) = shape.and_then(|s| element_count(&s).map(|n| (s, n))) else {
         let found = format!("shape {:?}", tensor.dims);
-        return Err(fault(found, format!("lengths of at least 0, at most {MAX_ELEMENTS} elements")));
+        return Err(fault(
+            found,
+            format!("lengths of at least 0, at most {MAX_ELEMENTS} elements"),
+        ));
     };
     let data = elements(tensor, dtype)
         .ok_or_else(|| fault("elements outside of their type".into(), format!("{dtype} values")))?;

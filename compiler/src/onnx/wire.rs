@@ -99,7 +99,11 @@ impl Message {
 /// Checks a whole file.
 pub(super) fn check_model(bytes: &[u8]) -> Result<(), WireFault> {
     if bytes.is_empty() {
-        return Err(WireFault { offset: 0, message: Message::Model.name(), what: "an empty file" });
+        return Err(WireFault {
+            offset: 0,
+            message: Message::Model.name(),
+            what: "an empty file",
+        });
     }
     Cursor { bytes, offset: 0 }.check(Message::Model, bytes.len(), 0)
 }
@@ -134,13 +138,7 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    fn check_content(
-        &mut self,
-        message: Message,
-        field: u64,
-        end: usize,
-        depth: usize,
-    ) -> Result<(), WireFault> {
+    fn check_content(&mut self, message: Message, field: u64, end: usize, depth: usize) -> Result<(), WireFault> {
         match message.content(field) {
             Content::Opaque => self.offset = end,
             Content::Message(inner) => self.check(inner, end, depth + 1)?,
@@ -156,7 +154,11 @@ impl Cursor<'_> {
     }
 
     fn fault(&self, message: &'static str, what: &'static str) -> WireFault {
-        WireFault { offset: self.offset, message, what }
+        WireFault {
+            offset: self.offset,
+            message,
+            what,
+        }
     }
 
     fn skip(&mut self, n: usize, message: &'static str, end: usize) -> Result<(), WireFault> {
@@ -227,7 +229,11 @@ mod tests {
             bytes = field;
         }
         // The outermost field of the 200 is an attribute.
-        let inner = Cursor { bytes: &bytes, offset: 0 }.check(Message::Node, bytes.len(), 0);
+        let inner = Cursor {
+            bytes: &bytes,
+            offset: 0,
+        }
+        .check(Message::Node, bytes.len(), 0);
         assert!(inner.unwrap_err().what.contains("nested"));
     }
 }

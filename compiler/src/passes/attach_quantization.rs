@@ -45,12 +45,7 @@ fn attach(graph: &mut Graph, node: &mut Node) -> Result<(), CompileError> {
 }
 
 /// `[a, a_scale, a_zero, b, b_scale, b_zero, ..]` with the parameters of the result at positions `result`.
-fn attach_three(
-    graph: &mut Graph,
-    node: &Node,
-    result: [usize; 2],
-    b_axis: i64,
-) -> Result<(), CompileError> {
+fn attach_three(graph: &mut Graph, node: &Node, result: [usize; 2], b_axis: i64) -> Result<(), CompileError> {
     let b = operand(node, 3)?;
     let b_rank = graph.tensor(b).shape.as_ref().map_or(0, Vec::len);
     let a_parameters = parameters(graph, node, [1, 2], 0, 1)?;
@@ -75,18 +70,25 @@ pub(super) fn parameters(
 ) -> Result<Quantization, CompileError> {
     let scales = constant(graph, node, operand(node, scale)?, "scale")?;
     let Some(scales) = scales.as_f32().map(<[f32]>::to_vec) else {
-        return Err(quantization_error(node, format!("a scale of {}", scales.dtype()), "f32"));
+        return Err(quantization_error(
+            node,
+            format!("a scale of {}", scales.dtype()),
+            "f32",
+        ));
     };
     if let Some(bad) = scales.iter().find(|scale| !(scale.is_finite() && **scale > 0.0)) {
-        return Err(quantization_error(node, format!("a scale of {bad}"), "finite scales above zero"));
+        return Err(quantization_error(
+            node,
+            format!("a scale of {bad}"),
+            "finite scales above zero",
+        ));
     }
     let zero_points = match node.input(zero_point) {
         None => vec![0; scales.len()],
         Some(id) => {
             let data = constant(graph, node, id, "zero point")?;
-            data.to_i32().ok_or_else(|| {
-                quantization_error(node, format!("a zero point of {}", data.dtype()), "an integer")
-            })?
+            data.to_i32()
+                .ok_or_else(|| quantization_error(node, format!("a zero point of {}", data.dtype()), "an integer"))?
         }
     };
     let found = || format!("{} scales, {} zero points", scales.len(), zero_points.len());
@@ -149,11 +151,16 @@ fn propagate(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     for index in (0..n).chain((0..n).rev()) {
         let node = graph.nodes[index].clone();
         let keeps = node.op.is_movement() || matches!(node.op, Op::Relu);
-        let (Some(x), y) = (node.input(0), node.outputs[0]) else { continue };
+        let (Some(x), y) = (node.input(0), node.outputs[0]) else {
+            continue;
+        };
         if !keeps || graph.tensor(x).dtype == Some(DType::F32) {
             continue;
         }
-        let (of_x, of_y) = (graph.tensor(x).quantization.clone(), graph.tensor(y).quantization.clone());
+        let (of_x, of_y) = (
+            graph.tensor(x).quantization.clone(),
+            graph.tensor(y).quantization.clone(),
+        );
         let outcome = match (of_x, of_y) {
             (Some(quantization), _) => set(graph, &node, y, quantization),
             (None, Some(quantization)) => set(graph, &node, x, quantization),

@@ -60,7 +60,11 @@ fn not_machine_level(graph: &Graph, node: &Node) -> CompileError {
         .chain(&node.outputs)
         .map(|&id| {
             let tensor = graph.tensor(id);
-            format!("`{}` {}", tensor.name, tensor.dtype.map_or("of unknown type", DType::name))
+            format!(
+                "`{}` {}",
+                tensor.name,
+                tensor.dtype.map_or("of unknown type", DType::name)
+            )
         })
         .collect();
     let (kind, help) = match node.op {
@@ -94,7 +98,11 @@ fn byte_operands(graph: &Graph, node: &Node, n_operands: usize, errors: &mut Vec
             errors.push(CompileError::new(
                 CompileErrorKind::ElementType,
                 Subject::node(&node.name),
-                format!("`{}` of type {}", tensor.name, tensor.dtype.map_or("unknown", DType::name)),
+                format!(
+                    "`{}` of type {}",
+                    tensor.name,
+                    tensor.dtype.map_or("unknown", DType::name)
+                ),
                 "u8 or i8",
                 "quantize activations and weights to 8 bits",
             ));
@@ -103,7 +111,13 @@ fn byte_operands(graph: &Graph, node: &Node, n_operands: usize, errors: &mut Vec
 }
 
 fn activations(graph: &Graph, node: &Node, n_operands: usize, errors: &mut Vec<CompileError>) {
-    let ids: Vec<TensorId> =
-        node.inputs.iter().take(n_operands).flatten().chain(&node.outputs).copied().collect();
+    let ids: Vec<TensorId> = node
+        .inputs
+        .iter()
+        .take(n_operands)
+        .flatten()
+        .chain(&node.outputs)
+        .copied()
+        .collect();
     errors.extend(ids.iter().filter_map(|&id| single_quantization(graph, node, id).err()));
 }

@@ -18,7 +18,9 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
 }
 
 fn is_redundant(graph: &Graph, node: &Node) -> bool {
-    let (Op::QRequant { clip }, Some(x)) = (&node.op, node.input(0)) else { return false };
+    let (Op::QRequant { clip }, Some(x)) = (&node.op, node.input(0)) else {
+        return false;
+    };
     let (x, y) = (graph.tensor(x), graph.tensor(node.outputs[0]));
     x.quantization.is_some()
         && x.quantization == y.quantization

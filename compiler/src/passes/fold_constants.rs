@@ -51,7 +51,10 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     for index in 0..aliases.len() {
         let (from, to) = aliases[index];
         redirect(graph, from, to);
-        aliases[index + 1..].iter_mut().filter(|(_, x)| *x == from).for_each(|(_, x)| *x = to);
+        aliases[index + 1..]
+            .iter_mut()
+            .filter(|(_, x)| *x == from)
+            .for_each(|(_, x)| *x = to);
     }
     remove_dead_nodes(graph);
     Ok(())
@@ -87,20 +90,37 @@ fn quantized(graph: &Graph, node: &Node, axis: i64, values: &[f32]) -> Result<Te
     let dtype = graph.tensor(y).dtype.unwrap_or(DType::U8);
     let parameters = super::attach_quantization::parameters(graph, node, [1, 2], axis, shape.len())?;
     let (lo, hi) = dtype.range().ok_or_else(|| {
-        quantization_error(node, format!("a quantized type {dtype}"), "an integer type of at most 32 bits")
+        quantization_error(
+            node,
+            format!("a quantized type {dtype}"),
+            "an integer type of at most 32 bits",
+        )
     })?;
     let n = parameters.scales().len();
-    let inner: usize = shape.iter().skip(parameters.axis().map_or(shape.len(), |a| a + 1)).product();
+    let inner: usize = shape
+        .iter()
+        .skip(parameters.axis().map_or(shape.len(), |a| a + 1))
+        .product();
     let fits = parameters.axis().is_none_or(|axis| shape.get(axis) == Some(&n));
     if !fits {
-        return Err(quantization_error(node, format!("{n} scales for shape {shape:?}"), "one per index"));
+        return Err(quantization_error(
+            node,
+            format!("{n} scales for shape {shape:?}"),
+            "one per index",
+        ));
     }
     let integers: Vec<i32> = values
         .iter()
         .enumerate()
         .map(|(i, &value)| {
             let column = (i / inner) % n;
-            quantize_f32(value, parameters.scales()[column], parameters.zero_points()[column], lo, hi)
+            quantize_f32(
+                value,
+                parameters.scales()[column],
+                parameters.zero_points()[column],
+                lo,
+                hi,
+            )
         })
         .collect();
     Ok(TensorData::from_i32(&integers, dtype).expect("a type with a range holds quantized integers"))

@@ -28,7 +28,9 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
 /// The index of the producer that can clip in place of a node, and the node's clipping.
 fn fusible(graph: &Graph, index: usize) -> Option<(usize, ClipRange)> {
     let node = &graph.nodes[index];
-    let (Op::QRequant { clip }, Some(between)) = (&node.op, node.input(0)) else { return None };
+    let (Op::QRequant { clip }, Some(between)) = (&node.op, node.input(0)) else {
+        return None;
+    };
     let (x, y) = (graph.tensor(between), graph.tensor(node.outputs[0]));
     let only_clips = x.quantization.is_some() && x.quantization == y.quantization && x.dtype == y.dtype;
     if !only_clips || is_shared(graph, between) {

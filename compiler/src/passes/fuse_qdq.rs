@@ -6,8 +6,8 @@
 use super::Graph;
 use super::lower_qoperator::sum;
 use super::support::{
-    add_bias, check_bias_shape, constant, dense_weights, dequantized_from, full_range, n_columns, producer, quantization,
-    quantization_error, single_quantization,
+    add_bias, check_bias_shape, constant, dense_weights, dequantized_from, full_range, n_columns, producer,
+    quantization, quantization_error, single_quantization,
 };
 use crate::error::CompileError;
 use crate::graph::edit::{remove_dead_nodes, rewrite_nodes};
@@ -15,7 +15,10 @@ use crate::graph::{ClipRange, Node, NodeId, Op, TensorData, TensorId};
 use crate::reference::arith::quantize_f32;
 
 pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
-    let model = Model { nodes: graph.nodes.clone(), producers: graph.producers() };
+    let model = Model {
+        nodes: graph.nodes.clone(),
+        producers: graph.producers(),
+    };
     rewrite_nodes(graph, |graph, node| {
         let fused = match node.op {
             Op::Quantize { .. } => model.fuse(graph, &node)?,
@@ -38,7 +41,9 @@ impl Model {
     fn fuse(&self, graph: &mut Graph, quantize: &Node) -> Result<Option<Node>, CompileError> {
         let y = quantize.outputs[0];
         let mut clip = full_range(graph, quantize, y)?;
-        let Some(mut source) = quantize.input(0) else { return Ok(None) };
+        let Some(mut source) = quantize.input(0) else {
+            return Ok(None);
+        };
         let mut bounds = Vec::new();
         while let Some((operand, bound)) = self.activation(source) {
             bounds.push(bound);
@@ -48,19 +53,35 @@ impl Model {
         for bound in bounds.into_iter().rev() {
             clip = clip.then(quantized_bounds(graph, quantize, y, bound)?);
         }
-        let Some(operator) = producer(&self.nodes, &self.producers, source) else { return Ok(None) };
-        let operands: Option<Vec<TensorId>> =
-            (0..2).map_while(|i| operator.input(i)).map(|x| self.integers(x)).collect();
+        let Some(operator) = producer(&self.nodes, &self.producers, source) else {
+            return Ok(None);
+        };
+        let operands: Option<Vec<TensorId>> = (0..2)
+            .map_while(|i| operator.input(i))
+            .map(|x| self.integers(x))
+            .collect();
         match (&operator.op, operands.as_deref()) {
             (Op::Dequantize, _) => {
-                let x = operator.input(0).expect("an operator that was verified has its operand");
+                let x = operator
+                    .input(0)
+                    .expect("an operator that was verified has its operand");
                 Ok(Some(Node::new(&quantize.name, Op::QRequant { clip }, &[x], y)))
             }
             (Op::Add, Some(&[a, b])) => sum(graph, operator, a, b, y, clip).map(Some),
             (Op::Conv { window, group }, Some(&[x, w])) => {
-                let op = Op::QConv { window: *window, group: *group, clip };
+                let op = Op::QConv {
+                    window: *window,
+                    group: *group,
+                    clip,
+                };
                 constant(graph, operator, w, "weights")?;
-                let n = graph.tensor(w).shape.as_deref().and_then(<[usize]>::first).copied().unwrap_or(0);
+                let n = graph
+                    .tensor(w)
+                    .shape
+                    .as_deref()
+                    .and_then(<[usize]>::first)
+                    .copied()
+                    .unwrap_or(0);
                 let bias = self.bias(graph, operator, [x, w], n)?;
                 Ok(Some(Node::new(&operator.name, op, &[x, w, bias], y)))
             }
@@ -100,13 +121,19 @@ impl Model {
         n: usize,
     ) -> Result<TensorId, CompileError> {
         let units = bias_units(graph, operator, [x, w], n)?;
-        let Some(operand) = operator.input(2) else { return add_bias(graph, operator, vec![0; n], n) };
+        let Some(operand) = operator.input(2) else {
+            return add_bias(graph, operator, vec![0; n], n);
+        };
         check_bias_shape(graph, operator, operand)?;
         let reals = match self.integers(operand) {
             Some(integers) => {
                 let data = constant(graph, operator, integers, "bias")?;
                 let Some(values) = data.to_i32() else {
-                    return Err(quantization_error(operator, format!("a bias of {}", data.dtype()), "i32"));
+                    return Err(quantization_error(
+                        operator,
+                        format!("a bias of {}", data.dtype()),
+                        "i32",
+                    ));
                 };
                 let quantization = quantization(graph, operator, integers)?;
                 let scales = quantization.scales_for(values.len());
@@ -127,7 +154,10 @@ impl Model {
             },
         };
         let reals = if let [real] = *reals { vec![real; n] } else { reals };
-        let integers = reals.iter().zip(&units).map(|(real, unit)| bias_in_units(operator, *real, *unit));
+        let integers = reals
+            .iter()
+            .zip(&units)
+            .map(|(real, unit)| bias_in_units(operator, *real, *unit));
         let integers = integers.collect::<Result<Vec<_>, _>>()?;
         if reals.len() != n {
             let found = format!("{} biases", reals.len());
@@ -138,12 +168,7 @@ impl Model {
 }
 
 /// What one step of an accumulator is worth, per column.
-fn bias_units(
-    graph: &Graph,
-    operator: &Node,
-    [x, w]: [TensorId; 2],
-    n: usize,
-) -> Result<Vec<f32>, CompileError> {
+fn bias_units(graph: &Graph, operator: &Node, [x, w]: [TensorId; 2], n: usize) -> Result<Vec<f32>, CompileError> {
     let (x_scale, _) = single_quantization(graph, operator, x)?;
     let weights = quantization(graph, operator, w)?;
     let scales = weights.scales_for(n).ok_or_else(|| {
@@ -164,14 +189,12 @@ fn bias_in_units(operator: &Node, real: f64, unit: f32) -> Result<i32, CompileEr
     Err(quantization_error(operator, found, "a bias that fits into 32 bits"))
 }
 
-fn quantized_bounds(
-    graph: &Graph,
-    node: &Node,
-    y: TensorId,
-    (lo, hi): (f32, f32),
-) -> Result<ClipRange, CompileError> {
+fn quantized_bounds(graph: &Graph, node: &Node, y: TensorId, (lo, hi): (f32, f32)) -> Result<ClipRange, CompileError> {
     let (scale, zero_point) = single_quantization(graph, node, y)?;
     let range = full_range(graph, node, y)?;
     let bound = |v: f32| quantize_f32(v, scale, zero_point, range.lo, range.hi);
-    Ok(ClipRange { lo: bound(lo), hi: bound(hi) })
+    Ok(ClipRange {
+        lo: bound(lo),
+        hi: bound(hi),
+    })
 }

@@ -22,9 +22,17 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     for index in 0..graph.inputs.len() + graph.outputs.len() {
         let n_inputs = graph.inputs.len();
         let is_input = index < n_inputs;
-        let id = if is_input { graph.inputs[index].tensor } else { graph.outputs[index - n_inputs].tensor };
+        let id = if is_input {
+            graph.inputs[index].tensor
+        } else {
+            graph.outputs[index - n_inputs].tensor
+        };
         let (shape, dtype) = (graph.tensor(id).shape.clone(), graph.tensor(id).dtype);
-        let io = if is_input { &mut graph.inputs[index] } else { &mut graph.outputs[index - n_inputs] };
+        let io = if is_input {
+            &mut graph.inputs[index]
+        } else {
+            &mut graph.outputs[index - n_inputs]
+        };
         (io.shape, io.dtype) = (shape, dtype);
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }

@@ -32,9 +32,10 @@ fn input(graph: &mut Graph, index: usize) -> Result<(), CompileError> {
         .by_ref()
         .map_while(|node| matches!(node.op, Op::Quantize { .. }).then(|| node.outputs[0]))
         .collect();
-    let Some((&first, others)) = quantizers.split_first() else { return Ok(()) };
-    let all_quantize =
-        graph.nodes.iter().filter(|node| node.inputs.contains(&Some(x))).count() == quantizers.len();
+    let Some((&first, others)) = quantizers.split_first() else {
+        return Ok(());
+    };
+    let all_quantize = graph.nodes.iter().filter(|node| node.inputs.contains(&Some(x))).count() == quantizers.len();
     if !all_quantize {
         return Ok(());
     }
@@ -45,10 +46,16 @@ fn input(graph: &mut Graph, index: usize) -> Result<(), CompileError> {
             let node = graph.nodes.iter().find(|node| node.outputs[0] == other);
             let node = node.expect("the tensor was found as the output of a node");
             let found = format!("a second quantization of the input `{}`", graph.inputs[index].name);
-            return Err(quantization_error(node, found, "one scale and zero point per model input"));
+            return Err(quantization_error(
+                node,
+                found,
+                "one scale and zero point per model input",
+            ));
         }
     }
-    graph.nodes.retain(|node| !node.outputs.iter().any(|y| quantizers.contains(y)));
+    graph
+        .nodes
+        .retain(|node| !node.outputs.iter().any(|y| quantizers.contains(y)));
     others.iter().for_each(|&other| redirect(graph, other, first));
     graph.inputs[index].tensor = first;
     Ok(())
@@ -56,7 +63,10 @@ fn input(graph: &mut Graph, index: usize) -> Result<(), CompileError> {
 
 fn output(graph: &mut Graph, index: usize) {
     let y = graph.outputs[index].tensor;
-    let dequantize = graph.nodes.iter().find(|node| node.outputs[0] == y && node.op == Op::Dequantize);
+    let dequantize = graph
+        .nodes
+        .iter()
+        .find(|node| node.outputs[0] == y && node.op == Op::Dequantize);
     if let Some(integers) = dequantize.and_then(|node| node.input(0)) {
         graph.outputs[index].tensor = integers;
     }

@@ -23,28 +23,30 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
 }
 
 fn is_integer(graph: &Graph, node: &Node) -> bool {
-    node.input(0).is_some_and(|x| graph.tensor(x).dtype.is_some_and(|t| t != DType::F32))
+    node.input(0)
+        .is_some_and(|x| graph.tensor(x).dtype.is_some_and(|t| t != DType::F32))
 }
 
-fn conv(
-    graph: &mut Graph,
-    node: &Node,
-    window: WindowAttributes,
-    group: usize,
-) -> Result<Node, CompileError> {
+fn conv(graph: &mut Graph, node: &Node, window: WindowAttributes, group: usize) -> Result<Node, CompileError> {
     let (x, w, y) = (operand(node, 0)?, operand(node, 3)?, node.outputs[0]);
-    let n = graph.tensor(w).shape.as_deref().and_then(<[usize]>::first).copied().unwrap_or(0);
+    let n = graph
+        .tensor(w)
+        .shape
+        .as_deref()
+        .and_then(<[usize]>::first)
+        .copied()
+        .unwrap_or(0);
     let bias = integer_bias(graph, node, node.input(8), n)?;
     let clip = full_range(graph, node, y)?;
-    Ok(Node::new(&node.name, Op::QConv { window, group, clip }, &[x, w, bias], y))
+    Ok(Node::new(
+        &node.name,
+        Op::QConv { window, group, clip },
+        &[x, w, bias],
+        y,
+    ))
 }
 
-fn dense(
-    graph: &mut Graph,
-    node: &Node,
-    trans_b: bool,
-    bias: Option<TensorId>,
-) -> Result<Node, CompileError> {
+fn dense(graph: &mut Graph, node: &Node, trans_b: bool, bias: Option<TensorId>) -> Result<Node, CompileError> {
     let (x, y) = (operand(node, 0)?, node.outputs[0]);
     let weights = dense_weights(graph, node, operand(node, 3)?, trans_b)?;
     let bias = integer_bias(graph, node, bias, n_columns(graph, weights))?;

@@ -34,7 +34,9 @@ fn sink_dequantize(graph: &mut Graph) {
         };
         producers.resize(graph.tensors.len(), None);
         for node in new {
-            node.outputs.iter().for_each(|y| producers[y.index()] = Some(NodeId(nodes.len() as u32)));
+            node.outputs
+                .iter()
+                .for_each(|y| producers[y.index()] = Some(NodeId(nodes.len() as u32)));
             nodes.push(node);
         }
     }
@@ -47,7 +49,9 @@ fn hoist_quantize(graph: &mut Graph) {
     let mut index = graph.nodes.len();
     while index > 0 {
         index -= 1;
-        let Some((mover_index, x)) = movement_before(graph, index) else { continue };
+        let Some((mover_index, x)) = movement_before(graph, index) else {
+            continue;
+        };
         let mover = graph.nodes[mover_index].clone();
         let quantize = graph.nodes.remove(index);
         let y = quantize.outputs[0];
@@ -62,7 +66,9 @@ fn hoist_quantize(graph: &mut Graph) {
 /// If the node is a Quantize and the only reader of an operator that moves elements: that operator and its operand.
 fn movement_before(graph: &Graph, index: usize) -> Option<(usize, TensorId)> {
     let node = &graph.nodes[index];
-    let (Op::Quantize { .. }, Some(moved)) = (&node.op, node.input(0)) else { return None };
+    let (Op::Quantize { .. }, Some(moved)) = (&node.op, node.input(0)) else {
+        return None;
+    };
     let is_shared = graph.consumers()[moved.index()].len() > 1 || graph.is_output(moved);
     let producers = graph.producers();
     let mover = producer(&graph.nodes, &producers, moved).filter(|n| n.op.is_movement() && !is_shared)?;

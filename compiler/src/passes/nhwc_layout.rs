@@ -28,7 +28,9 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
 }
 
 fn lay_out(graph: &mut Graph, node: &mut Node) -> Result<(), CompileError> {
-    let (Some(x), y) = (node.input(0), node.outputs[0]) else { return Ok(()) };
+    let (Some(x), y) = (node.input(0), node.outputs[0]) else {
+        return Ok(());
+    };
     match node.op {
         Op::QConv { .. } => {
             expect_layout(graph, node, x, Layout::Nhwc)?;
@@ -88,9 +90,20 @@ fn follow(graph: &mut Graph, model: TensorId, id: TensorId) {
 
 fn layout_error(graph: &Graph, node: &Node, id: TensorId, expected: &str) -> CompileError {
     let tensor = graph.tensor(id);
-    let found = format!("`{}` of shape {:?} in layout {:?}", tensor.name, shape_of(graph, id), tensor.layout);
+    let found = format!(
+        "`{}` of shape {:?} in layout {:?}",
+        tensor.name,
+        shape_of(graph, id),
+        tensor.layout
+    );
     let help = "the compiler cannot reorder this activation; restructure the reshapes of the model around this node";
-    CompileError::new(CompileErrorKind::Layout, Subject::node(&node.name), found, expected, help)
+    CompileError::new(
+        CompileErrorKind::Layout,
+        Subject::node(&node.name),
+        found,
+        expected,
+        help,
+    )
 }
 
 fn expect_layout(graph: &Graph, node: &Node, id: TensorId, expected: Layout) -> Result<(), CompileError> {
@@ -101,7 +114,9 @@ fn expect_layout(graph: &Graph, node: &Node, id: TensorId, expected: Layout) -> 
 }
 
 fn conv_weights(graph: &mut Graph, node: &Node) -> Result<TensorId, CompileError> {
-    let id = node.input(1).ok_or_else(|| layout_error(graph, node, node.outputs[0], "weights"))?;
+    let id = node
+        .input(1)
+        .ok_or_else(|| layout_error(graph, node, node.outputs[0], "weights"))?;
     let data = constant(graph, node, id, "weights")?;
     let shape = shape_of(graph, id);
     let &[co, ci, kh, kw] = shape.as_slice() else {
@@ -115,19 +130,21 @@ fn conv_weights(graph: &mut Graph, node: &Node) -> Result<TensorId, CompileError
 }
 
 /// An operand of an elementwise sum in the order of the other: constants are reordered, activations must agree.
-fn operand_like(
-    graph: &mut Graph,
-    node: &Node,
-    position: usize,
-    model: TensorId,
-) -> Result<TensorId, CompileError> {
-    let id = node.input(position).ok_or_else(|| layout_error(graph, node, model, "an operand"))?;
+fn operand_like(graph: &mut Graph, node: &Node, position: usize, model: TensorId) -> Result<TensorId, CompileError> {
+    let id = node
+        .input(position)
+        .ok_or_else(|| layout_error(graph, node, model, "an operand"))?;
     let (layout, tensor) = (graph.tensor(model).layout, graph.tensor(id));
     if tensor.layout == layout {
         return Ok(id);
     }
     let (Some(data), Layout::Logical) = (&tensor.data, tensor.layout) else {
-        return Err(layout_error(graph, node, id, &format!("layout {layout:?}, as the other operand")));
+        return Err(layout_error(
+            graph,
+            node,
+            id,
+            &format!("layout {layout:?}, as the other operand"),
+        ));
     };
     let shape = shape_of(graph, id);
     let indices = match (layout, shape.as_slice()) {

@@ -37,11 +37,7 @@ pub(super) fn constant<'g>(
 }
 
 /// The quantization of a tensor, which must be there.
-pub(super) fn quantization<'g>(
-    graph: &'g Graph,
-    node: &Node,
-    id: TensorId,
-) -> Result<&'g Quantization, CompileError> {
+pub(super) fn quantization<'g>(graph: &'g Graph, node: &Node, id: TensorId) -> Result<&'g Quantization, CompileError> {
     let tensor = graph.tensor(id);
     tensor.quantization.as_ref().ok_or_else(|| {
         quantization_error(
@@ -53,11 +49,7 @@ pub(super) fn quantization<'g>(
 }
 
 /// Scale and zero point of a tensor that must have one pair for all elements.
-pub(super) fn single_quantization(
-    graph: &Graph,
-    node: &Node,
-    id: TensorId,
-) -> Result<(f32, i32), CompileError> {
+pub(super) fn single_quantization(graph: &Graph, node: &Node, id: TensorId) -> Result<(f32, i32), CompileError> {
     let quantization = quantization(graph, node, id)?;
     quantization.single().ok_or_else(|| {
         let n = quantization.scales().len();
@@ -105,7 +97,11 @@ pub(super) fn add_bias(
         values = vec![value; n];
     }
     if values.len() != n {
-        return Err(bias_error(node, format!("{} biases", values.len()), &format!("{n}, one per column")));
+        return Err(bias_error(
+            node,
+            format!("{} biases", values.len()),
+            &format!("{n}, one per column"),
+        ));
     }
     let name = format!("{}.bias", node.name);
     Ok(graph.add_tensor(Tensor::constant(name, vec![n], TensorData::I32(values))))
@@ -115,16 +111,24 @@ pub(super) fn add_bias(
 pub(super) fn check_bias_shape(graph: &Graph, node: &Node, id: TensorId) -> Result<(), CompileError> {
     let shape = graph.tensor(id).shape.as_deref().unwrap_or_default();
     match shape.split_last() {
-        Some((_, outer)) if outer.iter().any(|&len| len != 1) => {
-            Err(bias_error(node, format!("a bias of shape {shape:?}"), "one value per column"))
-        }
+        Some((_, outer)) if outer.iter().any(|&len| len != 1) => Err(bias_error(
+            node,
+            format!("a bias of shape {shape:?}"),
+            "one value per column",
+        )),
         _ => Ok(()),
     }
 }
 
 fn bias_error(node: &Node, found: String, expected: &str) -> CompileError {
     let help = "quantize the bias to i32 with input scale times weight scale";
-    CompileError::new(CompileErrorKind::Quantization, Subject::node(&node.name), found, expected, help)
+    CompileError::new(
+        CompileErrorKind::Quantization,
+        Subject::node(&node.name),
+        found,
+        expected,
+        help,
+    )
 }
 
 /// The constant `[k, n]` weights of a matrix product: the operand itself, or its transpose as a new constant.
@@ -161,7 +165,13 @@ pub(super) fn dense_weights(
 
 /// Number of columns of constant `[k, n]` weights.
 pub(super) fn n_columns(graph: &Graph, weights: TensorId) -> usize {
-    graph.tensor(weights).shape.as_deref().and_then(<[usize]>::last).copied().unwrap_or(0)
+    graph
+        .tensor(weights)
+        .shape
+        .as_deref()
+        .and_then(<[usize]>::last)
+        .copied()
+        .unwrap_or(0)
 }
 
 /// The full clipping range of a result, which must be a quantized integer.
@@ -175,7 +185,11 @@ pub(super) fn full_range(
         CompileError::new(
             CompileErrorKind::ElementType,
             Subject::node(&node.name),
-            format!("result `{}` of type {}", tensor.name, tensor.dtype.map_or("unknown", DType::name)),
+            format!(
+                "result `{}` of type {}",
+                tensor.name,
+                tensor.dtype.map_or("unknown", DType::name)
+            ),
             "u8 or i8",
             "quantize the result of the operator to 8 bits",
         )
@@ -188,7 +202,11 @@ pub(super) fn producer<'n>(
     producers: &[Option<crate::graph::NodeId>],
     tensor: TensorId,
 ) -> Option<&'n Node> {
-    producers.get(tensor.index()).copied().flatten().map(|id| &nodes[id.index()])
+    producers
+        .get(tensor.index())
+        .copied()
+        .flatten()
+        .map(|id| &nodes[id.index()])
 }
 
 /// The integer tensor that a float tensor was dequantized from.

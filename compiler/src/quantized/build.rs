@@ -13,7 +13,13 @@ pub(super) fn build(graph: &Graph) -> Result<QuantizedGraph, Vec<CompileError>> 
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok(QuantizedGraph { name: graph.name.clone(), tensors, nodes, inputs, outputs })
+    Ok(QuantizedGraph {
+        name: graph.name.clone(),
+        tensors,
+        nodes,
+        inputs,
+        outputs,
+    })
 }
 
 fn collect<'g, S, T>(
@@ -21,7 +27,10 @@ fn collect<'g, S, T>(
     resolve: impl Fn(&'g S) -> Result<T, CompileError>,
     errors: &mut Vec<CompileError>,
 ) -> Vec<T> {
-    items.iter().filter_map(|item| resolve(item).map_err(|error| errors.push(error)).ok()).collect()
+    items
+        .iter()
+        .filter_map(|item| resolve(item).map_err(|error| errors.push(error)).ok())
+        .collect()
 }
 
 fn tensor(tensor: &Tensor) -> Result<QTensor, CompileError> {
@@ -76,7 +85,10 @@ impl<'g> Resolver<'g> {
             }),
             Op::QAdd { clip } => QOp::Add(self.add(*clip)?),
             Op::QRequant { clip } => QOp::Requant(self.requant(*clip)?),
-            Op::View => QOp::View(QView { input: self.operand(0)?, output: self.node.outputs[0] }),
+            Op::View => QOp::View(QView {
+                input: self.operand(0)?,
+                output: self.node.outputs[0],
+            }),
             other => {
                 return Err(self.error(
                     CompileErrorKind::NotQuantized,
@@ -86,7 +98,10 @@ impl<'g> Resolver<'g> {
                 ));
             }
         };
-        Ok(QNode { name: self.node.name.clone(), op })
+        Ok(QNode {
+            name: self.node.name.clone(),
+            op,
+        })
     }
 
     fn error(self, kind: CompileErrorKind, found: String, expected: &str, help: &str) -> CompileError {
@@ -173,8 +188,10 @@ impl<'g> Resolver<'g> {
             let help = "quantize weights per tensor or per output channel";
             return Err(self.error(CompileErrorKind::Quantization, found, "1 or one per column", help));
         };
-        let scales: Vec<f32> =
-            weight_scales.iter().map(|weight_scale| (input_scale * weight_scale) / output_scale).collect();
+        let scales: Vec<f32> = weight_scales
+            .iter()
+            .map(|weight_scale| (input_scale * weight_scale) / output_scale)
+            .collect();
         self.check_scales(&scales)?;
         let product = Product {
             input,
@@ -210,7 +227,12 @@ impl<'g> Resolver<'g> {
             let tensor = self.graph.tensor(id);
             tensor.data.as_ref().and_then(|data| data.to_i32()).ok_or_else(|| {
                 let found = format!("`{}` that is no integer constant", tensor.name);
-                self.error(CompileErrorKind::NotConstant, found, "constant weights and bias", "run all passes")
+                self.error(
+                    CompileErrorKind::NotConstant,
+                    found,
+                    "constant weights and bias",
+                    "run all passes",
+                )
             })
         };
         let (weights, bias) = (integers(product.weights)?, integers(product.bias)?);
@@ -233,7 +255,10 @@ impl<'g> Resolver<'g> {
             None => Ok(()),
             Some(column) => Err(self.error(
                 CompileErrorKind::Overflow,
-                format!("sums of up to {} in column {column}, {} products each", sums[column], product.k),
+                format!(
+                    "sums of up to {} in column {column}, {} products each",
+                    sums[column], product.k
+                ),
                 "at most 2147483647, the largest accumulator",
                 "split the layer over its input channels, or quantize its weights with a larger scale",
             )),
@@ -259,6 +284,13 @@ impl<'g> Resolver<'g> {
         let (output_scale, output_zero_point) = self.quantization(output)?;
         let scale = input_scale / output_scale;
         self.check_scales(&[scale])?;
-        Ok(QRequant { input, output, input_zero_point, scale, output_zero_point, clip })
+        Ok(QRequant {
+            input,
+            output,
+            input_zero_point,
+            scale,
+            output_zero_point,
+            clip,
+        })
     }
 }

@@ -33,7 +33,13 @@ impl IoTensor {
     pub(super) fn new(graph: &Graph, io: &GraphIo) -> Result<Self, CompileError> {
         let tensor = graph.tensor(io.tensor);
         let error = |kind, found: &str, expected: &str, help: &str| {
-            Err(CompileError::new(kind, Subject::tensor(&io.name), found, expected, help))
+            Err(CompileError::new(
+                kind,
+                Subject::tensor(&io.name),
+                found,
+                expected,
+                help,
+            ))
         };
         let (Some(shape), Some(dtype), Some(integer_dtype)) = (&io.shape, io.dtype, tensor.dtype) else {
             let help = "run all passes before resolving the graph";
@@ -49,7 +55,12 @@ impl IoTensor {
         }
         let Some((scale, zero_point)) = tensor.quantization.as_ref().and_then(|q| q.single()) else {
             let help = "connect it to a quantized operator, or put DequantizeLinear behind it";
-            return error(CompileErrorKind::Quantization, "no scale", "one scale and zero point", help);
+            return error(
+                CompileErrorKind::Quantization,
+                "no scale",
+                "one scale and zero point",
+                help,
+            );
         };
         let (view_shape, permutation) = match (tensor.layout, shape.as_slice()) {
             (Layout::Nhwc, &[_, _, _, _]) => (shape.clone(), vec![0, 2, 3, 1]),
@@ -94,7 +105,12 @@ impl IoTensor {
     /// Real numbers, in the user's order, of integers in the machine's. `None` if their number is wrong.
     pub fn dequantize_output(&self, machine: &[i32]) -> Option<Vec<f32>> {
         let integers = self.integers_from_machine(machine)?;
-        Some(integers.iter().map(|&v| dequantize_f32(v, self.scale, self.zero_point)).collect())
+        Some(
+            integers
+                .iter()
+                .map(|&v| dequantize_f32(v, self.scale, self.zero_point))
+                .collect(),
+        )
     }
 
     /// Integers of the user in the machine's order. `None` if their number is wrong.

@@ -13,7 +13,10 @@ fn image(graph: &QuantizedGraph, id: TensorId) -> [usize; 4] {
 
 /// Weights without their zero points.
 fn centred(weights: &[i32], zero_points: &[i32]) -> Vec<i32> {
-    weights.chunks_exact(zero_points.len()).flat_map(|row| row.iter().zip(zero_points).map(|(w, z)| w - z)).collect()
+    weights
+        .chunks_exact(zero_points.len())
+        .flat_map(|row| row.iter().zip(zero_points).map(|(w, z)| w - z))
+        .collect()
 }
 
 /// Adds one input element times its row of weights to all columns.
@@ -25,7 +28,11 @@ fn accumulate(acc: &mut [i32], x: i32, weights: &[i32], row: usize) {
 }
 
 fn finish(y: &mut Vec<i32>, acc: &[i32], scales: &[f32], zero_point: i32, clip: ClipRange) {
-    y.extend(acc.iter().zip(scales).map(|(&a, &s)| requantize_f32(a, s, zero_point, clip.lo, clip.hi)));
+    y.extend(
+        acc.iter()
+            .zip(scales)
+            .map(|(&a, &s)| requantize_f32(a, s, zero_point, clip.lo, clip.hi)),
+    );
 }
 
 /// The image row or column that element `k` of window `o` falls on, if it is inside.
@@ -47,9 +54,13 @@ pub(super) fn conv(graph: &QuantizedGraph, op: &QConv, tensors: &[Vec<i32>]) -> 
     for (batch, oy, ox) in positions(n, oh, ow) {
         acc.copy_from_slice(bias);
         for ky in 0..kh {
-            let Some(iy) = position(oy, ky, 0, &op.window, height) else { continue };
+            let Some(iy) = position(oy, ky, 0, &op.window, height) else {
+                continue;
+            };
             for kx in 0..kw {
-                let Some(ix) = position(ox, kx, 1, &op.window, width) else { continue };
+                let Some(ix) = position(ox, kx, 1, &op.window, width) else {
+                    continue;
+                };
                 let pixel = ((batch * height + iy) * width + ix) * ci;
                 for (c, value) in x[pixel..pixel + ci].iter().enumerate() {
                     let row = (ky * kw + kx) * ci + c;
@@ -94,9 +105,13 @@ pub(super) fn max_pool(graph: &QuantizedGraph, op: &QMaxPool, tensors: &[Vec<i32
         let start = y.len();
         y.resize(start + channels, smallest);
         for ky in 0..kh {
-            let Some(iy) = position(oy, ky, 0, &op.window, height) else { continue };
+            let Some(iy) = position(oy, ky, 0, &op.window, height) else {
+                continue;
+            };
             for kx in 0..kw {
-                let Some(ix) = position(ox, kx, 1, &op.window, width) else { continue };
+                let Some(ix) = position(ox, kx, 1, &op.window, width) else {
+                    continue;
+                };
                 let pixel = ((batch * height + iy) * width + ix) * channels;
                 for (best, value) in y[start..].iter_mut().zip(&x[pixel..pixel + channels]) {
                     *best = (*best).max(*value);
@@ -119,7 +134,13 @@ pub(super) fn add(op: &QAdd, tensors: &[Vec<i32>]) -> Vec<i32> {
 
 pub(super) fn requant(op: &QRequant, tensors: &[Vec<i32>]) -> Vec<i32> {
     let rescale = |x: &i32| {
-        requantize_f32(x - op.input_zero_point, op.scale, op.output_zero_point, op.clip.lo, op.clip.hi)
+        requantize_f32(
+            x - op.input_zero_point,
+            op.scale,
+            op.output_zero_point,
+            op.clip.lo,
+            op.clip.hi,
+        )
     };
     tensors[op.input.index()].iter().map(rescale).collect()
 }

@@ -4,8 +4,8 @@
 use ndarray::ArrayD;
 use ndarray_npy::ReadNpyExt;
 use rten_onnx::onnx::{
-    AttributeProto, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+    AttributeProto, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
 };
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -16,7 +16,10 @@ pub fn model_file(path: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("SYSTOLE_MODELS").map_or_else(default, PathBuf::from);
     let file = folder.join(path);
     if !file.exists() {
-        println!("SKIPPED: {} does not exist; set SYSTOLE_MODELS to the folder of models", file.display());
+        println!(
+            "SKIPPED: {} does not exist; set SYSTOLE_MODELS to the folder of models",
+            file.display()
+        );
         return None;
     }
     Some(file)
@@ -52,7 +55,10 @@ impl ModelWriter {
     }
 
     pub fn output(mut self, name: &str) -> Self {
-        self.graph.output.push(ValueInfoProto { name: Some(name.into()), r#type: None });
+        self.graph.output.push(ValueInfoProto {
+            name: Some(name.into()),
+            r#type: None,
+        });
         self
     }
 
@@ -90,13 +96,7 @@ impl ModelWriter {
         self.node_with(op_type, inputs, output, vec![])
     }
 
-    pub fn node_with(
-        mut self,
-        op_type: &str,
-        inputs: &[&str],
-        output: &str,
-        attribute: Vec<AttributeProto>,
-    ) -> Self {
+    pub fn node_with(mut self, op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> Self {
         let (domain, op_type) = op_type.split_once(':').unwrap_or(("", op_type));
         self.graph.node.push(NodeProto {
             domain: Some(domain.into()),
@@ -110,7 +110,10 @@ impl ModelWriter {
     }
 
     pub fn bytes(self) -> Vec<u8> {
-        let version = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
+        let version = OperatorSetIdProto {
+            domain: Some(String::new()),
+            version: Some(17),
+        };
         let model = ModelProto {
             ir_version: Some(8),
             graph: Some(self.graph),
@@ -123,27 +126,50 @@ impl ModelWriter {
 
 fn value_info(name: &str, dtype: DataType, shape: &[i64]) -> ValueInfoProto {
     let dim = |&len: &i64| match len {
-        -1 => Dimension { dim_value: None, dim_param: Some("N".into()) },
-        len => Dimension { dim_value: Some(len), dim_param: None },
+        -1 => Dimension {
+            dim_value: None,
+            dim_param: Some("N".into()),
+        },
+        len => Dimension {
+            dim_value: Some(len),
+            dim_param: None,
+        },
     };
     let tensor_type = TypeProtoTensor {
         elem_type: Some(dtype),
-        shape: Some(TensorShapeProto { dim: shape.iter().map(dim).collect() }),
+        shape: Some(TensorShapeProto {
+            dim: shape.iter().map(dim).collect(),
+        }),
     };
     ValueInfoProto {
         name: Some(name.into()),
-        r#type: Some(TypeProto { tensor_type: Some(tensor_type), sequence: None }),
+        r#type: Some(TypeProto {
+            tensor_type: Some(tensor_type),
+            sequence: None,
+        }),
     }
 }
 
 pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto { name: Some(name.into()), ints: values.to_vec(), ..AttributeProto::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        ints: values.to_vec(),
+        ..AttributeProto::default()
+    }
 }
 
 pub fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { name: Some(name.into()), i: Some(value), ..AttributeProto::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        i: Some(value),
+        ..AttributeProto::default()
+    }
 }
 
 pub fn string(name: &str, value: &str) -> AttributeProto {
-    AttributeProto { name: Some(name.into()), s: Some(value.into()), ..AttributeProto::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        s: Some(value.into()),
+        ..AttributeProto::default()
+    }
 }

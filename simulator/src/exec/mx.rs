@@ -36,24 +36,45 @@ pub(crate) struct MatMul<'a> {
 /// Multiplies rows of `a` with the tile into `c`. Returns the number of gated multiply-accumulates: those with a zero operand.
 pub(crate) fn matmul(memories: &mut Memories, tile: &WeightTile, op: &MatMul<'_>) -> Result<u64, Overflow> {
     let n = tile.n as usize;
-    let nonzero_per_row: Vec<u64> =
-        tile.weights.chunks(n.max(1)).map(|row| row.iter().filter(|&&w| w != 0).count() as u64).collect();
-    let largest_weight = tile.weights.iter().map(|w| u64::from(w.unsigned_abs())).max().unwrap_or(0);
+    let nonzero_per_row: Vec<u64> = tile
+        .weights
+        .chunks(n.max(1))
+        .map(|row| row.iter().filter(|&&w| w != 0).count() as u64)
+        .collect();
+    let largest_weight = tile
+        .weights
+        .iter()
+        .map(|w| u64::from(w.unsigned_abs()))
+        .max()
+        .unwrap_or(0);
     let (mut activations, mut old) = (Vec::new(), Vec::new());
     let (mut wide, mut narrow) = (vec![0i64; n], vec![0i32; n]);
     let mut effective = 0;
     for row_idx in 0..op.m {
-        read_row(memories.of(op.a.space), op.a, op.m0 + row_idx, op.k0, tile.k, &mut activations);
+        read_row(
+            memories.of(op.a.space),
+            op.a,
+            op.m0 + row_idx,
+            op.k0,
+            tile.k,
+            &mut activations,
+        );
         activations.iter_mut().for_each(|a| *a -= op.a.zero_point);
-        effective += activations.iter().zip(&nonzero_per_row).filter(|(a, _)| **a != 0).map(|(_, n)| n).sum::<u64>();
+        effective += activations
+            .iter()
+            .zip(&nonzero_per_row)
+            .filter(|(a, _)| **a != 0)
+            .map(|(_, n)| n)
+            .sum::<u64>();
         multiply_row(&activations, tile, largest_weight, &mut narrow, &mut wide);
         if op.mode == Accumulate::Add {
             read_row(memories.of(op.c.space), op.c, row_idx, 0, tile.n, &mut old);
             wide.iter_mut().zip(&old).for_each(|(sum, &old)| *sum += i64::from(old));
         }
         for (column, (&sum, narrow)) in wide.iter().zip(&mut narrow).enumerate() {
-            *narrow = i32::try_from(sum)
-                .map_err(|_| Overflow { address: op.c.locate(row_idx, column as u64).unwrap_or(0) / 8 })?;
+            *narrow = i32::try_from(sum).map_err(|_| Overflow {
+                address: op.c.locate(row_idx, column as u64).unwrap_or(0) / 8,
+            })?;
         }
         write_row(memories.of_mut(op.c.space), op.c, row_idx, &narrow);
     }
@@ -62,18 +83,29 @@ pub(crate) fn matmul(memories: &mut Memories, tile: &WeightTile, op: &MatMul<'_>
 
 /// One row times the tile, into `wide`. Sums in 32 bits, with `narrow` as scratch, where no sum can exceed them.
 fn multiply_row(activations: &[i32], tile: &WeightTile, largest_weight: u64, narrow: &mut [i32], wide: &mut [i64]) {
-    let largest_activation = activations.iter().map(|a| u64::from(a.unsigned_abs())).max().unwrap_or(0);
+    let largest_activation = activations
+        .iter()
+        .map(|a| u64::from(a.unsigned_abs()))
+        .max()
+        .unwrap_or(0);
     let rows = tile.weights.chunks(narrow.len().max(1));
     if largest_activation * largest_weight * tile.k <= i32::MAX as u64 {
         narrow.fill(0);
         for (&activation, weights) in activations.iter().zip(rows).filter(|(a, _)| **a != 0) {
-            narrow.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum += activation * weight);
+            narrow
+                .iter_mut()
+                .zip(weights)
+                .for_each(|(sum, &weight)| *sum += activation * weight);
         }
-        wide.iter_mut().zip(narrow).for_each(|(wide, narrow)| *wide = i64::from(*narrow));
+        wide.iter_mut()
+            .zip(narrow)
+            .for_each(|(wide, narrow)| *wide = i64::from(*narrow));
     } else {
         wide.fill(0);
         for (&activation, weights) in activations.iter().zip(rows) {
-            wide.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum += i64::from(activation) * i64::from(weight));
+            wide.iter_mut()
+                .zip(weights)
+                .for_each(|(sum, &weight)| *sum += i64::from(activation) * i64::from(weight));
         }
     }
 }
@@ -89,13 +121,20 @@ mod tests {
 
     fn view(space: Space, format: ElementFormat, m: u32, n: u32, zero_point: i32) -> Descriptor {
         let mut view = Descriptor::new(space, format, 0, zero_point, 4);
-        view.levels[3] = Level { count: m, stride: i64::from(n) };
+        view.levels[3] = Level {
+            count: m,
+            stride: i64::from(n),
+        };
         view.levels[4] = Level { count: n, stride: 1 };
         view
     }
 
     fn memories() -> Memories {
-        Memories { spm: PagedMemory::new(1 << 16), acc: PagedMemory::new(1 << 14), dram: PagedMemory::new(0) }
+        Memories {
+            spm: PagedMemory::new(1 << 16),
+            acc: PagedMemory::new(1 << 14),
+            dram: PagedMemory::new(0),
+        }
     }
 
     proptest! {
@@ -136,12 +175,22 @@ mod tests {
     #[test]
     fn an_overflow_is_located() {
         let mut memories = memories();
-        let (a, w) = (view(Space::Spm, ElementFormat::I32, 1, 1, 0), view(Space::Spm, ElementFormat::I32, 1, 2, 0));
+        let (a, w) = (
+            view(Space::Spm, ElementFormat::I32, 1, 1, 0),
+            view(Space::Spm, ElementFormat::I32, 1, 2, 0),
+        );
         let c = view(Space::Acc, ElementFormat::I32, 1, 2, 0);
         memories.spm.write(0, &i32::MAX.to_le_bytes());
         memories.spm.write(4, &3i32.to_le_bytes());
         let tile = load_weights(&memories, &Descriptor { base: 0, ..w }, 1, 2);
-        let op = MatMul { c: &c, a: &Descriptor { base: 4, ..a }, m0: 0, m: 1, k0: 0, mode: Accumulate::Over };
+        let op = MatMul {
+            c: &c,
+            a: &Descriptor { base: 4, ..a },
+            m0: 0,
+            m: 1,
+            k0: 0,
+            mode: Accumulate::Over,
+        };
         assert_eq!(matmul(&mut memories, &tile, &op).err().unwrap().address, 0);
     }
 }

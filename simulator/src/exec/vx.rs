@@ -11,7 +11,11 @@ fn parameters(memories: &Memories, par: &Descriptor, n: u64) -> Vec<RequantParam
     (0..n)
         .map(|column| {
             read_row(memories.of(par.space), par, column, 0, 3, &mut row);
-            RequantParameters { bias: row[0], multiplier: row[1], shift: row[2] }
+            RequantParameters {
+                bias: row[0],
+                multiplier: row[1],
+                shift: row[2],
+            }
         })
         .collect()
 }
@@ -50,18 +54,17 @@ pub(crate) fn max_pool(memories: &mut Memories, dst: &Descriptor, src: &Descript
                 continue;
             }
             read_row(memories.of(src.space), src, row_idx, tap * n, n, &mut values);
-            maxima.iter_mut().zip(&values).for_each(|(max, &value)| *max = value.max(*max));
+            maxima
+                .iter_mut()
+                .zip(&values)
+                .for_each(|(max, &value)| *max = value.max(*max));
         }
         write_row(memories.of_mut(dst.space), dst, row_idx, &maxima);
     }
 }
 
 /// Adds two views with rescaling.
-pub(crate) fn add_rescaled(
-    memories: &mut Memories,
-    [dst, a, b, par]: [&Descriptor; 4],
-    (m, n): (u64, u64),
-) {
+pub(crate) fn add_rescaled(memories: &mut Memories, [dst, a, b, par]: [&Descriptor; 4], (m, n): (u64, u64)) {
     let mut scales = Vec::new();
     read_row(memories.of(par.space), par, 0, 0, 3, &mut scales);
     let scales = [scales[0], scales[1], scales[2]].map(|bits| f32::from_bits(bits as u32));

@@ -29,11 +29,20 @@ impl Machine {
     fn advance_transfer(&mut self, unit: Unit, observer: &mut impl Observer) {
         let slot = unit.index() - Unit::Ld.index();
         let max_outstanding = self.description.dram.max_outstanding as usize;
-        let Some(transfer) = &mut self.state.transfers[slot] else { return };
-        if !transfer.advance(&mut self.state.dram_timing, &self.dram_parameters, max_outstanding, self.state.now) {
+        let Some(transfer) = &mut self.state.transfers[slot] else {
+            return;
+        };
+        if !transfer.advance(
+            &mut self.state.dram_timing,
+            &self.dram_parameters,
+            max_outstanding,
+            self.state.now,
+        ) {
             return;
         }
-        let Some(done) = self.state.transfers[slot].take() else { return };
+        let Some(done) = self.state.transfers[slot].take() else {
+            return;
+        };
         let mut counts = static_counts(&done.dispatched.work, (0, 0));
         counts.add(&done.counts);
         if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
@@ -52,15 +61,33 @@ impl Machine {
                 let tile = if values {
                     exec::load_weights(&self.state.memories, w, *k, *n)
                 } else {
-                    exec::WeightTile { k: *k, n: *n, weights: Vec::new() }
+                    exec::WeightTile {
+                        k: *k,
+                        n: *n,
+                        weights: Vec::new(),
+                    }
                 };
                 self.state.mx.shadow = Shadow::Loaded(Arc::new(tile));
                 Ok(0)
             }
-            Work::MatMul { c, a, m0, m, k0, mode, .. } if values => {
-                let op = exec::MatMul { c, a, m0: *m0, m: *m, k0: *k0, mode: *mode };
+            Work::MatMul {
+                c, a, m0, m, k0, mode, ..
+            } if values => {
+                let op = exec::MatMul {
+                    c,
+                    a,
+                    m0: *m0,
+                    m: *m,
+                    k0: *k0,
+                    mode: *mode,
+                };
                 exec::matmul(&mut self.state.memories, &done.tile, &op).map_err(|overflow| {
-                    self.fault(FaultKind::Overflow { address: overflow.address }, done.dispatched.pc)
+                    self.fault(
+                        FaultKind::Overflow {
+                            address: overflow.address,
+                        },
+                        done.dispatched.pc,
+                    )
                 })
             }
             _ => Ok(0),
@@ -73,7 +100,14 @@ impl Machine {
         }
         let memories = &mut self.state.memories;
         match work {
-            Work::Requant { dst, src, par, m, n, rounding } => {
+            Work::Requant {
+                dst,
+                src,
+                par,
+                m,
+                n,
+                rounding,
+            } => {
                 exec::requantize(memories, [dst, src, par], (*m, *n), *rounding);
             }
             Work::MaxPool { dst, src, m, n } => exec::max_pool(memories, dst, src, *m, *n),
@@ -82,18 +116,18 @@ impl Machine {
         }
     }
 
-    fn retire(
-        &mut self,
-        unit: Unit,
-        done: &Dispatched,
-        start: u64,
-        counts: EventCounts,
-        observer: &mut impl Observer,
-    ) {
+    fn retire(&mut self, unit: Unit, done: &Dispatched, start: u64, counts: EventCounts, observer: &mut impl Observer) {
         self.post_tokens(&done.tokens);
         let end = self.state.now;
         self.account(done.layer, &counts, end);
-        observer.event(&Event::Completed { unit, pc: done.pc, layer: done.layer, start, end, counts });
+        observer.event(&Event::Completed {
+            unit,
+            pc: done.pc,
+            layer: done.layer,
+            start,
+            end,
+            counts,
+        });
     }
 
     fn account(&mut self, layer: u32, counts: &EventCounts, end: u64) {
@@ -113,7 +147,11 @@ impl Machine {
             let Some(&instruction) = self.program.code.get(pc as usize) else {
                 return Err(self.fault(FaultKind::EndOfProgram, pc));
             };
-            let effect = self.state.sequencer.preview(&instruction.op).map_err(|kind| self.fault(kind, pc))?;
+            let effect = self
+                .state
+                .sequencer
+                .preview(&instruction.op)
+                .map_err(|kind| self.fault(kind, pc))?;
             if let Some(stall) = self.sequencer_stall(&instruction, &effect) {
                 return Ok(Activity::Stalled(stall));
             }
@@ -148,16 +186,35 @@ impl Machine {
         observer: &mut impl Observer,
     ) -> Result<(), Fault> {
         let now = self.state.now;
-        let layer = self.state.sequencer.layer;
+        let layer = match instruction.op {
+            // A mark belongs to what it starts.
+            systole_isa::Op::Mark { id, .. } => id.0 as u32 + 1,
+            _ => self.state.sequencer.layer,
+        };
         if let Effect::Dispatch(unit, work) = effect {
-            let dispatched = Dispatched { work, tokens: instruction.tokens, pc, layer };
+            let dispatched = Dispatched {
+                work,
+                tokens: instruction.tokens,
+                pc,
+                layer,
+            };
             self.state.queues[unit.index()].push_back(dispatched);
         } else {
             self.take_tokens(&instruction.tokens);
             self.post_tokens(&instruction.tokens);
-            let counts = EventCounts { instructions: 1, ..EventCounts::default() };
+            let counts = EventCounts {
+                instructions: 1,
+                ..EventCounts::default()
+            };
             self.account(layer, &counts, now);
-            observer.event(&Event::Completed { unit: Unit::Seq, pc, layer, start: now, end: now + 1, counts });
+            observer.event(&Event::Completed {
+                unit: Unit::Seq,
+                pc,
+                layer,
+                start: now,
+                end: now + 1,
+                counts,
+            });
             match effect {
                 Effect::Credit(token, n) => self.state.tokens[token] = self.state.tokens[token].saturating_add(n),
                 Effect::Halt => {
@@ -176,19 +233,31 @@ impl Machine {
             PerfCounter::MxStream => stream,
         };
         let around = Surroundings { now, counter: &counter };
-        self.state.sequencer.perform(&instruction.op, &around).map_err(|kind| Fault { kind, pc, cycle: now })
+        self.state
+            .sequencer
+            .perform(&instruction.op, &around)
+            .map_err(|kind| Fault { kind, pc, cycle: now })
     }
 
     /// The totals, summed only for the one instruction that reads them.
     fn counts_if_read(&self, op: &systole_isa::Op) -> EventCounts {
-        if matches!(op, systole_isa::Op::RdPerf { .. }) { self.counts() } else { EventCounts::default() }
+        if matches!(op, systole_isa::Op::RdPerf { .. }) {
+            self.counts()
+        } else {
+            EventCounts::default()
+        }
     }
 
     /// Starts the instruction at the head of a unit's queue if it can start now.
     pub(super) fn start_head(&mut self, unit: Unit) -> Result<bool, Fault> {
-        let Some(head) = self.state.queues[unit.index()].front() else { return Ok(false) };
+        let Some(head) = self.state.queues[unit.index()].front() else {
+            return Ok(false);
+        };
         let pc = head.pc;
-        if !self.unit_is_free(unit, &head.work).map_err(|kind| self.fault(kind, pc))? {
+        if !self
+            .unit_is_free(unit, &head.work)
+            .map_err(|kind| self.fault(kind, pc))?
+        {
             return Ok(false);
         }
         if !self.missing_tokens(&head.tokens).is_empty() {
@@ -196,7 +265,9 @@ impl Machine {
         }
         let tile = self.tile_size(&head.work);
         let accesses = self.checked_accesses(unit, pc, &head.work, tile)?;
-        let head = self.state.queues[unit.index()].pop_front().expect("the head was just inspected");
+        let head = self.state.queues[unit.index()]
+            .pop_front()
+            .expect("the head was just inspected");
         self.take_tokens(&head.tokens);
         self.begin(unit, head, accesses);
         Ok(true)
@@ -233,7 +304,14 @@ impl Machine {
             if other_unit != unit
                 && let Some((space, address)) = race::conflict(&accesses, theirs)
             {
-                return Err(self.fault(FaultKind::Race { other_pc, space, address }, pc));
+                return Err(self.fault(
+                    FaultKind::Race {
+                        other_pc,
+                        space,
+                        address,
+                    },
+                    pc,
+                ));
             }
         }
         Ok(accesses)
@@ -244,22 +322,35 @@ impl Machine {
         let transfers = [Unit::Ld, Unit::St].into_iter().zip(&state.transfers);
         transfers
             .filter_map(|(unit, t)| t.as_ref().map(|t| (unit, t.dispatched.pc, &t.accesses[..])))
-            .chain(state.mx.in_flight.iter().map(|x| (Unit::Mx, x.dispatched.pc, &x.accesses[..])))
+            .chain(
+                state
+                    .mx
+                    .in_flight
+                    .iter()
+                    .map(|x| (Unit::Mx, x.dispatched.pc, &x.accesses[..])),
+            )
             .chain(state.vx.iter().map(|x| (Unit::Vx, x.dispatched.pc, &x.accesses[..])))
     }
 
     fn begin(&mut self, unit: Unit, dispatched: Dispatched, accesses: Vec<Access>) {
         let now = self.state.now;
-        let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max().unwrap_or(0);
+        let spm_end = accesses
+            .iter()
+            .filter_map(|access| access.end_in(Space::Spm))
+            .max()
+            .unwrap_or(0);
         self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end);
         match unit {
             Unit::Seq => {}
             Unit::Ld | Unit::St => {
                 let is_write = unit == Unit::St;
                 let traffic = match &*dispatched.work {
-                    Work::Copy { dst, src, m, n } => {
-                        bursts_of(if is_write { dst } else { src }, *m, *n, self.dram_parameters.burst_bytes())
-                    }
+                    Work::Copy { dst, src, m, n } => bursts_of(
+                        if is_write { dst } else { src },
+                        *m,
+                        *n,
+                        self.dram_parameters.burst_bytes(),
+                    ),
                     _ => (Vec::new(), 0),
                 };
                 let transfer = Transfer::begin(dispatched, accesses, traffic, is_write, now);
@@ -268,7 +359,12 @@ impl Machine {
             Unit::Mx => self.state.mx.begin(&self.description, dispatched, accesses, now),
             Unit::Vx => {
                 let done_at = now + vx::duration(&self.description, &dispatched.work);
-                self.state.vx = Some(VxInFlight { dispatched, accesses, started_at: now, done_at });
+                self.state.vx = Some(VxInFlight {
+                    dispatched,
+                    accesses,
+                    started_at: now,
+                    done_at,
+                });
             }
         }
     }
@@ -283,7 +379,16 @@ impl Machine {
             };
             let old = self.state.statuses[unit.index()];
             if (old.activity, old.pc, old.layer) != (activity, pc, layer) {
-                self.close_span(unit, UnitStatus { activity, pc, layer, since: now }, observer);
+                self.close_span(
+                    unit,
+                    UnitStatus {
+                        activity,
+                        pc,
+                        layer,
+                        since: now,
+                    },
+                    observer,
+                );
             }
         }
     }
@@ -295,7 +400,13 @@ impl Machine {
 
     fn unit_activity(&self, unit: Unit) -> (Activity, Option<u32>, u32) {
         let state = &self.state;
-        let of = |work: &Work, kind| if matches!(work, Work::Sync) { BusyKind::Sync } else { kind };
+        let of = |work: &Work, kind| {
+            if matches!(work, Work::Sync) {
+                BusyKind::Sync
+            } else {
+                kind
+            }
+        };
         let busy = match unit {
             Unit::Seq => None,
             Unit::Ld | Unit::St => state.transfers[unit.index() - Unit::Ld.index()].as_ref().map(|t| {

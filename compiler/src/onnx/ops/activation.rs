@@ -10,5 +10,8 @@ pub(super) fn relu(_: Attributes) -> Result<Reading, AttributeFault> {
 
 /// Before operator set 11 the bounds were attributes; since then they are operands.
 pub(super) fn clip(attributes: Attributes) -> Result<Reading, AttributeFault> {
-    known(Op::Clip { min: attributes.float("min")?, max: attributes.float("max")? })
+    known(Op::Clip {
+        min: attributes.float("min")?,
+        max: attributes.float("max")?,
+    })
 }

@@ -20,10 +20,7 @@ impl From<AttributeFault> for Fault {
 }
 
 /// Shape and elements.
-pub(in crate::onnx) fn value(
-    attributes: Attributes,
-    subject: &Subject,
-) -> Result<(Vec<usize>, TensorData), Fault> {
+pub(in crate::onnx) fn value(attributes: Attributes, subject: &Subject) -> Result<(Vec<usize>, TensorData), Fault> {
     if let Some(proto) = attributes.tensor("value")? {
         return tensor::constant(proto, subject).map_err(Fault::Data);
     }

@@ -17,14 +17,19 @@ pub(super) fn quantize_linear(attributes: Attributes) -> Result<Reading, Attribu
             None => return variant(format!("output type number {number}")),
         },
     };
-    known(Op::QuantizeLinear { axis: attributes.int_or("axis", 1)?, dtype })
+    known(Op::QuantizeLinear {
+        axis: attributes.int_or("axis", 1)?,
+        dtype,
+    })
 }
 
 pub(super) fn dequantize_linear(attributes: Attributes) -> Result<Reading, AttributeFault> {
     if is_blocked(attributes)? {
         return variant("scales per block");
     }
-    known(Op::DequantizeLinear { axis: attributes.int_or("axis", 1)? })
+    known(Op::DequantizeLinear {
+        axis: attributes.int_or("axis", 1)?,
+    })
 }
 
 fn is_blocked(attributes: Attributes) -> Result<bool, AttributeFault> {
