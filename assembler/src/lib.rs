@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Text to program and back.
+//!
+//! [`assemble`] reads assembly and reports everything that is wrong with it at once. [`disassemble`] writes a program as text
+//! that assembles to an equal program. Both take every fact on instructions from the table in `systole_isa`; this crate names no
+//! instruction, and refuses to know what one does.
+//!
+//! The passes, in order: [`lexer`] text to tokens, `parser` tokens to the [`syntax`] tree, `outline` names and their lines,
+//! `layout` addresses of data, `operands` and `assemble` the program.
+
+mod assemble;
+pub mod codes;
+mod context;
+pub mod directives;
+mod disassemble;
+mod layout;
+pub mod lexer;
+mod literal;
+mod names;
+mod operands;
+mod outline;
+mod parser;
+mod registers;
+pub mod source;
+mod suggest;
+pub mod syntax;
+mod tensors;
+
+pub use assemble::assemble;
+pub use disassemble::{disassemble, disassemble_line, format_instruction};
+pub use operands::{describe_kind, signature};

@@ -116,9 +116,10 @@ impl ContainerError {
                 "the file was cut short or changed after it was written; make or copy it again",
             ),
             Self::Version(_) => ("P0003", "assemble or compile the program again with this toolchain"),
-            Self::Inconsistent(_) | Self::Encode { .. } => {
-                ("P0004", "correct the source of the program; a program is never written in part")
-            }
+            Self::Inconsistent(_) | Self::Encode { .. } => (
+                "P0004",
+                "correct the source of the program; a program is never written in part",
+            ),
         };
         Diagnostic::error(code, self.to_string()).help(help)
     }
@@ -232,13 +233,17 @@ fn check_consistency(program: &Program) -> Result<(), ContainerError> {
     let problem = |text: String| Err(ContainerError::Inconsistent(text));
     if !program.lines.is_empty() && program.lines.len() != program.code.len() {
         let (n_lines, n_instructions) = (program.lines.len(), program.code.len());
-        return problem(format!("{n_lines} source lines are given for {n_instructions} instructions"));
+        return problem(format!(
+            "{n_lines} source lines are given for {n_instructions} instructions"
+        ));
     }
     for segment in &program.segments {
         let end = segment.address.checked_add(segment.bytes.len() as u64);
         if end.is_none_or(|end| end > CODE_BASE) {
             let (name, address) = (&segment.name, segment.address);
-            return problem(format!("segment `{name}` at {address:#x} reaches beyond {CODE_BASE:#x}, the end of all DRAM"));
+            return problem(format!(
+                "segment `{name}` at {address:#x} reaches beyond {CODE_BASE:#x}, the end of all DRAM"
+            ));
         }
     }
     let segment_names = program.segments.iter().map(|segment| segment.name.as_str());
@@ -475,6 +480,10 @@ impl<'a> Parts<'a> {
                 _ => {}
             }
         }
+        // Sections that share bytes could make a small file unfold into any amount of memory.
+        if data.iter().map(|content: &&[u8]| content.len()).sum::<usize>() > bytes.len() {
+            return Err(malformed("its data sections overlap"));
+        }
         Ok(Self {
             text: text.ok_or(ContainerError::MissingSection(TEXT))?,
             data,
@@ -513,11 +522,15 @@ impl<'a> Parts<'a> {
                 "`{META}` names {n_named} segments, but there are {n_found} `{DATA_PREFIX}*` sections"
             )));
         }
-        let segments = meta.segments.into_iter().zip(&self.data).map(|(named, &bytes)| Segment {
-            name: named.name,
-            address: named.address,
-            bytes: bytes.into(),
-        });
+        let segments = meta
+            .segments
+            .into_iter()
+            .zip(&self.data)
+            .map(|(named, &bytes)| Segment {
+                name: named.name,
+                address: named.address,
+                bytes: bytes.into(),
+            });
         let program = Program {
             name: meta.name,
             machine: meta.machine,
@@ -551,7 +564,9 @@ fn decode_text(text: &[u8]) -> Result<Vec<Instruction>, ContainerError> {
 }
 
 fn entry_index(entry: u64) -> Result<u32, ContainerError> {
-    let offset = entry.checked_sub(CODE_BASE).filter(|offset| offset % WORD_BYTES as u64 == 0);
+    let offset = entry
+        .checked_sub(CODE_BASE)
+        .filter(|offset| offset % WORD_BYTES as u64 == 0);
     offset
         .and_then(|offset| u32::try_from(offset / WORD_BYTES as u64).ok())
         .ok_or_else(|| ContainerError::Inconsistent(format!("the entry {entry:#x} is the address of no instruction")))

@@ -1,3 +1,4 @@
 //! Oracles and helpers for Systole's test suites. Each is written apart from what it checks.
 
+pub mod models;
 pub mod scalar;

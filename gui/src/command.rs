@@ -1,0 +1,321 @@
+//! The one table of commands. Toolbar, menus, keyboard and tests read it; nothing else names a command's label or key.
+
+use crate::frame::{Frame, RunState};
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+/// Something the user can ask for by button, menu or key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Command {
+    /// Show the dialog that opens a file.
+    Open,
+    /// Let time run.
+    Run,
+    /// Stop time.
+    Pause,
+    /// One cycle forwards.
+    Step,
+    /// Ten cycles forwards.
+    Step10,
+    /// One cycle backwards.
+    StepBack,
+    /// Five cycles backwards.
+    StepBack5,
+    /// To the next start of an instruction.
+    StepInstruction,
+    /// To the end of the program.
+    RunToEnd,
+    /// To cycle 0.
+    Restart,
+    /// Show half as much time.
+    ZoomIn,
+    /// Show twice as much time.
+    ZoomOut,
+    /// Show the whole run.
+    ZoomFit,
+    /// Show the latest cycles and move with them.
+    FollowTime,
+    /// Change between the light and the dark theme.
+    ToggleTheme,
+    /// Put all panels back where they were at first.
+    ResetLayout,
+}
+
+/// The menu in which a command stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Menu {
+    /// Files.
+    File,
+    /// Time.
+    Run,
+    /// What is shown and how.
+    View,
+}
+
+impl Menu {
+    /// All menus, from left to right.
+    pub const ALL: [Menu; 3] = [Menu::File, Menu::Run, Menu::View];
+
+    /// The menu's title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Menu::File => "File",
+            Menu::Run => "Run",
+            Menu::View => "View",
+        }
+    }
+
+    /// The menu button's accessible name, different from every command's label.
+    pub fn accessible_label(self) -> &'static str {
+        match self {
+            Menu::File => "File menu",
+            Menu::Run => "Run menu",
+            Menu::View => "View menu",
+        }
+    }
+}
+
+/// The painted symbol of a command's button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    /// A folder.
+    Folder,
+    /// A triangle to the right.
+    Play,
+    /// Two bars.
+    Pause,
+    /// A triangle to the right against a bar.
+    StepForward,
+    /// A triangle to the left against a bar.
+    StepBack,
+    /// An arrow to the next line of a list.
+    NextInstruction,
+    /// Two triangles to the right against a bar.
+    ToEnd,
+    /// An open circle with an arrow head.
+    Restart,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandInfo {
+    /// The command.
+    pub command: Command,
+    /// Its accessible label, also the text of its menu item.
+    pub label: &'static str,
+    /// What it does, in one sentence.
+    pub help: &'static str,
+    /// The menu in which it stands.
+    pub menu: Menu,
+    /// Keys that trigger it.
+    pub shortcuts: &'static [KeyboardShortcut],
+    /// Symbol and short caption of its toolbar button; `None` if it has no button.
+    pub button: Option<(Icon, &'static str)>,
+}
+
+const fn key(modifiers: Modifiers, key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(modifiers, key)
+}
+
+/// All commands, in menu and toolbar order.
+pub const COMMANDS: [CommandInfo; 16] = [
+    CommandInfo {
+        command: Command::Open,
+        label: "Open",
+        help: "Open a program or a model.",
+        menu: Menu::File,
+        shortcuts: &[key(Modifiers::COMMAND, Key::O)],
+        button: Some((Icon::Folder, "Open")),
+    },
+    CommandInfo {
+        command: Command::Restart,
+        label: "Restart",
+        help: "Go back to cycle 0.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::COMMAND, Key::R)],
+        button: Some((Icon::Restart, "")),
+    },
+    CommandInfo {
+        command: Command::StepBack5,
+        label: "Step back 5",
+        help: "Go back by five cycles.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F9), key(Modifiers::SHIFT, Key::ArrowLeft)],
+        button: Some((Icon::StepBack, "5")),
+    },
+    CommandInfo {
+        command: Command::StepBack,
+        label: "Step back",
+        help: "Go back by one cycle.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::F9), key(Modifiers::NONE, Key::ArrowLeft)],
+        button: Some((Icon::StepBack, "1")),
+    },
+    CommandInfo {
+        command: Command::Run,
+        label: "Run",
+        help: "Let time run at the chosen speed until a breakpoint or the end.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::F5)],
+        button: Some((Icon::Play, "Run")),
+    },
+    CommandInfo {
+        command: Command::Pause,
+        label: "Pause",
+        help: "Stop time.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F5)],
+        button: Some((Icon::Pause, "Pause")),
+    },
+    CommandInfo {
+        command: Command::Step,
+        label: "Step",
+        help: "Advance by one cycle.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::F10), key(Modifiers::NONE, Key::ArrowRight)],
+        button: Some((Icon::StepForward, "1")),
+    },
+    CommandInfo {
+        command: Command::Step10,
+        label: "Step 10",
+        help: "Advance by ten cycles.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F10), key(Modifiers::SHIFT, Key::ArrowRight)],
+        button: Some((Icon::StepForward, "10")),
+    },
+    CommandInfo {
+        command: Command::StepInstruction,
+        label: "Step instruction",
+        help: "Advance until a unit other than the sequencer starts an instruction.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::F11)],
+        button: Some((Icon::NextInstruction, "")),
+    },
+    CommandInfo {
+        command: Command::RunToEnd,
+        label: "Run to end",
+        help: "Run at full speed to the end of the program, past all breakpoints.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::COMMAND, Key::F5)],
+        button: Some((Icon::ToEnd, "")),
+    },
+    CommandInfo {
+        command: Command::ZoomIn,
+        label: "Zoom in",
+        help: "Show half as much time in the timeline.",
+        menu: Menu::View,
+        shortcuts: &[key(Modifiers::NONE, Key::Plus), key(Modifiers::NONE, Key::Equals)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::ZoomOut,
+        label: "Zoom out",
+        help: "Show twice as much time in the timeline.",
+        menu: Menu::View,
+        shortcuts: &[key(Modifiers::NONE, Key::Minus)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::ZoomFit,
+        label: "Fit whole run",
+        help: "Show the whole run in the timeline.",
+        menu: Menu::View,
+        shortcuts: &[key(Modifiers::NONE, Key::Num0)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::FollowTime,
+        label: "Follow time",
+        help: "Show the latest cycles in the timeline and move with them.",
+        menu: Menu::View,
+        shortcuts: &[key(Modifiers::NONE, Key::End)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::ToggleTheme,
+        label: "Light or dark theme",
+        help: "Change between the light and the dark theme.",
+        menu: Menu::View,
+        shortcuts: &[key(Modifiers::COMMAND, Key::T)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::ResetLayout,
+        label: "Reset layout",
+        help: "Put all panels back where they were at first.",
+        menu: Menu::View,
+        shortcuts: &[],
+        button: None,
+    },
+];
+
+impl Command {
+    /// The command's row of the table.
+    pub fn info(self) -> &'static CommandInfo {
+        COMMANDS.iter().find(|info| info.command == self).expect("a test checks that every command has a row")
+    }
+
+    /// Whether the command has an effect in the state that a frame shows.
+    pub fn is_enabled(self, frame: &Frame) -> bool {
+        let is_loaded = frame.program.is_some() && !matches!(frame.run_state, RunState::Loading(_));
+        let is_running = frame.run_state == RunState::Running;
+        match self {
+            Command::Run | Command::RunToEnd => is_loaded && !is_running && !frame.run_state.has_ended(),
+            Command::Pause => is_running,
+            Command::Step | Command::Step10 | Command::StepInstruction => is_loaded && !frame.run_state.has_ended(),
+            Command::StepBack | Command::StepBack5 | Command::Restart => is_loaded && frame.now.cycle > 0,
+            Command::ZoomIn | Command::ZoomOut | Command::ZoomFit | Command::FollowTime => is_loaded,
+            Command::Open | Command::ToggleTheme | Command::ResetLayout => true,
+        }
+    }
+}
+
+/// Commands whose keys were pressed since the last call. A shortcut without Shift also matches with Shift held, so the
+/// ones with the most modifiers are asked first. While a text field has the keyboard, only Ctrl and function keys count.
+pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
+    let is_typing = ctx.egui_wants_keyboard_input();
+    let mut candidates: Vec<(Command, KeyboardShortcut)> =
+        COMMANDS.iter().flat_map(|info| info.shortcuts.iter().map(|shortcut| (info.command, *shortcut))).collect();
+    candidates.sort_by_key(|(_, shortcut)| std::cmp::Reverse(n_modifiers(shortcut.modifiers)));
+    ctx.input_mut(|input| {
+        candidates
+            .into_iter()
+            .filter(|(_, shortcut)| !is_typing || works_while_typing(shortcut))
+            .filter(|(_, shortcut)| input.consume_shortcut(shortcut))
+            .map(|(command, _)| command)
+            .collect()
+    })
+}
+
+fn n_modifiers(modifiers: Modifiers) -> u32 {
+    [modifiers.alt, modifiers.shift, modifiers.ctrl || modifiers.command].into_iter().map(u32::from).sum()
+}
+
+fn works_while_typing(shortcut: &KeyboardShortcut) -> bool {
+    let is_function_key = matches!(shortcut.logical_key, Key::F5 | Key::F9 | Key::F10 | Key::F11);
+    shortcut.modifiers.command || is_function_key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_and_keys_are_unique() {
+        for (i, a) in COMMANDS.iter().enumerate() {
+            for b in &COMMANDS[i + 1..] {
+                assert_ne!(a.label, b.label);
+                assert_ne!(a.command, b.command);
+                for shortcut in a.shortcuts {
+                    assert!(!b.shortcuts.contains(shortcut), "{} and {} share a key", a.label, b.label);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_row() {
+        // The last variant's discriminant tells how many there are.
+        let n_commands = Command::ResetLayout as usize + 1;
+        assert_eq!(COMMANDS.len(), n_commands);
+    }
+}

@@ -1,0 +1,309 @@
+//! What the worker does, apart from where it does it: obeys requests, paces time, stops at breakpoints, takes pictures.
+
+use crate::engine::{Engine, EngineLoader, Outcome};
+use crate::frame::{Frame, N_UNITS, SEQ, Observation, RunState, TimelineView, UnitState};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Wall time that one slice of a run at full speed should take: short, so that `Pause` acts at once.
+const SLICE_TIME: Duration = Duration::from_millis(4);
+
+/// Cycles after which a step to the next instruction gives up, so that a long stall cannot hold the worker.
+const MAX_STEP_INSTRUCTION_CYCLES: u64 = 100_000;
+
+/// What the user interface asks of the worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Load a file; the present program stays if that fails.
+    Open(PathBuf),
+    /// Let time run at the chosen speed until a breakpoint or the end.
+    Run,
+    /// Stop time.
+    Pause,
+    /// Move forwards by a number of cycles.
+    Step(u64),
+    /// Move backwards by a number of cycles.
+    StepBack(u64),
+    /// Move forwards until a unit other than the sequencer starts an instruction.
+    StepInstruction,
+    /// Move to a cycle, in either direction.
+    GoTo(u64),
+    /// Run at full speed to the end, past all breakpoints.
+    RunToEnd,
+    /// Go back to cycle 0.
+    Restart,
+    /// Choose how fast [`Request::Run`] lets time run.
+    SetSpeed(Speed),
+    /// Choose the visible stretch of the timeline and the number of pixels that it has.
+    SetTimeline(TimelineView, usize),
+    /// Set or clear a breakpoint at an instruction.
+    ToggleBreakpoint(u32),
+    /// Take the message for the user away.
+    DismissNotice,
+}
+
+/// How fast a run lets time pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speed {
+    /// A fixed number of cycles per second of wall time.
+    CyclesPerSecond(u64),
+    /// As fast as the engine goes.
+    Unlimited,
+}
+
+impl Speed {
+    /// The speeds that the user can choose from.
+    pub const ALL: [Speed; 6] = [
+        Speed::CyclesPerSecond(2),
+        Speed::CyclesPerSecond(10),
+        Speed::CyclesPerSecond(60),
+        Speed::CyclesPerSecond(1_000),
+        Speed::CyclesPerSecond(100_000),
+        Speed::Unlimited,
+    ];
+}
+
+/// The engine's owner without a thread: obeys requests and lets time pass when told to.
+pub(crate) struct Driver {
+    loader: EngineLoader,
+    engine: Option<Box<dyn Engine>>,
+    goal: Option<Goal>,
+    speed: Speed,
+    timeline: TimelineView,
+    n_bins: usize,
+    breakpoints: Arc<BTreeSet<u32>>,
+    notice: Option<Arc<str>>,
+    sequence: u64,
+    /// Cycles of a slice at full speed, adapted so that it takes about [`SLICE_TIME`].
+    slice_cycles: u64,
+    /// Nanocycles that the chosen speed has granted and that are less than a cycle.
+    credit: u64,
+}
+
+/// How far a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// To the next breakpoint, at the chosen speed.
+    Breakpoint,
+    /// To the end, at full speed.
+    End,
+    /// To a cycle, at full speed.
+    Cycle(u64),
+}
+
+impl Driver {
+    pub(crate) fn new(loader: EngineLoader, engine: Option<Box<dyn Engine>>) -> Self {
+        Self {
+            loader,
+            engine,
+            goal: None,
+            speed: Speed::CyclesPerSecond(10),
+            timeline: TimelineView::default(),
+            n_bins: 1_000,
+            breakpoints: Arc::default(),
+            notice: None,
+            sequence: 0,
+            slice_cycles: 1_000,
+            credit: 0,
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.goal.is_some()
+    }
+
+    /// Whether it runs as fast as it can, so that there is no reason to pause between two slices.
+    pub(crate) fn is_unpaced(&self) -> bool {
+        match self.goal {
+            None => false,
+            Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
+            Some(Goal::End | Goal::Cycle(_)) => true,
+        }
+    }
+
+    /// Whether it runs to a place that it will certainly stop at.
+    pub(crate) fn is_bound_to_stop(&self) -> bool {
+        matches!(self.goal, Some(Goal::End | Goal::Cycle(_)))
+    }
+
+    pub(crate) fn handle(&mut self, request: Request) {
+        match request {
+            Request::Open(path) => self.open(&path),
+            Request::SetSpeed(speed) => self.speed = speed,
+            Request::SetTimeline(timeline, n_bins) => (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192)),
+            Request::ToggleBreakpoint(pc) => {
+                let breakpoints = Arc::make_mut(&mut self.breakpoints);
+                if !breakpoints.remove(&pc) {
+                    breakpoints.insert(pc);
+                }
+            }
+            Request::DismissNotice => self.notice = None,
+            Request::Run => self.start(Goal::Breakpoint),
+            Request::RunToEnd => self.start(Goal::End),
+            Request::Pause => self.goal = None,
+            Request::Step(_)
+            | Request::StepBack(_)
+            | Request::StepInstruction
+            | Request::GoTo(_)
+            | Request::Restart => self.move_time(&request),
+        }
+    }
+
+    fn start(&mut self, goal: Goal) {
+        if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_none()) {
+            self.goal = Some(goal);
+            self.credit = 0;
+        }
+    }
+
+    /// The requests that stop a run and change the cycle.
+    fn move_time(&mut self, request: &Request) {
+        self.goal = None;
+        let Some(engine) = &mut self.engine else { return };
+        let now = engine.cycle();
+        match *request {
+            Request::Step(n) => engine.advance_to(now.saturating_add(n)),
+            Request::StepBack(n) => engine.rewind_to(now.saturating_sub(n)),
+            Request::StepInstruction => step_instruction(engine.as_mut()),
+            Request::Restart => engine.rewind_to(0),
+            Request::GoTo(cycle) if cycle > now => self.goal = Some(Goal::Cycle(cycle)),
+            Request::GoTo(cycle) => engine.rewind_to(cycle),
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, path: &Path) {
+        match (self.loader)(path) {
+            Ok(engine) => {
+                self.engine = Some(engine);
+                self.goal = None;
+                self.notice = None;
+                self.breakpoints = Arc::default();
+            }
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {}: {reason}", path.display()))),
+        }
+    }
+
+    /// Lets time run for one slice; `elapsed` is the wall time since the last one.
+    pub(crate) fn run_slice(&mut self, elapsed: Duration) {
+        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal) else { return };
+        let now = engine.cycle();
+        let is_done = match (goal, self.speed) {
+            (Goal::Breakpoint, Speed::CyclesPerSecond(rate)) => {
+                let granted = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX).saturating_mul(rate);
+                self.credit = self.credit.saturating_add(granted);
+                let n_cycles = self.credit / 1_000_000_000;
+                self.credit %= 1_000_000_000;
+                advance(engine.as_mut(), now.saturating_add(n_cycles), &self.breakpoints)
+            }
+            (Goal::Breakpoint, Speed::Unlimited) => {
+                let target = now.saturating_add(self.slice_cycles);
+                timed(&mut self.slice_cycles, || advance(engine.as_mut(), target, &self.breakpoints))
+            }
+            (Goal::End, _) => {
+                let target = now.saturating_add(self.slice_cycles);
+                timed(&mut self.slice_cycles, || advance(engine.as_mut(), target, &BTreeSet::new()))
+            }
+            (Goal::Cycle(goal), _) => {
+                let target = now.saturating_add(self.slice_cycles).min(goal);
+                let has_ended = timed(&mut self.slice_cycles, || advance(engine.as_mut(), target, &BTreeSet::new()));
+                has_ended || target == goal
+            }
+        };
+        if is_done {
+            self.goal = None;
+        }
+    }
+
+    pub(crate) fn frame(&mut self) -> Arc<Frame> {
+        self.sequence += 1;
+        let (now, program) = match &self.engine {
+            Some(engine) => (engine.observe(self.timeline, self.n_bins), Some(engine.program())),
+            None => (Observation::default(), None),
+        };
+        Arc::new(Frame {
+            sequence: self.sequence,
+            run_state: self.run_state(),
+            program,
+            now,
+            breakpoints: Arc::clone(&self.breakpoints),
+            notice: self.notice.clone(),
+        })
+    }
+
+    fn run_state(&self) -> RunState {
+        match (&self.engine, self.goal) {
+            (None, _) => RunState::Empty,
+            (Some(_), Some(_)) => RunState::Running,
+            (Some(engine), None) => match engine.outcome() {
+                None => RunState::Paused,
+                Some(Outcome::Halted) => RunState::Halted,
+                Some(Outcome::Faulted(reason)) => RunState::Faulted(reason),
+            },
+        }
+    }
+
+    /// The last frame again, but saying that a file is being loaded.
+    pub(crate) fn loading_frame(&mut self, path: &Path) -> Arc<Frame> {
+        let mut frame = Frame::clone(&self.frame());
+        frame.run_state = RunState::Loading(Arc::from(path.display().to_string()));
+        Arc::new(frame)
+    }
+}
+
+/// Moves to `target`; returns whether the run is over because of a breakpoint or the program's end.
+fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &BTreeSet<u32>) -> bool {
+    if breakpoints.is_empty() {
+        engine.advance_to(target);
+        return engine.outcome().is_some();
+    }
+    let program = engine.program();
+    let mut before = engine.units();
+    while engine.cycle() < target && engine.outcome().is_none() {
+        engine.advance_to(engine.cycle() + 1);
+        let after = engine.units();
+        // The sequencer also passes the instructions of other units when it hands them over; those have not started yet.
+        let is_executed_by = |unit_idx: usize, pc: u32| program.lines.get(pc as usize).is_none_or(|line| line.unit == unit_idx);
+        if started(&before, &after).any(|(unit_idx, pc)| breakpoints.contains(&pc) && is_executed_by(unit_idx, pc)) {
+            return true;
+        }
+        before = after;
+    }
+    engine.outcome().is_some()
+}
+
+fn step_instruction(engine: &mut dyn Engine) {
+    let before = engine.units();
+    let limit = engine.cycle().saturating_add(MAX_STEP_INSTRUCTION_CYCLES);
+    while engine.cycle() < limit && engine.outcome().is_none() {
+        engine.advance_to(engine.cycle() + 1);
+        if started(&before, &engine.units()).any(|(unit_idx, _)| unit_idx != SEQ) {
+            return;
+        }
+    }
+}
+
+/// The units that have started an instruction since `before`, and which.
+fn started<'a>(
+    before: &'a [UnitState; N_UNITS],
+    after: &'a [UnitState; N_UNITS],
+) -> impl Iterator<Item = (usize, u32)> + 'a {
+    let pairs = before.iter().zip(after).enumerate();
+    pairs.filter(|(_, (before, after))| after.n_started > before.n_started).filter_map(|(idx, (_, after))| Some((idx, after.pc?)))
+}
+
+/// Runs `work` and doubles or halves `slice_cycles` so that the next slice comes closer to [`SLICE_TIME`].
+fn timed(slice_cycles: &mut u64, work: impl FnOnce() -> bool) -> bool {
+    let start = Instant::now();
+    let result = work();
+    let elapsed = start.elapsed();
+    if elapsed < SLICE_TIME / 2 {
+        *slice_cycles = slice_cycles.saturating_mul(2).min(1 << 40);
+    } else if elapsed > SLICE_TIME * 2 {
+        *slice_cycles = (*slice_cycles / 2).max(1);
+    }
+    result
+}
+

@@ -1,0 +1,372 @@
+//! What the panels read: one immutable picture of the machine at one cycle.
+//!
+//! Frames are plain data without a simulator type in them, built by an [`Engine`](crate::engine::Engine) on the worker
+//! thread and shared by reference count, so that the user interface reads without waiting. Large parts are behind `Arc`.
+
+use crate::format::Quantity;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Number of concurrently working units of the machine.
+pub const N_UNITS: usize = 5;
+
+/// Names of the units, in lane order: scalar sequencer, load, store, matrix array, vector unit.
+pub const UNIT_NAMES: [&str; N_UNITS] = ["SEQ", "LD", "ST", "MX", "VX"];
+
+/// Index of the sequencer's lane.
+pub const SEQ: usize = 0;
+
+/// Index of the matrix array's lane.
+pub const MX: usize = 3;
+
+/// Everything the dashboard shows at one moment.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Number of this frame; later frames have larger numbers.
+    pub sequence: u64,
+    /// What the worker is doing.
+    pub run_state: RunState,
+    /// The loaded program; `None` before the first one is opened.
+    pub program: Option<Arc<ProgramInfo>>,
+    /// The machine's state at the frame's cycle.
+    pub now: Observation,
+    /// Instructions at which a run pauses.
+    pub breakpoints: Arc<BTreeSet<u32>>,
+    /// A message for the user, such as the reason why a file could not be opened.
+    pub notice: Option<Arc<str>>,
+}
+
+/// What the worker is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// No program is loaded.
+    Empty,
+    /// A file is being read and compiled.
+    Loading(Arc<str>),
+    /// A program is loaded and time stands still.
+    Paused,
+    /// Time is moving.
+    Running,
+    /// The program reached its end.
+    Halted,
+    /// The program faulted; the text says where and why.
+    Faulted(Arc<str>),
+}
+
+impl RunState {
+    /// Whether the program cannot advance any further.
+    pub fn has_ended(&self) -> bool {
+        matches!(self, RunState::Halted | RunState::Faulted(_))
+    }
+}
+
+/// What does not change while a program runs.
+#[derive(Clone, Debug, Default)]
+pub struct ProgramInfo {
+    /// Name shown in the title, usually the file's name.
+    pub name: String,
+    /// The machine that runs it.
+    pub machine: MachineInfo,
+    /// Disassembly, one line per instruction; the line index is the program counter.
+    pub lines: Vec<ProgramLine>,
+    /// Names of the layers, indexed by [`ProgramLine::layer_idx`] and [`Observation::layer_idx`].
+    pub layers: Vec<String>,
+    /// What an [`ActivityId`] stands for.
+    pub activities: Vec<ActivityInfo>,
+}
+
+/// The machine in one line.
+#[derive(Clone, Debug, Default)]
+pub struct MachineInfo {
+    /// Name of the machine description.
+    pub name: String,
+    /// Rows of the PE array.
+    pub n_rows: usize,
+    /// Columns of the PE array.
+    pub n_cols: usize,
+    /// Core clock in MHz.
+    pub clock_mhz: f64,
+    /// Remaining facts worth a word in the status bar, such as the dataflow and the DRAM type.
+    pub notes: Vec<String>,
+}
+
+/// One instruction of the disassembly.
+#[derive(Clone, Debug, Default)]
+pub struct ProgramLine {
+    /// Unit that executes it, as an index into [`UNIT_NAMES`].
+    pub unit: usize,
+    /// The mnemonic.
+    pub mnemonic: String,
+    /// Operands and token annotations.
+    pub operands: String,
+    /// Name of a jump target at this instruction.
+    pub label: Option<String>,
+    /// Layer that the instruction belongs to.
+    pub layer_idx: Option<usize>,
+    /// Whether this is a marker that opens a layer or a tile.
+    pub is_mark: bool,
+}
+
+/// Index into [`ProgramInfo::activities`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActivityId(pub u8);
+
+/// What a unit can be doing for a stretch of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityInfo {
+    /// Short name, such as `stream` or `wait token`.
+    pub name: String,
+    /// Whether that is work, waiting or rest.
+    pub class: ActivityClass,
+}
+
+/// The three things that a unit-cycle can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ActivityClass {
+    /// Nothing to do.
+    Idle,
+    /// Working.
+    Busy,
+    /// Has an instruction and cannot go on.
+    Stalled,
+}
+
+/// The machine's state at one cycle.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// The cycle.
+    pub cycle: u64,
+    /// Layer that is being executed.
+    pub layer_idx: Option<usize>,
+    /// The units, indexed as [`UNIT_NAMES`].
+    pub units: [UnitState; N_UNITS],
+    /// The PE array.
+    pub array: Arc<ArrayState>,
+    /// The lanes over the visible stretch of time.
+    pub timeline: Arc<Timeline>,
+    /// Counters in the order in which they are shown.
+    pub counters: Arc<Vec<Counter>>,
+}
+
+/// What one unit does now and did so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitState {
+    /// What it does in the current cycle.
+    pub activity: ActivityId,
+    /// Instruction that it executes or is held up by.
+    pub pc: Option<u32>,
+    /// Instructions started since the beginning of the run.
+    pub n_started: u64,
+    /// Instructions waiting in its queue.
+    pub n_queued: usize,
+    /// Cycles spent working.
+    pub busy_cycles: u64,
+    /// Cycles spent stalled.
+    pub stall_cycles: u64,
+}
+
+/// What one processing element does in a cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeState {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// Takes over a new weight.
+    Loading,
+    /// Multiplies and accumulates.
+    Active,
+    /// Holds operands of which one is zero: the multiplier is switched off.
+    Gated,
+    /// Holds no weight and hands the partial sum down unchanged.
+    Passing,
+}
+
+impl PeState {
+    /// All states, in legend order.
+    pub const ALL: [PeState; 5] =
+        [PeState::Active, PeState::Gated, PeState::Passing, PeState::Loading, PeState::Idle];
+
+    /// The word used in legends and tooltips.
+    pub fn name(self) -> &'static str {
+        match self {
+            PeState::Idle => "idle",
+            PeState::Loading => "loading weight",
+            PeState::Active => "active",
+            PeState::Gated => "zero operand",
+            PeState::Passing => "passing",
+        }
+    }
+}
+
+/// One processing element. Values are `None` where the PE holds none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeCell {
+    /// What it does.
+    pub state: PeState,
+    /// The weight it multiplies with.
+    pub weight: Option<i32>,
+    /// The weight of the next tile, waiting in the shadow register.
+    pub next_weight: Option<i32>,
+    /// The activation that passes through it.
+    pub activation: Option<i32>,
+    /// The partial sum that leaves it.
+    pub partial_sum: Option<i64>,
+    /// Row of the activation matrix that it works on.
+    pub activation_row: Option<u64>,
+}
+
+/// The PE array at one cycle.
+#[derive(Clone, Debug, Default)]
+pub struct ArrayState {
+    /// Rows; activations enter each row from the left.
+    pub n_rows: usize,
+    /// Columns; partial sums leave each column at the bottom.
+    pub n_cols: usize,
+    /// `n_rows * n_cols` cells, row after row.
+    pub cells: Vec<PeCell>,
+    /// What the array is doing, in one line.
+    pub caption: String,
+}
+
+impl ArrayState {
+    /// The cell in a row and a column, if both exist.
+    pub fn cell(&self, row_idx: usize, col_idx: usize) -> Option<&PeCell> {
+        if col_idx >= self.n_cols {
+            return None;
+        }
+        self.cells.get(row_idx * self.n_cols + col_idx)
+    }
+
+    /// Number of cells in a state.
+    pub fn count(&self, state: PeState) -> usize {
+        self.cells.iter().filter(|cell| cell.state == state).count()
+    }
+}
+
+/// The five lanes over a stretch of time.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    /// First cycle of the stretch.
+    pub start: u64,
+    /// First cycle behind the stretch.
+    pub end: u64,
+    /// First cycle of which the spans are still known.
+    pub recorded_from: u64,
+    /// The lanes, indexed as [`UNIT_NAMES`].
+    pub lanes: [Lane; N_UNITS],
+}
+
+/// One lane of the timeline.
+#[derive(Clone, Debug)]
+pub enum Lane {
+    /// All spans that touch the stretch, sorted by start and not overlapping.
+    Spans(Vec<Span>),
+    /// How many cycles each equal part of the stretch spends in each activity.
+    Bins(Bins),
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Lane::Spans(Vec::new())
+    }
+}
+
+/// A stretch of time that a unit spends in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First cycle.
+    pub start: u64,
+    /// First cycle behind it.
+    pub end: u64,
+    /// What the unit does.
+    pub activity: ActivityId,
+    /// The instruction it does it for.
+    pub pc: Option<u32>,
+}
+
+/// Cycles per activity for equal parts of a stretch of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bins {
+    /// Number of parts.
+    pub n_bins: usize,
+    /// Number of activities.
+    pub n_activities: usize,
+    /// `n_bins * n_activities` numbers of cycles, bin after bin.
+    pub cycles: Vec<u64>,
+}
+
+impl Bins {
+    /// Cycles per activity of one bin; empty if there is no such bin.
+    pub fn bin(&self, bin_idx: usize) -> &[u64] {
+        let start = bin_idx * self.n_activities;
+        self.cycles.get(start..start + self.n_activities).unwrap_or(&[])
+    }
+}
+
+/// One number of the counters panel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counter {
+    /// Heading under which it stands.
+    pub group: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its value with a unit.
+    pub value: Quantity,
+}
+
+/// Which stretch of time the timeline shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimelineView {
+    /// The whole run so far.
+    Fit,
+    /// The last `span` cycles, moving with time.
+    Follow {
+        /// Cycles shown.
+        span: u64,
+    },
+    /// A fixed stretch.
+    Range {
+        /// First cycle.
+        start: u64,
+        /// First cycle behind it, larger than `start`.
+        end: u64,
+    },
+}
+
+impl TimelineView {
+    /// The stretch `(start, end)` that is visible when the machine is at cycle `now`; never empty.
+    pub fn window(self, now: u64) -> (u64, u64) {
+        match self {
+            TimelineView::Fit => (0, now.saturating_add(now / 32).max(16)),
+            TimelineView::Follow { span } => {
+                let span = span.max(4);
+                let end = now.saturating_add(span / 16 + 1).max(span);
+                (end - span, end)
+            }
+            TimelineView::Range { start, end } => (start, end.max(start.saturating_add(1))),
+        }
+    }
+}
+
+impl Default for TimelineView {
+    fn default() -> Self {
+        TimelineView::Follow { span: 160 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_never_empty_and_contain_now_when_following() {
+        for now in [0, 1, 15, 160, 161, 1_000_000, u64::MAX - 1] {
+            for view in [TimelineView::Fit, TimelineView::Follow { span: 0 }, TimelineView::Follow { span: 500 }] {
+                let (start, end) = view.window(now);
+                assert!(start < end, "{view:?} at {now}");
+                assert!(start <= now && now <= end, "{view:?} at {now}: {start}..{end}");
+            }
+        }
+        assert_eq!(TimelineView::Range { start: 7, end: 3 }.window(0), (7, 8));
+    }
+}

@@ -1,0 +1,59 @@
+//! The native window: starts the worker and hands both to the windowing system.
+
+use crate::app::Dashboard;
+use crate::engine::{Engine, EngineLoader};
+use crate::simulation::{Simulation, Source};
+use crate::worker::ThreadWorker;
+use egui::{ViewportBuilder, vec2};
+use std::path::Path;
+
+/// Opens a file: reads it, compiles it if it is a model, and prepares a machine. Runs on the worker thread. An error is
+/// shown in the window, and what was open before stays open.
+pub type Loader = Box<dyn Fn(&Path) -> Result<Source, String> + Send>;
+
+/// What the dashboard starts with.
+pub struct LaunchOptions {
+    /// The program that is open from the start, if any.
+    pub source: Option<Source>,
+    /// How files are opened.
+    pub loader: Loader,
+}
+
+/// Why there is no window.
+#[derive(Debug, thiserror::Error)]
+pub enum GuiError {
+    /// The windowing system or the graphics driver refused.
+    #[error("the window cannot be opened: {0}")]
+    Window(#[from] eframe::Error),
+}
+
+/// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// If there is no display or no usable graphics driver.
+pub fn run(options: LaunchOptions) -> Result<(), GuiError> {
+    let viewport = ViewportBuilder::default()
+        .with_title("Systole")
+        .with_app_id("systole")
+        .with_inner_size(vec2(1_440.0, 900.0))
+        .with_min_inner_size(vec2(720.0, 480.0));
+    let native_options = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
+    let create = move |context: &eframe::CreationContext<'_>| {
+        let ctx = context.egui_ctx.clone();
+        let worker =
+            ThreadWorker::spawn(engine_loader(options.loader), options.source.map(engine), move || ctx.request_repaint())?;
+        Ok(Box::new(Dashboard::new(Box::new(worker), &context.egui_ctx)) as Box<dyn eframe::App>)
+    };
+    eframe::run_native("Systole", native_options, Box::new(create))?;
+    Ok(())
+}
+
+/// The simulator's engine for a source.
+pub fn engine(source: Source) -> Box<dyn Engine> {
+    Box::new(Simulation::new(source))
+}
+
+/// A loader of engines from a loader of sources.
+pub fn engine_loader(loader: Loader) -> EngineLoader {
+    Box::new(move |path| loader(path).map(engine))
+}

@@ -1,0 +1,25 @@
+//! The Systole dashboard: a window that steps through a program on a simulated systolic array.
+//!
+//! A worker thread owns the machine ([`worker`], [`driver`]) and publishes pictures of it ([`frame`]). Panels are functions
+//! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
+//! dashboard refuses to know how a program is simulated; it never compiles or parses anything itself.
+
+pub mod format;
+pub mod frame;
+pub mod lane_log;
+pub mod engine;
+pub mod driver;
+pub mod worker;
+pub mod command;
+mod theme;
+mod icons;
+mod view;
+mod panels;
+pub mod app;
+mod listing;
+mod counters;
+pub mod simulation;
+pub mod launch;
+
+pub use launch::{GuiError, LaunchOptions, Loader, run};
+pub use simulation::Source;

@@ -1,0 +1,139 @@
+//! The PE array panel: what every processing element holds and does, as a grid of cells.
+
+use super::array_grid::{ArrayTexture, Grid, magnitude};
+use super::widgets::{legend_entry_ui, switch_ui};
+use crate::format;
+use crate::frame::{ArrayState, Frame, PeCell, PeState};
+use crate::theme::{self, Palette};
+use crate::view::{Action, ArrayValue, View};
+use egui::{Align, Layout, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+
+/// Height of the legend below the grid, in points.
+const LEGEND_HEIGHT: f32 = 20.0;
+
+/// Draws the panel.
+pub(crate) fn array_ui(ui: &mut Ui, frame: &Frame, view: &View, texture: &mut ArrayTexture, actions: &mut Vec<Action>) {
+    let array = &frame.now.array;
+    header_ui(ui, array, view, actions);
+    let whole = ui.available_rect_before_wrap();
+    let area = Rect::from_min_max(whole.min, whole.max - vec2(0.0, LEGEND_HEIGHT + theme::GAP));
+    let Some(grid) = Grid::fit(area, array) else {
+        ui.weak("The array has no room here.");
+        return;
+    };
+    let response = ui.interact(grid.rect, ui.scope_id().with("pe-array"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, describe(array)));
+    let palette = Palette::of(ui.visuals());
+    grid.paint_rulers(ui.painter(), palette);
+    grid.paint_cells(ui, array, view.array_value, texture, frame.sequence);
+    if let Some((row_idx, col_idx)) = view.selected_pe.filter(|&(row, col)| array.cell(row, col).is_some()) {
+        outline_cell(ui, &grid, (row_idx, col_idx), 2.0);
+    }
+    interact(ui, &grid, &response, array, view, actions);
+    ui.advance_cursor_after_rect(area);
+    ui.add_space(theme::GAP);
+    legend_ui(ui, array, view);
+}
+
+fn describe(array: &ArrayState) -> String {
+    let n_active = array.count(PeState::Active) + array.count(PeState::Gated);
+    format!("PE array, {} rows by {} columns, {n_active} computing", array.n_rows, array.n_cols)
+}
+
+fn header_ui(ui: &mut Ui, array: &ArrayState, view: &View, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        let names = ArrayValue::ALL.map(ArrayValue::name);
+        let chosen = ArrayValue::ALL.iter().position(|value| *value == view.array_value);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let width = 384.0_f32.min(ui.available_width());
+            ui.allocate_ui_with_layout(vec2(width, 22.0), Layout::left_to_right(Align::Center), |ui| {
+                if let Some(idx) = switch_ui(ui, &names, chosen, "Array shows") {
+                    actions.push(Action::SetArrayValue(ArrayValue::ALL[idx]));
+                }
+            });
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add(egui::Label::new(&array.caption).truncate());
+            });
+        });
+    });
+}
+
+fn interact(ui: &Ui, grid: &Grid, response: &Response, array: &ArrayState, view: &View, actions: &mut Vec<Action>) {
+    let Some(hovered) = response.hover_pos().and_then(|pos| grid.cell_at(pos)) else { return };
+    outline_cell(ui, grid, hovered, 1.0);
+    if let Some(cell) = array.cell(hovered.0, hovered.1) {
+        response.clone().on_hover_ui_at_pointer(|ui| cell_tooltip_ui(ui, hovered, cell));
+    }
+    if response.clicked() {
+        let selected = if view.selected_pe == Some(hovered) { None } else { Some(hovered) };
+        actions.push(Action::SelectPe(selected));
+    }
+}
+
+fn outline_cell(ui: &Ui, grid: &Grid, (row_idx, col_idx): (usize, usize), width: f32) {
+    let palette = Palette::of(ui.visuals());
+    let rect = grid.cell_rect(row_idx, col_idx).expand(1.0);
+    ui.painter().rect_stroke(rect, 3.0, Stroke::new(width + 0.5, palette.accent), StrokeKind::Outside);
+}
+
+fn cell_tooltip_ui(ui: &mut Ui, (row_idx, col_idx): (usize, usize), cell: &PeCell) {
+    ui.strong(format!("PE row {row_idx}, column {col_idx}: {}", cell.state.name()));
+    egui::Grid::new("pe-tooltip").num_columns(2).spacing([16.0, 2.0]).show(ui, |ui| {
+        for (name, value) in values(cell) {
+            ui.weak(name);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.monospace(value));
+            ui.end_row();
+        }
+    });
+}
+
+/// Names and values of what a PE holds.
+fn values(cell: &PeCell) -> Vec<(&'static str, String)> {
+    let row = cell.activation_row.map(|row| ("activation row", format::grouped(row)));
+    let numbers = [
+        ("weight", cell.weight.map(i64::from)),
+        ("next weight", cell.next_weight.map(i64::from)),
+        ("activation", cell.activation.map(i64::from)),
+        ("partial sum", cell.partial_sum),
+    ];
+    let numbers = numbers.into_iter().filter_map(|(name, value)| Some((name, format::signed(value?))));
+    numbers.chain(row).collect()
+}
+
+fn legend_ui(ui: &mut Ui, array: &ArrayState, view: &View) {
+    let palette = Palette::of(ui.visuals());
+    ui.allocate_ui_with_layout(vec2(ui.available_width(), LEGEND_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
+        match view.array_value {
+            ArrayValue::State => {
+                for state in PeState::ALL {
+                    let text = format!("{} {}", format::grouped(array.count(state) as u64), state.name());
+                    legend_entry_ui(ui, palette.pe_state(state), false, &text);
+                }
+            }
+            value => value_legend_ui(ui, magnitude(array, value)),
+        }
+        let selected = view.selected_pe.and_then(|(row, col)| Some((row, col, array.cell(row, col)?)));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| match selected {
+            Some((row_idx, col_idx, cell)) => {
+                let values: Vec<String> = values(cell).iter().map(|(name, value)| format!("{name} {value}")).collect();
+                ui.small(format!("PE ({row_idx}, {col_idx}) {}: {}", cell.state.name(), values.join(", ")))
+            }
+            None => ui.weak(egui::RichText::new("activations flow right, partial sums flow down").small()),
+        });
+    });
+}
+
+/// A colour scale from `-magnitude` to `magnitude`.
+fn value_legend_ui(ui: &mut Ui, magnitude: u64) {
+    const STEPS: i64 = 32;
+    let palette = Palette::of(ui.visuals());
+    ui.small(format!("-{}", format::grouped(magnitude)));
+    let (rect, _) = ui.allocate_exact_size(vec2(140.0, 10.0), Sense::hover());
+    let width = rect.width() / (2 * STEPS + 1) as f32;
+    for step in -STEPS..=STEPS {
+        let min = rect.min + vec2((step + STEPS) as f32 * width, 0.0);
+        let piece = Rect::from_min_size(min, vec2(width + 0.5, rect.height()));
+        ui.painter().rect_filled(piece, 0.0, palette.value(step, STEPS as u64));
+    }
+    ui.small(format::grouped(magnitude));
+}

@@ -1,0 +1,215 @@
+//! Geometry and painting of the PE grid: where a cell is, and what is drawn into it.
+
+use crate::format;
+use crate::frame::{ArrayState, PeCell, PeState};
+use crate::theme::{self, Palette};
+use crate::view::ArrayValue;
+use egui::{
+    Align2, Color32, ColorImage, CornerRadius, Mesh, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, TextureHandle,
+    TextureOptions, Ui, pos2, vec2,
+};
+
+/// Room for row numbers on the left and column numbers on top, in points.
+const GUTTER: f32 = 34.0;
+
+/// Arrays with more cells than this are drawn as one texture.
+const MAX_PAINTED_CELLS: usize = 1_024;
+
+/// Where the cells are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    /// All cells, without the numbers around them.
+    pub(crate) rect: Rect,
+    /// Side of a cell in points.
+    pub(crate) cell: f32,
+    n_rows: usize,
+    n_cols: usize,
+}
+
+impl Grid {
+    /// The largest grid of square cells that fits, centred; `None` for an array without cells.
+    pub(crate) fn fit(area: Rect, array: &ArrayState) -> Option<Self> {
+        let (n_rows, n_cols) = (array.n_rows, array.n_cols);
+        if n_rows == 0 || n_cols == 0 || area.width() <= GUTTER || area.height() <= GUTTER {
+            return None;
+        }
+        let room = area.size() - vec2(GUTTER, GUTTER);
+        let mut cell = (room.x / n_cols as f32).min(room.y / n_rows as f32).min(theme::MAX_CELL);
+        if cell >= 4.0 {
+            cell = cell.floor();
+        }
+        let size = cell * vec2(n_cols as f32, n_rows as f32);
+        let min = area.min + vec2(GUTTER, GUTTER) + (room - size) * vec2(0.5, 0.5);
+        Some(Self { rect: Rect::from_min_size(min.round(), size), cell, n_rows, n_cols })
+    }
+
+    /// The row and column under a point.
+    pub(crate) fn cell_at(&self, pos: Pos2) -> Option<(usize, usize)> {
+        if !self.rect.contains(pos) {
+            return None;
+        }
+        let offset = (pos - self.rect.min) / self.cell;
+        Some(((offset.y as usize).min(self.n_rows - 1), (offset.x as usize).min(self.n_cols - 1)))
+    }
+
+    /// The rectangle of a cell.
+    pub(crate) fn cell_rect(&self, row_idx: usize, col_idx: usize) -> Rect {
+        let min = self.rect.min + self.cell * vec2(col_idx as f32, row_idx as f32);
+        Rect::from_min_size(min, vec2(self.cell, self.cell))
+    }
+
+    /// Paints row and column numbers as often as there is room for them, with an arrow in the direction of the data.
+    pub(crate) fn paint_rulers(&self, painter: &Painter, palette: &Palette) {
+        let font = theme::mono(11.0);
+        let color = palette.weak_text;
+        let stride = |min_distance: f32| (min_distance / self.cell).ceil().max(1.0) as usize;
+        for row_idx in (0..self.n_rows).step_by(stride(18.0)) {
+            let at = pos2(self.rect.min.x - 14.0, self.cell_rect(row_idx, 0).center().y);
+            painter.text(at, Align2::RIGHT_CENTER, row_idx, font.clone(), color);
+            arrow_head(painter, at + vec2(5.0, 0.0), vec2(1.0, 0.0), color);
+        }
+        for col_idx in (0..self.n_cols).step_by(stride(32.0)) {
+            let at = pos2(self.cell_rect(0, col_idx).center().x, self.rect.min.y - 13.0);
+            painter.text(at, Align2::CENTER_BOTTOM, col_idx, font.clone(), color);
+            arrow_head(painter, at + vec2(0.0, 5.0), vec2(0.0, 1.0), color);
+        }
+    }
+
+    /// Paints all cells.
+    pub(crate) fn paint_cells(&self, ui: &Ui, array: &ArrayState, value: ArrayValue, texture: &mut ArrayTexture, sequence: u64) {
+        let palette = Palette::of(ui.visuals());
+        let magnitude = magnitude(array, value);
+        let fill = |cell: &PeCell| cell_fill(cell, value, magnitude, palette);
+        if array.cells.len() > MAX_PAINTED_CELLS {
+            let id = texture.update(ui, array, (sequence, value, ui.visuals().dark_mode), fill);
+            let mut mesh = Mesh::with_texture(id);
+            mesh.add_rect_with_uv(self.rect, Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), Color32::WHITE);
+            ui.painter().add(Shape::mesh(mesh));
+        } else {
+            for (row_idx, col_idx, cell) in cells(array) {
+                self.paint_cell(ui.painter(), (row_idx, col_idx), cell, fill(cell), palette);
+            }
+        }
+        if self.cell >= theme::CELL_WITH_NUMBER {
+            for (row_idx, col_idx, cell) in cells(array) {
+                self.paint_numbers(ui.painter(), (row_idx, col_idx), cell, value, palette.ink_on(fill(cell)));
+            }
+        }
+    }
+
+    fn paint_cell(&self, painter: &Painter, (row_idx, col_idx): (usize, usize), cell: &PeCell, fill: Color32, palette: &Palette) {
+        let gap = if self.cell >= 12.0 { 1.0 } else { 0.25 };
+        let rect = self.cell_rect(row_idx, col_idx).shrink(gap);
+        let radius = CornerRadius::same(if self.cell >= 40.0 { 6 } else { 2 });
+        painter.rect_filled(rect, radius, fill);
+        if cell.state == PeState::Gated && self.cell >= 12.0 {
+            let outline = Stroke::new(1.0, palette.pe_state(PeState::Active));
+            painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
+        }
+    }
+
+    fn paint_numbers(&self, painter: &Painter, (row_idx, col_idx): (usize, usize), cell: &PeCell, value: ArrayValue, ink: Color32) {
+        let rect = self.cell_rect(row_idx, col_idx);
+        if self.cell < theme::CELL_WITH_DETAILS {
+            if let Some(number) = value.of(cell) {
+                let size = (self.cell * 0.34).clamp(9.0, 15.0);
+                let ink = if is_at_rest(cell) { ink.gamma_multiply(0.5) } else { ink };
+                painter.text(rect.center(), Align2::CENTER_CENTER, format::compact(number), theme::mono(size), ink);
+            }
+            return;
+        }
+        let size = (self.cell * 0.13).clamp(10.0, 15.0);
+        let inner = rect.shrink(self.cell * 0.12);
+        let weight = match cell.next_weight {
+            Some(_) if cell.state == PeState::Loading => ("next", cell.next_weight.map(i64::from)),
+            _ => ("w", cell.weight.map(i64::from)),
+        };
+        let rows = [weight, ("a", cell.activation.map(i64::from)), ("sum", cell.partial_sum)];
+        for (i, (name, number)) in rows.into_iter().enumerate() {
+            let Some(number) = number else { continue };
+            let y = inner.min.y + inner.height() * (i as f32 + 0.5) / rows.len() as f32;
+            let color = if is_at_rest(cell) { ink.gamma_multiply(0.5) } else { ink };
+            painter.text(pos2(inner.min.x, y), Align2::LEFT_CENTER, name, theme::mono(size), color.gamma_multiply(0.75));
+            let number = format::compact(number);
+            painter.text(pos2(inner.max.x, y), Align2::RIGHT_CENTER, number, theme::mono(size), color);
+        }
+    }
+}
+
+fn is_at_rest(cell: &PeCell) -> bool {
+    cell.state == PeState::Idle
+}
+
+fn cells(array: &ArrayState) -> impl Iterator<Item = (usize, usize, &PeCell)> {
+    let n_cols = array.n_cols.max(1);
+    array.cells.iter().enumerate().map(move |(idx, cell)| (idx / n_cols, idx % n_cols, cell))
+}
+
+/// The largest absolute value that the array shows, at least 1.
+pub(crate) fn magnitude(array: &ArrayState, value: ArrayValue) -> u64 {
+    array.cells.iter().filter_map(|cell| value.of(cell)).map(i64::unsigned_abs).max().unwrap_or(1).max(1)
+}
+
+fn cell_fill(cell: &PeCell, value: ArrayValue, magnitude: u64, palette: &Palette) -> Color32 {
+    match value {
+        ArrayValue::State => palette.pe_state(cell.state),
+        _ => palette.value(value.of(cell).unwrap_or(0), magnitude),
+    }
+}
+
+fn arrow_head(painter: &Painter, tip_base: Pos2, direction: egui::Vec2, color: Color32) {
+    let side = direction.rot90() * 2.5;
+    let corners = vec![tip_base - side, tip_base + side, tip_base + direction * 4.5];
+    painter.add(Shape::convex_polygon(corners, color, Stroke::NONE));
+}
+
+/// The texture of a large array, one texel per PE, uploaded again only when its content changes.
+#[derive(Default)]
+pub(crate) struct ArrayTexture {
+    handle: Option<TextureHandle>,
+    key: Option<(u64, ArrayValue, bool)>,
+}
+
+impl ArrayTexture {
+    fn update(
+        &mut self,
+        ui: &Ui,
+        array: &ArrayState,
+        key: (u64, ArrayValue, bool),
+        fill: impl Fn(&PeCell) -> Color32,
+    ) -> egui::TextureId {
+        let image = || ColorImage::new([array.n_cols, array.n_rows], array.cells.iter().map(&fill).collect());
+        match &mut self.handle {
+            Some(handle) if self.key == Some(key) => handle.id(),
+            Some(handle) => {
+                handle.set(image(), TextureOptions::NEAREST);
+                self.key = Some(key);
+                handle.id()
+            }
+            None => {
+                let handle = ui.ctx().load_texture("pe-array", image(), TextureOptions::NEAREST);
+                self.key = Some(key);
+                self.handle.insert(handle).id()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_is_found_at_its_centre() {
+        let array = ArrayState { n_rows: 3, n_cols: 5, cells: vec![PeCell::default(); 15], caption: String::new() };
+        let area = Rect::from_min_size(pos2(10.0, 20.0), vec2(400.0, 300.0));
+        let grid = Grid::fit(area, &array).unwrap();
+        for (row_idx, col_idx, _) in cells(&array) {
+            let rect = grid.cell_rect(row_idx, col_idx);
+            assert!(area.contains_rect(rect));
+            assert_eq!(grid.cell_at(rect.center()), Some((row_idx, col_idx)));
+        }
+        assert_eq!(grid.cell_at(grid.rect.max + vec2(1.0, 1.0)), None);
+        assert!(Grid::fit(area, &ArrayState::default()).is_none());
+    }
+}

@@ -1,0 +1,16 @@
+//! The panels: functions that read a frame and what the user has chosen, draw, and push actions. None of them changes a
+//! state of the dashboard or knows where frames come from.
+
+pub(crate) mod array;
+pub(crate) mod array_grid;
+pub(crate) mod counters;
+pub(crate) mod layout;
+pub(crate) mod notice;
+pub(crate) mod open_dialog;
+pub(crate) mod program;
+pub(crate) mod status_bar;
+pub(crate) mod timeline;
+pub(crate) mod timeline_scale;
+pub(crate) mod toolbar;
+pub(crate) mod welcome;
+pub(crate) mod widgets;

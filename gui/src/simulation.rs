@@ -1,0 +1,294 @@
+//! The engine of the real thing: a simulator's machine with its history, seen through the [`Engine`] trait.
+//!
+//! This file and [`crate::listing`] are the only ones that name a type of the simulator or the instruction set.
+
+use crate::counters::counters;
+use crate::engine::{Engine, Outcome};
+use crate::frame::{
+    self, ActivityClass, ActivityId, ActivityInfo, ArrayState, MachineInfo, N_UNITS, Observation, ProgramInfo, SEQ,
+    Timeline, TimelineView, UnitState,
+};
+use crate::lane_log::LaneLog;
+use crate::listing;
+use std::sync::Arc;
+use systole_isa::{MachineDescription, Unit};
+use systole_simulator::{Activity, BusyKind, Event, History, Machine, Observer, PeState, StallReason, Status};
+
+/// A program that is ready to run: a machine at cycle 0 with its inputs in place.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Name to show, usually that of the file.
+    pub name: String,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// An [`Engine`] on the simulator.
+pub struct Simulation {
+    history: History,
+    program: Arc<ProgramInfo>,
+    logs: [LaneLog; N_UNITS],
+    /// Instructions completed by each unit.
+    n_completed: [u64; N_UNITS],
+    n_started: [u64; N_UNITS],
+    /// What each unit was executing at the last look.
+    executing: [Option<u32>; N_UNITS],
+}
+
+impl Simulation {
+    /// An engine that stands where the source's machine stands.
+    pub fn new(source: Source) -> Self {
+        let program = Arc::new(program_info(&source));
+        let logs = std::array::from_fn(|_| LaneLog::new(program.activities.len()));
+        let history = History::new(source.machine);
+        let mut simulation = Self {
+            history,
+            program,
+            logs,
+            n_completed: [0; N_UNITS],
+            n_started: [0; N_UNITS],
+            executing: [None; N_UNITS],
+        };
+        simulation.note_statuses(&[0; N_UNITS]);
+        simulation
+    }
+
+    /// Brings lanes and counts of started instructions up to date with what the units do now.
+    fn note_statuses(&mut self, n_completed_before: &[u64; N_UNITS]) {
+        let machine = self.history.machine();
+        for unit in Unit::ALL {
+            let idx = unit.index();
+            let status = machine.unit_status(unit);
+            if self.outcome().is_none() {
+                self.logs[idx].change(status.since, activity_id(status.activity), status.pc);
+            }
+            let is_busy = matches!(status.activity, Activity::Busy(_));
+            let executing = status.pc.filter(|_| is_busy);
+            let has_completed = self.n_completed[idx] > n_completed_before[idx];
+            if executing.is_some() && (executing != self.executing[idx] || has_completed) {
+                self.n_started[idx] += 1;
+            }
+            self.executing[idx] = executing;
+        }
+        // The sequencer's statuses name no instruction; it executes the one its program counter points at.
+        let pc = Some(machine.pc());
+        if self.executing[SEQ] != pc {
+            self.n_started[SEQ] += 1;
+        }
+        self.executing[SEQ] = pc;
+    }
+
+    fn array(&self) -> ArrayState {
+        let machine = self.history.machine();
+        let view = machine.pe_view();
+        let cells: Vec<frame::PeCell> = view.cells.iter().map(pe_cell).collect();
+        let caption = self.array_caption(&cells);
+        ArrayState { n_rows: view.n_rows, n_cols: view.n_cols, cells, caption }
+    }
+
+    fn array_caption(&self, cells: &[frame::PeCell]) -> String {
+        let status = self.history.machine().unit_status(Unit::Mx);
+        let what = match status.activity {
+            Activity::Busy(BusyKind::Stream) => "activations stream in",
+            Activity::Busy(BusyKind::WeightLoad) => "the next weights shift in from above",
+            Activity::Busy(BusyKind::Drain) => "the last partial sums leave",
+            Activity::Busy(_) => "busy",
+            Activity::Stalled(_) => "waits for a token",
+            Activity::Idle => "idle",
+        };
+        let mnemonic = status.pc.and_then(|pc| self.program.lines.get(pc as usize)).map_or("MX", |line| &line.mnemonic);
+        let rows = cells.iter().filter_map(|cell| cell.activation_row);
+        match (rows.clone().min(), rows.max()) {
+            (Some(first), Some(last)) if first < last => format!("{mnemonic}: {what}, rows {first} to {last} under way"),
+            (Some(first), _) => format!("{mnemonic}: {what}, row {first} under way"),
+            _ => format!("{mnemonic}: {what}"),
+        }
+    }
+
+    fn timeline(&self, view: TimelineView, n_bins: usize) -> Timeline {
+        let now = self.cycle();
+        let (start, end) = view.window(now);
+        let recorded_from = self.logs.iter().map(LaneLog::recorded_from).max().unwrap_or(0);
+        let lanes = std::array::from_fn(|idx| self.logs[idx].lane(start, end, now, n_bins));
+        Timeline { start, end, recorded_from, lanes }
+    }
+
+    /// Layer of the array if it works, else of any other unit that does.
+    fn layer_idx(&self) -> Option<usize> {
+        let machine = self.history.machine();
+        let statuses = [Unit::Mx, Unit::Vx, Unit::Ld, Unit::St].map(|unit| machine.unit_status(unit));
+        let status = statuses.iter().find(|status| status.activity != Activity::Idle)?;
+        (status.layer as usize).checked_sub(1)
+    }
+}
+
+impl Engine for Simulation {
+    fn program(&self) -> Arc<ProgramInfo> {
+        Arc::clone(&self.program)
+    }
+
+    fn cycle(&self) -> u64 {
+        self.history.machine().now()
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match self.history.machine().status() {
+            Status::Running => None,
+            Status::Halted => Some(Outcome::Halted),
+            Status::Faulted(fault) => {
+                Some(Outcome::Faulted(Arc::from(format!("{}: {fault}. Help: {}", fault.code(), fault.help()))))
+            }
+        }
+    }
+
+    fn advance_to(&mut self, cycle: u64) {
+        let n_completed_before = self.n_completed;
+        let mut recorder = Recorder { logs: &mut self.logs, n_completed: &mut self.n_completed };
+        self.history.advance_to(cycle, &mut recorder);
+        self.note_statuses(&n_completed_before);
+    }
+
+    fn rewind_to(&mut self, cycle: u64) {
+        if cycle >= self.cycle() {
+            return;
+        }
+        // The replay repeats what the lanes know already.
+        self.history.go_back_to(cycle, &mut ());
+        for log in &mut self.logs {
+            log.truncate(cycle);
+        }
+        self.executing = [None; N_UNITS];
+        self.note_statuses(&self.n_completed.clone());
+    }
+
+    fn units(&self) -> [UnitState; N_UNITS] {
+        let machine = self.history.machine();
+        Unit::ALL.map(|unit| {
+            let status = machine.unit_status(unit);
+            let cycles = machine.unit_cycles(unit);
+            let stall_cycles = StallReason::ALL.iter().map(|&reason| cycles.of(Activity::Stalled(reason))).sum();
+            let pc = if unit == Unit::Seq && self.outcome().is_none() { Some(machine.pc()) } else { status.pc };
+            UnitState {
+                activity: activity_id(status.activity),
+                pc,
+                n_started: self.n_started[unit.index()],
+                n_queued: machine.queue_length(unit),
+                busy_cycles: cycles.busy(),
+                stall_cycles,
+            }
+        })
+    }
+
+    fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {
+        Observation {
+            cycle: self.cycle(),
+            layer_idx: self.layer_idx(),
+            units: self.units(),
+            array: Arc::new(self.array()),
+            timeline: Arc::new(self.timeline(view, n_bins)),
+            counters: Arc::new(counters(self.history.machine())),
+        }
+    }
+}
+
+/// Writes the simulator's events into the lanes.
+struct Recorder<'a> {
+    logs: &'a mut [LaneLog; N_UNITS],
+    n_completed: &'a mut [u64; N_UNITS],
+}
+
+impl Observer for Recorder<'_> {
+    fn event(&mut self, event: &Event) {
+        match *event {
+            Event::Span { unit, activity, pc, start, .. } => {
+                self.logs[unit.index()].change(start, activity_id(activity), pc);
+            }
+            Event::Completed { unit, .. } => self.n_completed[unit.index()] += 1,
+        }
+    }
+}
+
+fn program_info(source: &Source) -> ProgramInfo {
+    let program = source.machine.program();
+    ProgramInfo {
+        name: source.name.clone(),
+        machine: machine_info(source.machine.description()),
+        lines: listing::lines(program),
+        layers: program.marks.iter().map(|mark| mark.name.clone()).collect(),
+        activities: all_activities().map(activity_info).collect(),
+    }
+}
+
+fn machine_info(description: &MachineDescription) -> MachineInfo {
+    MachineInfo {
+        name: description.name.clone(),
+        n_rows: description.rows as usize,
+        n_cols: description.cols as usize,
+        clock_mhz: f64::from(description.clock_mhz),
+        notes: vec![description.dram.standard.to_string(), description.node.to_string()],
+    }
+}
+
+/// All activities; the position is the [`ActivityId`].
+fn all_activities() -> impl Iterator<Item = Activity> {
+    let busy = BusyKind::ALL.into_iter().map(Activity::Busy);
+    let stalled = StallReason::ALL.into_iter().map(Activity::Stalled);
+    std::iter::once(Activity::Idle).chain(busy).chain(stalled)
+}
+
+fn activity_id(activity: Activity) -> ActivityId {
+    let id = match activity {
+        Activity::Idle => 0,
+        Activity::Busy(kind) => 1 + kind as u8,
+        Activity::Stalled(reason) => 1 + BusyKind::ALL.len() as u8 + reason as u8,
+    };
+    ActivityId(id)
+}
+
+fn activity_info(activity: Activity) -> ActivityInfo {
+    let class = match activity {
+        Activity::Idle => ActivityClass::Idle,
+        Activity::Busy(_) => ActivityClass::Busy,
+        Activity::Stalled(_) => ActivityClass::Stalled,
+    };
+    ActivityInfo { name: activity.name().replace('_', " "), class }
+}
+
+fn pe_cell(cell: &systole_simulator::PeCell) -> frame::PeCell {
+    let state = match cell.state {
+        PeState::Idle => frame::PeState::Idle,
+        PeState::Loading => frame::PeState::Loading,
+        PeState::Active => frame::PeState::Active,
+        PeState::Gated => frame::PeState::Gated,
+        PeState::Passing => frame::PeState::Passing,
+    };
+    frame::PeCell {
+        state,
+        weight: cell.weight,
+        next_weight: cell.shadow,
+        activation: cell.activation,
+        partial_sum: cell.partial_sum,
+        activation_row: cell.row,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activity_ids_are_positions() {
+        for (position, activity) in all_activities().enumerate() {
+            assert_eq!(usize::from(activity_id(activity).0), position);
+        }
+    }
+
+    #[test]
+    fn units_stand_in_the_same_order_on_both_sides() {
+        for unit in Unit::ALL {
+            assert_eq!(frame::UNIT_NAMES[unit.index()], unit.name());
+        }
+        assert_eq!(Unit::Mx.index(), frame::MX);
+        assert_eq!(Unit::Seq.index(), SEQ);
+    }
+}

@@ -1,0 +1,129 @@
+//! What the user has chosen to see, and the actions with which panels ask for a change.
+//!
+//! Panels read the [`View`] and never write it; [`crate::app::Dashboard::update`] is the only writer.
+
+use crate::command::Command;
+use crate::driver::Speed;
+use crate::frame::{PeCell, TimelineView};
+use std::path::PathBuf;
+
+/// What the user has chosen to see.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// The visible stretch of the timeline.
+    pub(crate) timeline: TimelineView,
+    /// What the colour of a PE stands for.
+    pub(crate) array_value: ArrayValue,
+    /// The PE whose numbers are shown, by row and column.
+    pub(crate) selected_pe: Option<(usize, usize)>,
+    /// The instruction that is marked in listing and timeline.
+    pub(crate) selected_pc: Option<u32>,
+    /// The unit whose current instruction the listing keeps in sight.
+    pub(crate) followed_unit: Option<usize>,
+    /// Text that the listing searches for.
+    pub(crate) search: String,
+    /// How fast a run is.
+    pub(crate) speed: Speed,
+    /// The path in the open dialog; `None` while the dialog is closed.
+    pub(crate) open_dialog: Option<String>,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            timeline: TimelineView::default(),
+            array_value: ArrayValue::State,
+            selected_pe: None,
+            selected_pc: None,
+            followed_unit: Some(crate::frame::MX),
+            search: String::new(),
+            speed: Speed::CyclesPerSecond(10),
+            open_dialog: None,
+        }
+    }
+}
+
+/// What the colour of a PE stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ArrayValue {
+    /// What the PE does.
+    State,
+    /// The weight it holds.
+    Weight,
+    /// The weight of the next tile.
+    NextWeight,
+    /// The activation that passes through it.
+    Activation,
+    /// The partial sum that leaves it.
+    PartialSum,
+}
+
+impl ArrayValue {
+    /// All values, in the order of the switch.
+    pub(crate) const ALL: [ArrayValue; 5] = [
+        ArrayValue::State,
+        ArrayValue::Weight,
+        ArrayValue::NextWeight,
+        ArrayValue::Activation,
+        ArrayValue::PartialSum,
+    ];
+
+    /// The switch's text.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ArrayValue::State => "State",
+            ArrayValue::Weight => "Weight",
+            ArrayValue::NextWeight => "Next weight",
+            ArrayValue::Activation => "Activation",
+            ArrayValue::PartialSum => "Partial sum",
+        }
+    }
+
+    /// The number that a small cell shows. For `State` that is the partial sum of a PE that has one, else its weight.
+    pub(crate) fn of(self, cell: &PeCell) -> Option<i64> {
+        match self {
+            ArrayValue::State => cell.partial_sum.or(cell.weight.map(i64::from)),
+            ArrayValue::PartialSum => cell.partial_sum,
+            ArrayValue::Weight => cell.weight.map(i64::from),
+            ArrayValue::NextWeight => cell.next_weight.map(i64::from),
+            ArrayValue::Activation => cell.activation.map(i64::from),
+        }
+    }
+}
+
+/// A change that a panel asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    /// A command of the table.
+    Command(Command),
+    /// Change the text in the open dialog.
+    EditOpenPath(String),
+    /// Open this file and close the dialog.
+    OpenPath(PathBuf),
+    /// Show the system's file chooser.
+    Browse,
+    /// Close the open dialog.
+    CloseDialog,
+    /// Show another stretch of time.
+    SetTimeline(TimelineView),
+    /// The timeline's width changed, in pixels.
+    SetTimelineWidth(usize),
+    /// Move the machine to a cycle.
+    GoTo(u64),
+    /// Mark an instruction.
+    SelectInstruction(Option<u32>),
+    /// Show a PE's numbers.
+    SelectPe(Option<(usize, usize)>),
+    /// Let colour stand for something else.
+    SetArrayValue(ArrayValue),
+    /// Keep another unit's instruction in sight.
+    SetFollowedUnit(Option<usize>),
+    /// Search the listing.
+    SetSearch(String),
+    /// Set or clear a breakpoint.
+    ToggleBreakpoint(u32),
+    /// Choose how fast a run is.
+    SetSpeed(Speed),
+    /// Take the message away.
+    DismissNotice,
+}

@@ -1,0 +1,230 @@
+//! The dashboard as a user meets it: driven by accessible label and key on a synchronous worker.
+
+mod support;
+
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use std::path::Path;
+use systole_gui::app::Dashboard;
+use systole_gui::command::{COMMANDS, Command, Menu};
+use systole_gui::engine::EngineLoader;
+use systole_gui::frame::{PeState, RunState};
+use systole_gui::launch::{engine, engine_loader};
+use systole_gui::worker::SynchronousWorker;
+
+fn loader() -> EngineLoader {
+    engine_loader(Box::new(|path: &Path| match path.to_str() {
+        Some("sample.elf") => Ok(support::sample_source("tiny4x4", 12)),
+        _ => Err("no such file".to_owned()),
+    }))
+}
+
+fn dashboard(is_loaded: bool) -> Harness<'static, Option<Dashboard>> {
+    let app = move |ui: &mut egui::Ui, dashboard: &mut Option<Dashboard>| {
+        let ctx = ui.ctx().clone();
+        let dashboard = dashboard.get_or_insert_with(|| {
+            let source = is_loaded.then(|| engine(support::sample_source("tiny4x4", 12)));
+            Dashboard::new(Box::new(SynchronousWorker::new(loader(), source)), &ctx)
+        });
+        dashboard.dashboard_ui(ui);
+    };
+    let mut harness = Harness::builder().with_size([1_400.0, 900.0]).build_ui_state(app, None);
+    harness.run();
+    harness
+}
+
+fn click(harness: &mut Harness<'_, Option<Dashboard>>, label: &str) {
+    harness.get_by_label(label).click();
+    harness.run();
+}
+
+fn cycle(harness: &Harness<'_, Option<Dashboard>>) -> u64 {
+    harness.state().as_ref().unwrap().frame().now.cycle
+}
+
+fn run_state(harness: &Harness<'_, Option<Dashboard>>) -> RunState {
+    harness.state().as_ref().unwrap().frame().run_state.clone()
+}
+
+#[test]
+fn load_step_back_and_run_to_the_end() {
+    let mut harness = dashboard(false);
+    assert_eq!(run_state(&harness), RunState::Empty);
+    click(&mut harness, "Choose a file");
+    harness.get_by_label("Path of the file").focus();
+    harness.run();
+    harness.get_by_label("Path of the file").type_text("sample.elf");
+    harness.run();
+    click(&mut harness, "Open file");
+    assert_eq!(run_state(&harness), RunState::Paused);
+
+    click(&mut harness, "Step 10");
+    assert_eq!(cycle(&harness), 10);
+    click(&mut harness, "Step back 5");
+    assert_eq!(cycle(&harness), 5);
+    harness.get_by_label("Cycle 5");
+    click(&mut harness, "Step");
+    click(&mut harness, "Step back");
+    assert_eq!(cycle(&harness), 5);
+    click(&mut harness, "Run to end");
+    assert_eq!(run_state(&harness), RunState::Halted);
+    let end = cycle(&harness);
+    assert!(end > 100, "the sample takes some time, not {end} cycles");
+    harness.get_by_label("Halted");
+    click(&mut harness, "Restart");
+    assert_eq!((cycle(&harness), run_state(&harness)), (0, RunState::Paused));
+}
+
+#[test]
+fn going_back_shows_what_was_shown_before() {
+    let mut harness = dashboard(true);
+    for _ in 0..9 {
+        click(&mut harness, "Step 10");
+    }
+    let before = harness.state().as_ref().unwrap().frame().clone();
+    for _ in 0..4 {
+        click(&mut harness, "Step 10");
+    }
+    for _ in 0..8 {
+        click(&mut harness, "Step back 5");
+    }
+    let after = harness.state().as_ref().unwrap().frame().clone();
+    assert_eq!(before.now.cycle, after.now.cycle);
+    assert_eq!(before.now.array.cells, after.now.array.cells);
+    assert_eq!(before.now.counters, after.now.counters);
+    for (a, b) in before.now.units.iter().zip(&after.now.units) {
+        assert_eq!((a.activity, a.pc, a.busy_cycles, a.stall_cycles), (b.activity, b.pc, b.busy_cycles, b.stall_cycles));
+    }
+    let lanes = |frame: &systole_gui::frame::Frame| format!("{:?}", frame.now.timeline.lanes);
+    assert_eq!(lanes(&before), lanes(&after));
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_changes_nothing() {
+    let mut harness = dashboard(true);
+    click(&mut harness, "Step 10");
+    click(&mut harness, "Open");
+    harness.get_by_label("Path of the file").focus();
+    harness.run();
+    harness.get_by_label("Path of the file").type_text("missing.onnx");
+    harness.run();
+    click(&mut harness, "Open file");
+    harness.get_by_label_contains("Cannot open missing.onnx: no such file");
+    assert_eq!(cycle(&harness), 10);
+    click(&mut harness, "Dismiss");
+    assert!(harness.query_by_label_contains("Cannot open").is_none());
+}
+
+#[test]
+fn every_command_stands_in_its_menu_under_its_label() {
+    let mut harness = dashboard(true);
+    for menu in Menu::ALL {
+        click(&mut harness, menu.accessible_label());
+        for info in COMMANDS.iter().filter(|info| info.menu == menu) {
+            let n_found = harness.get_all_by_label(info.label).count();
+            let is_button_shown = info.button.is_some() && info.command != Command::Pause;
+            assert_eq!(n_found, 1 + usize::from(is_button_shown), "{}", info.label);
+        }
+        harness.key_press(Key::Escape);
+        harness.run();
+    }
+}
+
+#[test]
+fn every_shortcut_triggers_its_command() {
+    let mut harness = dashboard(true);
+    for _ in 0..3 {
+        press(&mut harness, Command::Step10);
+    }
+    assert_eq!(cycle(&harness), 30);
+    press(&mut harness, Command::StepBack5);
+    press(&mut harness, Command::StepBack);
+    press(&mut harness, Command::Step);
+    assert_eq!(cycle(&harness), 25);
+    let before = cycle(&harness);
+    press(&mut harness, Command::StepInstruction);
+    assert!(cycle(&harness) > before);
+    for command in [Command::ZoomIn, Command::ZoomOut, Command::ZoomFit, Command::FollowTime] {
+        press(&mut harness, command);
+    }
+    let theme = harness.ctx.theme();
+    press(&mut harness, Command::ToggleTheme);
+    assert_ne!(harness.ctx.theme(), theme);
+    press(&mut harness, Command::RunToEnd);
+    assert_eq!(run_state(&harness), RunState::Halted);
+    press(&mut harness, Command::Restart);
+    assert_eq!(cycle(&harness), 0);
+    press(&mut harness, Command::Open);
+    harness.get_by_label("Path of the file");
+}
+
+fn press(harness: &mut Harness<'_, Option<Dashboard>>, command: Command) {
+    let shortcut = command.info().shortcuts.first().unwrap();
+    let modifiers = if shortcut.modifiers.command { Modifiers::CTRL | Modifiers::COMMAND } else { shortcut.modifiers };
+    harness.key_press_modifiers(modifiers, shortcut.logical_key);
+    harness.run();
+}
+
+#[test]
+fn run_and_pause_share_a_button_and_time_passes() {
+    let mut harness = dashboard(true);
+    harness.get_by_label("Run").click();
+    harness.step();
+    harness.step();
+    assert_eq!(run_state(&harness), RunState::Running);
+    let mut last_sequence = 0;
+    for _ in 0..60 {
+        harness.step();
+        let sequence = harness.state().as_ref().unwrap().frame().sequence;
+        assert!(sequence >= last_sequence, "frames go forwards");
+        last_sequence = sequence;
+    }
+    // Sixty frames are one second, at ten cycles per second.
+    assert!((8..=12).contains(&cycle(&harness)), "{} cycles", cycle(&harness));
+    harness.get_by_label("Pause").click();
+    harness.run();
+    assert_eq!(run_state(&harness), RunState::Paused);
+}
+
+#[test]
+fn a_breakpoint_stops_a_run_where_the_unit_starts_the_instruction() {
+    let mut harness = dashboard(true);
+    let program = harness.state().as_ref().unwrap().frame().program.clone().unwrap();
+    let pc = program.lines.iter().position(|line| line.mnemonic == "li" || line.mnemonic == "level").unwrap() as u32;
+    click(&mut harness, &format!("Breakpoint at instruction {pc}"));
+    harness.get_by_label("Run").click();
+    for _ in 0..120 {
+        harness.step();
+    }
+    assert_eq!(run_state(&harness), RunState::Paused);
+    assert_eq!(harness.state().as_ref().unwrap().frame().now.units[0].pc, Some(pc));
+}
+
+#[test]
+fn the_array_is_described_and_its_wavefront_is_seen() {
+    let mut harness = dashboard(true);
+    let mut n_active_seen = Vec::new();
+    while run_state(&harness) == RunState::Paused {
+        click(&mut harness, "Step");
+        let array = harness.state().as_ref().unwrap().frame().now.array.clone();
+        let n_active = array.count(PeState::Active) + array.count(PeState::Gated);
+        harness.get_by_label(&format!("PE array, 4 rows by 4 columns, {n_active} computing"));
+        n_active_seen.push(n_active);
+    }
+    // The wavefront of a 4 x 4 array enters by 1, 3, 6, 10 PEs before it is full at its corner.
+    let wave = [0, 1, 3, 6, 10];
+    assert!(n_active_seen.windows(wave.len()).any(|window| window == wave), "{n_active_seen:?}");
+}
+
+#[test]
+fn units_are_described_with_their_shares() {
+    let mut harness = dashboard(true);
+    click(&mut harness, "Run to end");
+    for name in ["SEQ", "LD", "ST", "MX", "VX"] {
+        let prefix = format!("{name}: busy");
+        let node = harness.get_by_label_contains(&prefix);
+        let label = node.accesskit_node().label().unwrap_or_default();
+        assert!(label.contains('%') && !label.contains("busy 0.0 %"), "{label}");
+    }
+}
