@@ -51,9 +51,14 @@ fn evaluate_names(outline: &Outline, context: &mut Context) {
         let name = context.slice(span);
         let declared = context.names.value(name, &mut context.problems);
         if declared.is_some_and(|value| value != i128::from(pc)) {
-            let line = context.names.get(name).map_or(0, |other| context.line_number(other.span));
+            let line = context
+                .names
+                .get(name)
+                .map_or(0, |other| context.line_number(other.span));
             let diagnostic = Diagnostic::error(codes::DUPLICATE_NAME, format!("`{name}` is defined twice"))
-                .because(format!("line {line} declares it as another instruction than this one, which has index {pc}"))
+                .because(format!(
+                    "line {line} declares it as another instruction than this one, which has index {pc}"
+                ))
                 .help("remove the declaration: a label is a symbol by itself");
             context.report(span, diagnostic);
         }
@@ -99,6 +104,7 @@ impl<'c, 'a> Assembly<'c, 'a> {
         for (info, statement) in &outline.directives {
             self.directive(info, statement, outline.code.len());
         }
+        self.check_lines(outline);
         if self.program.lines.is_empty() && !self.is_generated {
             self.program.lines = source_lines;
         }
@@ -115,7 +121,8 @@ impl<'c, 'a> Assembly<'c, 'a> {
             let Ok(value) = u64::try_from(value) else {
                 if let Some(span) = self.context.names.get(&symbol.name).map(|definition| definition.span) {
                     let message = format!("the value of `{}` is {value}, outside 0..={}", symbol.name, u64::MAX);
-                    self.context.report(span, Diagnostic::error(codes::OUT_OF_RANGE, message));
+                    self.context
+                        .report(span, Diagnostic::error(codes::OUT_OF_RANGE, message));
                 }
                 continue;
             };
@@ -169,7 +176,12 @@ impl<'c, 'a> Assembly<'c, 'a> {
     }
 
     /// Whether a directive has its form and stands for the first time; reported if not.
-    fn once(&mut self, info: &'static DirectiveInfo, statement: &Statement, n: std::ops::RangeInclusive<usize>) -> bool {
+    fn once(
+        &mut self,
+        info: &'static DirectiveInfo,
+        statement: &Statement,
+        n: std::ops::RangeInclusive<usize>,
+    ) -> bool {
         let has_form = self.context.check_form(statement, info, n);
         match self.given.insert(info.name, statement.head) {
             None => has_form,
@@ -185,7 +197,9 @@ impl<'c, 'a> Assembly<'c, 'a> {
 
     fn name(&mut self, info: &'static DirectiveInfo, statement: &'a Statement) {
         if self.once(info, statement, 1..=1)
-            && let Some(name) = self.context.text(&statement.arguments[0].value, info, "the name of a program")
+            && let Some(name) = self
+                .context
+                .text(&statement.arguments[0].value, info, "the name of a program")
         {
             self.program.name = name.to_owned();
         }
@@ -206,7 +220,10 @@ impl<'c, 'a> Assembly<'c, 'a> {
                     let message = format!("the hash of machine `{}` is not known", crate::literal::escape(name));
                     let help = self.context.help_choose(name, &names);
                     let diagnostic = Diagnostic::error(codes::UNKNOWN_MACHINE, message)
-                        .because(format!("shipped are {}; for any other machine the hash has to be given", names.join(", ")))
+                        .because(format!(
+                            "shipped are {}; for any other machine the hash has to be given",
+                            names.join(", ")
+                        ))
                         .help(help);
                     self.context.report(expr.span, diagnostic);
                 }
@@ -231,7 +248,8 @@ impl<'c, 'a> Assembly<'c, 'a> {
             Ok(index) => self.program.entry = index,
             Err(_) => {
                 let message = format!("the entry is instruction {index}, outside 0..={}", u32::MAX);
-                self.context.report(expr.span, Diagnostic::error(codes::OUT_OF_RANGE, message));
+                self.context
+                    .report(expr.span, Diagnostic::error(codes::OUT_OF_RANGE, message));
             }
         }
     }
@@ -240,15 +258,20 @@ impl<'c, 'a> Assembly<'c, 'a> {
         if !self.context.check_form(statement, info, 2..=3) {
             return;
         }
-        let [id @ .., name, op] = &statement.arguments[..] else { return };
+        let [id @ .., name, op] = &statement.arguments[..] else {
+            return;
+        };
         if let Some(id) = id.first()
             && let Some(value) = self.context.names.evaluate(&id.value, &mut self.context.problems)
             && value != self.program.marks.len() as i128
         {
             let place = self.program.marks.len();
-            let diagnostic = Diagnostic::error(codes::MARK_ORDER, format!("the id of this mark is {place}, not {value}"))
-                .because("the id of a mark is its place in the list of marks, counted from 0")
-                .help("leave the id out");
+            let diagnostic = Diagnostic::error(
+                codes::MARK_ORDER,
+                format!("the id of this mark is {place}, not {value}"),
+            )
+            .because("the id of a mark is its place in the list of marks, counted from 0")
+            .help("leave the id out");
             self.context.report(id.value.span, diagnostic);
         }
         let name = self.context.text(&name.value, info, "the name of a mark");
@@ -257,6 +280,25 @@ impl<'c, 'a> Assembly<'c, 'a> {
             name: name.unwrap_or_default().to_owned(),
             op: op.unwrap_or_default().to_owned(),
         });
+    }
+
+    /// Reports a line table that ends early.
+    fn check_lines(&mut self, outline: &Outline) {
+        let n_lines = self.program.lines.len();
+        let is_table = |(info, _): &&(&DirectiveInfo, &Statement)| info.kind == DirectiveKind::Lines;
+        if let Some((_, statement)) = outline.directives.iter().rfind(is_table)
+            && n_lines < outline.code.len()
+            && self.context.problems.is_empty()
+        {
+            let message = format!(
+                "{n_lines} source lines are given for {} instructions",
+                outline.code.len()
+            );
+            let diagnostic = Diagnostic::error(codes::LINE_COUNT, message)
+                .because("a line table has one entry for each instruction")
+                .help("without `.lines` the lines of this text are used");
+            self.context.report(statement.head, diagnostic);
+        }
     }
 
     fn lines(&mut self, info: &'static DirectiveInfo, statement: &'a Statement, n_instructions: usize) {
@@ -272,7 +314,9 @@ impl<'c, 'a> Assembly<'c, 'a> {
             };
             let first = self.context.integer(first, range.clone(), "a source line");
             let last = self.context.integer(last, range.clone(), "a source line");
-            let (Some(first), Some(last)) = (first, last) else { continue };
+            let (Some(first), Some(last)) = (first, last) else {
+                continue;
+            };
             let n_left = n_instructions.saturating_sub(self.program.lines.len());
             if last < first {
                 let diagnostic = bad_argument(info, format!("the range from {first} to {last} runs backwards"));
@@ -300,7 +344,10 @@ fn stem(file: &str) -> &str {
 
 /// DRAM bytes up to the end of everything that the program names.
 fn used_dram_bytes(program: &Program) -> u64 {
-    let segments = program.segments.iter().map(|segment| segment.address.saturating_add(segment.bytes.len() as u64));
+    let segments = program
+        .segments
+        .iter()
+        .map(|segment| segment.address.saturating_add(segment.bytes.len() as u64));
     let in_dram = program.symbols.iter().filter(|symbol| symbol.kind == SymbolKind::Dram);
     let symbols = in_dram.map(|symbol| symbol.value.saturating_add(symbol.size));
     let tensors = program.inputs.iter().chain(&program.outputs).map(tensors::end_address);

@@ -105,7 +105,11 @@ mod tests {
             assert!(pair[0].code < pair[1].code, "{} {}", pair[0].code, pair[1].code);
         }
         for info in CODES {
-            assert!(!info.title.is_empty() && info.explanation.ends_with('.'), "{}", info.code);
+            assert!(
+                !info.title.is_empty() && info.explanation.ends_with('.'),
+                "{}",
+                info.code
+            );
         }
     }
 }

@@ -75,11 +75,7 @@ fn place(plan: &SegmentPlan, symbols: &mut [SymbolPlan], context: &mut Context, 
         context.report(span, diagnostic);
         return None;
     }
-    Some(Placed {
-        address,
-        n_bytes,
-        span,
-    })
+    Some(Placed { address, n_bytes, span })
 }
 
 fn close_label(symbols: &mut [SymbolPlan], label: Option<(usize, u64)>, n_bytes: Option<u64>) {
@@ -115,7 +111,10 @@ fn report_overlaps(placed: &[Option<Placed>], context: &mut Context) {
             let line = context.line_number(before.span);
             let end = before.address + before.n_bytes;
             let diagnostic = Diagnostic::error(codes::BAD_SEGMENT, "the segment overlaps another one")
-                .because(format!("it starts at {:#x}, and the one of line {line} ends at {end:#x}", segment.address))
+                .because(format!(
+                    "it starts at {:#x}, and the one of line {line} ends at {end:#x}",
+                    segment.address
+                ))
                 .help(format!("move it to {end:#x} or further"));
             context.report(segment.span, diagnostic);
         }
@@ -127,7 +126,11 @@ fn report_overlaps(placed: &[Option<Placed>], context: &mut Context) {
 }
 
 /// The segments with their bytes. What is missing was reported.
-pub(crate) fn segments<'a>(outline: &Outline<'a>, placed: &[Option<Placed>], context: &mut Context<'a>) -> Vec<Segment> {
+pub(crate) fn segments<'a>(
+    outline: &Outline<'a>,
+    placed: &[Option<Placed>],
+    context: &mut Context<'a>,
+) -> Vec<Segment> {
     let mut lines_of_names: BTreeMap<&str, u32> = BTreeMap::new();
     let mut segments = Vec::new();
     for (plan, placed) in outline.segments.iter().zip(placed) {
@@ -175,7 +178,11 @@ fn append<'a>(
         let expr = &argument.value;
         match kind {
             DataKind::Integers { n_bytes, lo, hi } => {
-                let value = context.integer(expr, i128::from(lo)..=i128::from(hi), &format!("a value of `{}`", info.name));
+                let value = context.integer(
+                    expr,
+                    i128::from(lo)..=i128::from(hi),
+                    &format!("a value of `{}`", info.name),
+                );
                 bytes.extend(&value.unwrap_or(0).to_le_bytes()[..n_bytes as usize]);
             }
             DataKind::Floats => bytes.extend(context.float(expr, "a value of `.f32`").unwrap_or(0.0).to_le_bytes()),
@@ -198,7 +205,8 @@ fn append<'a>(
 
 fn append_hex(bytes: &mut Vec<u8>, text: &str) -> Result<(), Diagnostic> {
     let bad = |message: String| {
-        Diagnostic::error(codes::BAD_DATA, message).because("each byte is two hexadecimal digits; blanks may stand between")
+        Diagnostic::error(codes::BAD_DATA, message)
+            .because("each byte is two hexadecimal digits; blanks may stand between")
     };
     let mut high: Option<u8> = None;
     for c in text.chars().filter(|c| !c.is_ascii_whitespace()) {

@@ -232,7 +232,10 @@ mod tests {
 
     #[test]
     fn a_quote_in_a_text_can_be_escaped_and_an_open_text_ends_with_its_line() {
-        assert_eq!(kinds(r#""a\"b" ; c"#), [(TokenKind::Text, r#""a\"b""#), (TokenKind::Comment, "; c")]);
+        assert_eq!(
+            kinds(r#""a\"b" ; c"#),
+            [(TokenKind::Text, r#""a\"b""#), (TokenKind::Comment, "; c")]
+        );
         assert_eq!(
             kinds("\"ab\nx"),
             [

@@ -12,8 +12,10 @@ pub mod codes;
 mod context;
 pub mod directives;
 mod disassemble;
+mod format;
 mod layout;
 pub mod lexer;
+mod listing;
 mod literal;
 mod names;
 mod operands;
@@ -26,5 +28,15 @@ pub mod syntax;
 mod tensors;
 
 pub use assemble::assemble;
-pub use disassemble::{disassemble, disassemble_line, format_instruction};
+pub use disassemble::{Disassembler, disassemble, disassemble_line};
+pub use format::format_instruction;
 pub use operands::{describe_kind, signature};
+
+use systole_isa::Diagnostic;
+
+/// The tree of a text, and everything that is wrong with its form. The text itself may mean nothing all the same.
+pub fn parse(source: &source::Source) -> (syntax::Tree, Vec<Diagnostic>) {
+    let mut problems = source::Problems::new(source);
+    let tree = parser::parse(source, &mut problems);
+    (tree, problems.into_diagnostics())
+}

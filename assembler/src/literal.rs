@@ -19,7 +19,9 @@ pub(crate) fn integer(text: &str) -> Result<i128, Diagnostic> {
                 .help("write 12, 0xc or 0b1100; a name cannot start with a digit"));
         };
         n_digits += 1;
-        let next = value.checked_mul(i128::from(radix)).and_then(|v| v.checked_add(i128::from(digit)));
+        let next = value
+            .checked_mul(i128::from(radix))
+            .and_then(|v| v.checked_add(i128::from(digit)));
         value = next.ok_or_else(|| bad(format!("`{text}` is too large")).because("numbers have at most 127 bits"))?;
     }
     if n_digits == 0 {
@@ -103,7 +105,13 @@ mod tests {
 
     #[test]
     fn integers_have_three_radices_and_a_reason_when_they_are_none() {
-        for (text, value) in [("0", 0), ("1_000", 1000), ("0xFF_ff", 0xffff), ("0b1010", 10), ("007", 7)] {
+        for (text, value) in [
+            ("0", 0),
+            ("1_000", 1000),
+            ("0xFF_ff", 0xffff),
+            ("0b1010", 10),
+            ("007", 7),
+        ] {
             assert_eq!(integer(text), Ok(value), "{text}");
         }
         for text in ["0x", "0b2", "12abc", "1e", "_", &"9".repeat(40)] {

@@ -69,7 +69,12 @@ impl<'a> Names<'a> {
     }
 
     /// Defines a name; if it is defined already, the other definition.
-    pub(crate) fn define(&mut self, name: Cow<'a, str>, span: Span, meaning: Meaning<'a>) -> Result<(), &Definition<'a>> {
+    pub(crate) fn define(
+        &mut self,
+        name: Cow<'a, str>,
+        span: Span,
+        meaning: Meaning<'a>,
+    ) -> Result<(), &Definition<'a>> {
         let state = match meaning {
             Meaning::Label(pc) => State::Known(i128::from(pc)),
             _ => State::Unknown,
@@ -198,7 +203,9 @@ impl<'a> Names<'a> {
         let known = self.globals.keys().map(Cow::as_ref).chain(self.locals.keys().copied());
         match self.suggester.nearest(name, known) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(format!("define it as a label, `{name}:`, or a constant, `.equ {name}, VALUE`")),
+            None => diagnostic.help(format!(
+                "define it as a label, `{name}:`, or a constant, `.equ {name}, VALUE`"
+            )),
         }
     }
 
@@ -247,7 +254,9 @@ impl<'a> Names<'a> {
             let text = self.source.slice(expr.span);
             let diagnostic = Diagnostic::error(codes::NO_LABEL, format!("`{text}` is a number, not a label"))
                 .because("a jump goes to an instruction, which is named by a label")
-                .help(format!("put a label there, or write `@{value}` for the instruction with this index"));
+                .help(format!(
+                    "put a label there, or write `@{value}` for the instruction with this index"
+                ));
             problems.push(expr.span, diagnostic);
             return None;
         }

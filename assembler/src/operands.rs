@@ -25,7 +25,10 @@ pub fn describe_kind(kind: OperandKind) -> String {
     match kind {
         OperandKind::Reg => format!("a register, {}", REGISTERS.range()),
         OperandKind::Desc => format!("a descriptor, {}", DESCRIPTORS.range()),
-        OperandKind::DescRef => format!("a descriptor, {}, alone or displaced as in `d3[r4]`", DESCRIPTORS.range()),
+        OperandKind::DescRef => format!(
+            "a descriptor, {}, alone or displaced as in `d3[r4]`",
+            DESCRIPTORS.range()
+        ),
         OperandKind::Val { bits, signed } => format!("a register or {}", integer(bits, signed)),
         OperandKind::Imm { bits, signed } => integer(bits, signed),
         OperandKind::Target => "a label".to_owned(),
@@ -94,8 +97,9 @@ fn bind<'t>(row: &OpcodeInfo, statement: &'t Statement, context: &mut Context) -
         match place {
             Some(place) if bound[place].is_some() => {
                 let name = row.operands[place].name;
-                let diagnostic = Diagnostic::error(codes::DUPLICATE_OPERAND, format!("operand `{name}` is given twice"))
-                    .help(format!("the operands are `{}`", signature(row)));
+                let diagnostic =
+                    Diagnostic::error(codes::DUPLICATE_OPERAND, format!("operand `{name}` is given twice"))
+                        .help(format!("the operands are `{}`", signature(row)));
                 context.report(argument.span(), diagnostic);
             }
             Some(place) => bound[place] = Some(argument),
@@ -131,7 +135,9 @@ fn place_by_name(row: &OpcodeInfo, name: Span, context: &mut Context) -> Option<
 fn report_extra(row: &OpcodeInfo, i: usize, statement: &Statement, context: &mut Context) {
     let n_operands = row.operands.len();
     let extra = &statement.arguments[i..];
-    let span = extra.iter().fold(extra[0].span(), |span, argument| span.to(argument.span()));
+    let span = extra
+        .iter()
+        .fold(extra[0].span(), |span, argument| span.to(argument.span()));
     let message = format!("`{}` takes {}", row.mnemonic, plural(n_operands, "operand"));
     let diagnostic = Diagnostic::error(codes::TOO_MANY_OPERANDS, message)
         .because(format!("{} given", plural(statement.arguments.len(), "operand")))
@@ -140,7 +146,11 @@ fn report_extra(row: &OpcodeInfo, i: usize, statement: &Statement, context: &mut
 }
 
 fn report_missing(row: &OpcodeInfo, bound: &[Option<&Argument>], statement: &Statement, context: &mut Context) {
-    let missing = row.operands.iter().zip(bound).filter(|(_, argument)| argument.is_none());
+    let missing = row
+        .operands
+        .iter()
+        .zip(bound)
+        .filter(|(_, argument)| argument.is_none());
     let missing: Vec<&OperandInfo> = missing.map(|(operand, _)| operand).collect();
     if missing.is_empty() {
         return;
@@ -176,7 +186,11 @@ fn tokens(statement: &Statement, context: &mut Context) -> Option<Tokens> {
             continue;
         };
         let Some(before) = tokens else { continue };
-        let after = if used.is_post { before.and_post(token) } else { before.and_wait(token) };
+        let after = if used.is_post {
+            before.and_post(token)
+        } else {
+            before.and_wait(token)
+        };
         if after.is_none() {
             let verb = if used.is_post { "posts" } else { "waits for" };
             let message = format!("an instruction {verb} at most two tokens");
@@ -233,9 +247,18 @@ impl Field {
             return None;
         }
         match self.operand.kind {
-            OperandKind::Reg => self.indexed(&REGISTERS, expr, context).and_then(Reg::new).map(OperandValue::Reg),
-            OperandKind::Desc => self.indexed(&DESCRIPTORS, expr, context).and_then(Desc::new).map(OperandValue::Desc),
-            OperandKind::Token => self.indexed(&TOKENS, expr, context).and_then(Token::new).map(OperandValue::Token),
+            OperandKind::Reg => self
+                .indexed(&REGISTERS, expr, context)
+                .and_then(Reg::new)
+                .map(OperandValue::Reg),
+            OperandKind::Desc => self
+                .indexed(&DESCRIPTORS, expr, context)
+                .and_then(Desc::new)
+                .map(OperandValue::Desc),
+            OperandKind::Token => self
+                .indexed(&TOKENS, expr, context)
+                .and_then(Token::new)
+                .map(OperandValue::Token),
             OperandKind::DescRef => self.displaced(expr, context),
             OperandKind::Val { .. } => {
                 if expr.kind == ExprKind::Name {
@@ -314,7 +337,9 @@ impl Field {
             let message = format!("`{name}` of `{}` is {value}, outside {lo}..={hi}", self.row.mnemonic);
             let high_bit = low_bit + bits - 1;
             let diagnostic = Diagnostic::error(codes::OUT_OF_RANGE, message)
-                .because(format!("it is stored in {n_bits} bits, in bits {low_bit} to {high_bit} of the instruction word"))
+                .because(format!(
+                    "it is stored in {n_bits} bits, in bits {low_bit} to {high_bit} of the instruction word"
+                ))
                 .help(match self.operand.kind {
                     OperandKind::Val { .. } => "put the value in a register and give the register".to_owned(),
                     _ => format!("choose a value from {lo} to {hi}"),
@@ -338,7 +363,9 @@ impl Field {
                 .help(help);
             context.report(expr.span, diagnostic);
         }
-        found.and_then(|index| u8::try_from(index).ok()).map(OperandValue::Choice)
+        found
+            .and_then(|index| u8::try_from(index).ok())
+            .map(OperandValue::Choice)
     }
 
     /// Reports that something of another kind is needed.

@@ -71,8 +71,11 @@ pub(crate) fn outline<'a>(tree: &'a Tree, context: &mut Context<'a>) -> Outline<
     }
     if walk.outline.code.len() > max_instructions() {
         let first_extra = walk.outline.code[max_instructions()].head;
-        let diagnostic = Diagnostic::error(codes::TOO_LARGE, "the program has more instructions than a jump can reach")
-            .because(format!("a program has at most {} instructions", max_instructions()));
+        let diagnostic = Diagnostic::error(
+            codes::TOO_LARGE,
+            "the program has more instructions than a jump can reach",
+        )
+        .because(format!("a program has at most {} instructions", max_instructions()));
         walk.context.report(first_extra, diagnostic);
     }
     walk.outline
@@ -121,7 +124,11 @@ impl<'a> Walk<'_, 'a> {
         if !self.check_name(name, span) {
             return;
         }
-        let meaning = if self.is_in_segment { Meaning::Data } else { Meaning::Label(pc) };
+        let meaning = if self.is_in_segment {
+            Meaning::Data
+        } else {
+            Meaning::Label(pc)
+        };
         match self.context.names.define(Cow::Borrowed(name), span, meaning) {
             Ok(()) => {}
             Err(other) if matches!(other.meaning, Meaning::Symbol(SymbolKind::Label, _)) && !self.is_in_segment => {
@@ -135,7 +142,11 @@ impl<'a> Walk<'_, 'a> {
             }
         }
         let symbol_idx = self.outline.symbols.len();
-        let kind = if self.is_in_segment { SymbolKind::Dram } else { SymbolKind::Label };
+        let kind = if self.is_in_segment {
+            SymbolKind::Dram
+        } else {
+            SymbolKind::Label
+        };
         self.outline.symbols.push(SymbolPlan {
             name: Cow::Borrowed(name),
             kind,
@@ -219,7 +230,9 @@ impl<'a> Walk<'_, 'a> {
         if !self.context.check_form(statement, info, 2..=2) {
             return;
         }
-        let [name, value] = &statement.arguments[..] else { return };
+        let [name, value] = &statement.arguments[..] else {
+            return;
+        };
         let Some(word) = self.context.word(&name.value, info, "the name of a constant") else {
             return;
         };
@@ -250,15 +263,20 @@ impl<'a> Walk<'_, 'a> {
             ("spm", SymbolKind::Spm),
             ("acc", SymbolKind::Acc),
         ];
-        let kind = self.context.choice(&kind.value, info, "kind of symbol", &KINDS.map(|(word, _)| word));
+        let kind = self
+            .context
+            .choice(&kind.value, info, "kind of symbol", &KINDS.map(|(word, _)| word));
         let span = name.value.span;
         // A name in quotes may be anything: it is for the symbol table and need not be usable in expressions.
         let name = match &name.value.kind {
             ExprKind::Text(text) => Cow::Borrowed(text.as_str()),
-            ExprKind::Name if self.check_name(self.context.slice(span), span) => Cow::Borrowed(self.context.slice(span)),
+            ExprKind::Name if self.check_name(self.context.slice(span), span) => {
+                Cow::Borrowed(self.context.slice(span))
+            }
             ExprKind::Name | ExprKind::Invalid => return,
             _ => {
-                self.context.report(span, bad_argument(info, "a symbol has a name".to_owned()));
+                self.context
+                    .report(span, bad_argument(info, "a symbol has a name".to_owned()));
                 return;
             }
         };

@@ -54,7 +54,9 @@ impl<'p, 's> Parser<'p, 's> {
             tokens,
             comment: comment.map(|token| token.span),
             at: 0,
-            end: tokens.last().map_or(Span { start, end: start }, |token| token.span.after()),
+            end: tokens
+                .last()
+                .map_or(Span { start, end: start }, |token| token.span.after()),
             n_parts: 0,
             nesting: 0,
         }
@@ -227,7 +229,9 @@ impl<'p, 's> Parser<'p, 's> {
         if self.n_parts > MAX_PARTS || self.nesting > MAX_NESTING {
             let message = "this expression is too long or nested too deep";
             let diagnostic = Diagnostic::error(codes::TOO_DEEP, message)
-                .because(format!("an expression has at most {MAX_PARTS} parts and {MAX_NESTING} nested parentheses"))
+                .because(format!(
+                    "an expression has at most {MAX_PARTS} parts and {MAX_NESTING} nested parentheses"
+                ))
                 .help("name a part of it with `.equ NAME, PART`");
             self.problems.push(span, diagnostic);
             return Err(Reported);

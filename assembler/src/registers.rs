@@ -51,5 +51,8 @@ impl Family {
 /// What a name that nothing else may have stands for.
 pub(crate) fn kind_of(name: &str) -> Option<&'static str> {
     let families = [REGISTERS, DESCRIPTORS, TOKENS];
-    families.iter().find(|family| family.claims(name)).map(|family| family.name)
+    families
+        .iter()
+        .find(|family| family.claims(name))
+        .map(|family| family.name)
 }

@@ -33,7 +33,11 @@ impl Suggester {
                 break;
             };
             self.n_left.set(n_left);
-            let other: Vec<char> = candidate.chars().take(MAX_CHARS + 1).flat_map(char::to_lowercase).collect();
+            let other: Vec<char> = candidate
+                .chars()
+                .take(MAX_CHARS + 1)
+                .flat_map(char::to_lowercase)
+                .collect();
             if other.len().abs_diff(name.len()) > limit {
                 continue;
             }
@@ -87,7 +91,12 @@ mod tests {
     #[test]
     fn distances_count_single_edits() {
         let distance = |a: &str, b: &str| edit_distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
-        for (a, b, expected) in [("", "abc", 3), ("abc", "abc", 0), ("abc", "acb", 1), ("kitten", "sitting", 3)] {
+        for (a, b, expected) in [
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("abc", "acb", 1),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }

@@ -70,7 +70,9 @@ fn check_complete(
     values: &BTreeMap<&str, &Expr>,
     context: &mut Context,
 ) -> bool {
-    let needed = KEYS.iter().filter(|(key, is_needed)| *is_needed && !values.contains_key(key));
+    let needed = KEYS
+        .iter()
+        .filter(|(key, is_needed)| *is_needed && !values.contains_key(key));
     let mut missing: Vec<&str> = needed.map(|(key, _)| *key).collect();
     // Scale and zero point mean something only together.
     for (one, other) in [("scale", "zero"), ("zero", "scale")] {
@@ -79,7 +81,10 @@ fn check_complete(
         }
     }
     // What could not be read was probably one of the missing keys.
-    let is_unclear = statement.arguments.iter().any(|argument| argument.value.kind == ExprKind::Invalid);
+    let is_unclear = statement
+        .arguments
+        .iter()
+        .any(|argument| argument.value.kind == ExprKind::Invalid);
     if !missing.is_empty() && !is_unclear {
         let diagnostic = Diagnostic::error(codes::BAD_KEY, format!("`{}` lacks {}", info.name, missing.join(", ")))
             .help(format!("the form is `{} {}`", info.name, info.form));
@@ -142,7 +147,10 @@ fn list(expr: &Expr, info: &DirectiveInfo, what: &str, context: &mut Context) ->
         ExprKind::List(items) => items,
         ExprKind::Invalid => return None,
         _ => {
-            context.report(expr.span, bad_argument(info, format!("{what} is a list such as [1, 28, 28]")));
+            context.report(
+                expr.span,
+                bad_argument(info, format!("{what} is a list such as [1, 28, 28]")),
+            );
             return None;
         }
     };

@@ -7,12 +7,16 @@ use std::path::PathBuf;
 ///
 /// Without a verb, runs the embedded handwritten-digits network and opens the dashboard on it if there is a display.
 #[derive(Debug, Parser)]
-#[command(name = "systole", version, after_help = "Examples:
+#[command(
+    name = "systole",
+    version,
+    after_help = "Examples:
   systole --headless
   systole run model.onnx --input images.npy --expect logits.npy --machine mid32x32
   systole gemm 128 768 768 --machine big128x128 --json
 
-Exit codes: 0 success, 1 an error in what you gave, 2 wrong usage, 3 a fault of the program that ran.")]
+Exit codes: 0 success, 1 an error in what you gave, 2 wrong usage, 3 a fault of the program that ran."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -198,7 +202,10 @@ pub(crate) struct GemmArgs {
 
 fn parse_array(text: &str) -> Result<(u32, u32), String> {
     let (rows, cols) = text.split_once('x').ok_or("write rows and columns as in 8x8")?;
-    let number = |part: &str| part.parse().map_err(|_| format!("`{part}` is no number; write rows and columns as in 8x8"));
+    let number = |part: &str| {
+        part.parse()
+            .map_err(|_| format!("`{part}` is no number; write rows and columns as in 8x8"))
+    };
     Ok((number(rows)?, number(cols)?))
 }
 

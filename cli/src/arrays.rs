@@ -18,7 +18,10 @@ fn attempt<T: ReadableElement + Clone>(bytes: &[u8], wrap: impl Fn(Vec<T>) -> Ho
     let array = ArrayD::<T>::read_npy(Cursor::new(bytes)).ok()?;
     let shape = array.shape().to_vec();
     // Iteration is in logical order, whatever the order in memory.
-    Some(Array { shape, values: wrap(array.iter().cloned().collect()) })
+    Some(Array {
+        shape,
+        values: wrap(array.iter().cloned().collect()),
+    })
 }
 
 fn integers<T: Into<i64>>(values: Vec<T>) -> HostValues {
@@ -38,7 +41,9 @@ pub(crate) fn parse(bytes: &[u8], name: &str) -> Result<Array, Diagnostic> {
         .or_else(|| attempt::<i32>(bytes, integers))
         .or_else(|| attempt::<i64>(bytes, integers))
         .ok_or_else(|| {
-            let why = ArrayD::<f32>::read_npy(Cursor::new(bytes)).err().map_or(String::new(), |e| e.to_string());
+            let why = ArrayD::<f32>::read_npy(Cursor::new(bytes))
+                .err()
+                .map_or(String::new(), |e| e.to_string());
             Diagnostic::error("F0005", format!("`{name}` is no NumPy array that can be used here"))
                 .because(why)
                 .help("save it with numpy.save as float32, float64, uint8, int8, int16, int32 or int64")
@@ -66,9 +71,14 @@ impl Array {
         // A model without a batch axis, such as a matrix product, takes the array whole.
         let is_whole = self.shape == expected;
         if !(is_whole || rest == tail && expected.first() == Some(&1) || is_flat && expected.first() == Some(&1)) {
-            return Err(Diagnostic::error("F0006", format!("input `{}` has shape {:?}", tensor.name, self.shape))
-                .because(format!("the model takes [n{}] for n inferences", tail.iter().map(|l| format!(", {l}")).collect::<String>()))
-                .help("reshape the array; inferences run along axis 0"));
+            return Err(
+                Diagnostic::error("F0006", format!("input `{}` has shape {:?}", tensor.name, self.shape))
+                    .because(format!(
+                        "the model takes [n{}] for n inferences",
+                        tail.iter().map(|l| format!(", {l}")).collect::<String>()
+                    ))
+                    .help("reshape the array; inferences run along axis 0"),
+            );
         }
         let n = if is_whole { 1 } else { n };
         let size = expected.iter().product::<usize>();

@@ -26,7 +26,11 @@ impl OutputSummary {
             HostType::F32 => "f32".to_owned(),
             HostType::Integer => tensor.format.word().to_owned(),
         };
-        Self { name: tensor.name.clone(), shape, dtype }
+        Self {
+            name: tensor.name.clone(),
+            shape,
+            dtype,
+        }
     }
 }
 
@@ -48,26 +52,45 @@ pub(crate) struct Comparison {
 
 /// Index of the largest value, the first one of several.
 pub(crate) fn argmax(values: &[f64]) -> usize {
-    values.iter().enumerate().fold(0, |best, (i, v)| if *v > values[best] { i } else { best })
+    values
+        .iter()
+        .enumerate()
+        .fold(0, |best, (i, v)| if *v > values[best] { i } else { best })
 }
 
 /// Compares outputs, inference by inference, with an array.
 ///
 /// # Errors
 /// If the numbers of values differ.
-pub(crate) fn compare(tensor: &IoTensor, outputs: &[&HostValues], expected: &Array, name: &str) -> Result<Comparison, Diagnostic> {
+pub(crate) fn compare(
+    tensor: &IoTensor,
+    outputs: &[&HostValues],
+    expected: &Array,
+    name: &str,
+) -> Result<Comparison, Diagnostic> {
     let expected = expected.reals();
     let n_values: usize = outputs.iter().map(|values| values.len()).sum();
     if n_values != expected.len() {
-        return Err(Diagnostic::error("F0007", format!("`{name}` holds {} values, the run gave {n_values}", expected.len()))
-            .because(format!("output `{}` has {} values per inference", tensor.name, tensor.n_elements()))
-            .help("give expected values for as many inferences as inputs"));
+        return Err(Diagnostic::error(
+            "F0007",
+            format!("`{name}` holds {} values, the run gave {n_values}", expected.len()),
+        )
+        .because(format!(
+            "output `{}` has {} values per inference",
+            tensor.name,
+            tensor.n_elements()
+        ))
+        .help("give expected values for as many inferences as inputs"));
     }
     let (mut mismatches, mut max_abs_error, mut agreeing) = (0, 0f64, 0);
     for (values, expected) in outputs.iter().zip(expected.chunks(tensor.n_elements() as usize)) {
         let values = reals(values);
         mismatches += values.iter().zip(expected).filter(|(a, b)| a != b).count() as u64;
-        max_abs_error = values.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(max_abs_error, f64::max);
+        max_abs_error = values
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| (a - b).abs())
+            .fold(max_abs_error, f64::max);
         agreeing += usize::from(argmax(&values) == argmax(expected));
     }
     Ok(Comparison {
@@ -88,7 +111,10 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn since(start: Instant) -> Self {
-        Self { wall_seconds: start.elapsed().as_secs_f64(), peak_rss_bytes: peak_rss_bytes() }
+        Self {
+            wall_seconds: start.elapsed().as_secs_f64(),
+            peak_rss_bytes: peak_rss_bytes(),
+        }
     }
 }
 
@@ -96,7 +122,11 @@ impl Host {
 fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or("");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .unwrap_or(0)
+        * 1024
 }
 
 /// Everything that `run` reports.
@@ -113,7 +143,17 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn new(report: Report, program: &Program, comparison: Option<Comparison>, start: Instant) -> Self {
-        let outputs = program.outputs.iter().map(|tensor| OutputSummary::of(tensor, report.inferences)).collect();
-        Self { report, outputs, comparison, diagnostics: Vec::new(), host: Host::since(start) }
+        let outputs = program
+            .outputs
+            .iter()
+            .map(|tensor| OutputSummary::of(tensor, report.inferences))
+            .collect();
+        Self {
+            report,
+            outputs,
+            comparison,
+            diagnostics: Vec::new(),
+            host: Host::since(start),
+        }
     }
 }

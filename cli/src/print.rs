@@ -19,11 +19,22 @@ pub(crate) fn grouped(value: u64) -> String {
 
 /// A quantity with the prefix that leaves one to three digits before the point.
 pub(crate) fn scaled(value: f64, unit: &str) -> String {
-    const PREFIXES: [(f64, &str); 9] =
-        [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p")];
+    const PREFIXES: [(f64, &str); 9] = [
+        (1e12, "T"),
+        (1e9, "G"),
+        (1e6, "M"),
+        (1e3, "k"),
+        (1.0, ""),
+        (1e-3, "m"),
+        (1e-6, "u"),
+        (1e-9, "n"),
+        (1e-12, "p"),
+    ];
     let magnitude = value.abs();
-    let (factor, prefix) =
-        PREFIXES.into_iter().find(|(factor, _)| magnitude >= *factor).unwrap_or(if magnitude == 0.0 { (1.0, "") } else { (1e-12, "p") });
+    let (factor, prefix) = PREFIXES
+        .into_iter()
+        .find(|(factor, _)| magnitude >= *factor)
+        .unwrap_or(if magnitude == 0.0 { (1.0, "") } else { (1e-12, "p") });
     format!("{:.2} {prefix}{unit}", value / factor)
 }
 
@@ -34,12 +45,20 @@ fn percent(value: f64) -> String {
 /// Rows of cells as aligned columns; the first `n_left` columns are left-aligned, the others right-aligned.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>], n_left: usize) -> String {
     let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).chain([header[column].chars().count()]).max().unwrap_or(0)
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .chain([header[column].chars().count()])
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: &[String]| {
         let aligned = cells.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-            if column < n_left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            if column < n_left {
+                format!("{cell:<width$}")
+            } else {
+                format!("{cell:>width$}")
+            }
         });
         aligned.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
@@ -68,22 +87,49 @@ pub(crate) fn layers(report: &Report) -> String {
             ]
         })
         .collect();
-    let header = ["layer", "op", "cycles", "MACs", "PE use", "DRAM bytes", "energy [uJ]", "bound by"];
+    let header = [
+        "layer",
+        "op",
+        "cycles",
+        "MACs",
+        "PE use",
+        "DRAM bytes",
+        "energy [uJ]",
+        "bound by",
+    ];
     table(&header, &rows, 2)
 }
 
 /// What each unit did with its cycles.
 pub(crate) fn units(report: &Report) -> String {
     let list = |entries: &std::collections::BTreeMap<&'static str, u64>| {
-        let items: Vec<String> = entries.iter().map(|(name, cycles)| format!("{name} {}", grouped(*cycles))).collect();
-        if items.is_empty() { "-".to_owned() } else { items.join(", ") }
+        let items: Vec<String> = entries
+            .iter()
+            .map(|(name, cycles)| format!("{name} {}", grouped(*cycles)))
+            .collect();
+        if items.is_empty() {
+            "-".to_owned()
+        } else {
+            items.join(", ")
+        }
     };
     let rows: Vec<Vec<String>> = ["SEQ", "LD", "ST", "MX", "VX"]
         .iter()
         .filter_map(|name| report.units.get(name).map(|unit| (name, unit)))
-        .map(|(name, unit)| vec![(*name).to_owned(), list(&unit.busy), list(&unit.stall), grouped(unit.idle)])
+        .map(|(name, unit)| {
+            vec![
+                (*name).to_owned(),
+                list(&unit.busy),
+                list(&unit.stall),
+                grouped(unit.idle),
+            ]
+        })
         .collect();
-    table(&["unit", "busy [cycles]", "stalled [cycles]", "idle [cycles]"], &rows, 3)
+    table(
+        &["unit", "busy [cycles]", "stalled [cycles]", "idle [cycles]"],
+        &rows,
+        3,
+    )
 }
 
 /// Totals, one a line.
@@ -92,8 +138,18 @@ pub(crate) fn totals(report: &Report) -> String {
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name:<22}{value}");
     };
-    line("cycles", format!("{} ({})", grouped(report.cycles), scaled(report.seconds, "s")));
-    line("MACs", format!("{} ({} with a zero operand, gated)", grouped(report.macs), grouped(report.macs_gated)));
+    line(
+        "cycles",
+        format!("{} ({})", grouped(report.cycles), scaled(report.seconds, "s")),
+    );
+    line(
+        "MACs",
+        format!(
+            "{} ({} with a zero operand, gated)",
+            grouped(report.macs),
+            grouped(report.macs_gated)
+        ),
+    );
     line("PE utilization", percent(report.utilization));
     line(
         "DRAM",
@@ -114,9 +170,19 @@ pub(crate) fn totals(report: &Report) -> String {
             grouped(report.spm.peak_bytes)
         ),
     );
-    line("energy", format!("{} at {}", scaled(report.energy.total_pj * 1e-12, "J"), report.energy.node));
+    line(
+        "energy",
+        format!(
+            "{} at {}",
+            scaled(report.energy.total_pj * 1e-12, "J"),
+            report.energy.node
+        ),
+    );
     let components = report.energy.by_component.entries();
-    let parts: Vec<String> = components.iter().map(|(name, pj)| format!("{name} {}", scaled(pj * 1e-12, "J"))).collect();
+    let parts: Vec<String> = components
+        .iter()
+        .map(|(name, pj)| format!("{name} {}", scaled(pj * 1e-12, "J")))
+        .collect();
     line("", parts.join(", "));
     line(
         "power",
@@ -132,7 +198,9 @@ pub(crate) fn totals(report: &Report) -> String {
 }
 
 fn comparison(c: &Comparison) -> String {
-    let steps = c.max_error_steps.map_or(String::new(), |steps| format!(", {steps:.2} quantization steps"));
+    let steps = c
+        .max_error_steps
+        .map_or(String::new(), |steps| format!(", {steps:.2} quantization steps"));
     format!(
         "{} of {} output values differ from the reference (largest difference {:.6}{steps}); top-1 agreement {}",
         grouped(c.mismatches),
@@ -170,7 +238,13 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0.0, 1.5e-6, 12_345.0].map(|v| scaled(v, "s")), ["0.00 s", "1.50 us", "12.35 ks"]);
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [0.0, 1.5e-6, 12_345.0].map(|v| scaled(v, "s")),
+            ["0.00 s", "1.50 us", "12.35 ks"]
+        );
     }
 }

@@ -36,9 +36,14 @@ pub(crate) fn load_machine(name: &str) -> Result<MachineDescription, CommandErro
     let path = Path::new(name);
     if !path.exists() {
         let names: Vec<&str> = machine::preset_names().collect();
-        return Err(Diagnostic::error("F0003", format!("`{name}` is neither a shipped machine nor a file"))
-            .help(format!("choose one of {}, or the path of a RON description", names.join(", ")))
-            .into());
+        return Err(
+            Diagnostic::error("F0003", format!("`{name}` is neither a shipped machine nor a file"))
+                .help(format!(
+                    "choose one of {}, or the path of a RON description",
+                    names.join(", ")
+                ))
+                .into(),
+        );
     }
     load_machine_file(path)
 }
@@ -48,8 +53,11 @@ pub(crate) fn load_machine_file(path: &Path) -> Result<MachineDescription, Comma
     let bytes = read(path)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
-        Diagnostic::error("F0004", format!("`{}` is no text: byte {offset} is not UTF-8", path.display()))
-            .help("machine descriptions are RON text; `systole machine show edge16x16` prints one")
+        Diagnostic::error(
+            "F0004",
+            format!("`{}` is no text: byte {offset} is not UTF-8", path.display()),
+        )
+        .help("machine descriptions are RON text; `systole machine show edge16x16` prints one")
     })?;
     Ok(MachineDescription::from_ron(&text, &path.display().to_string())?)
 }
@@ -66,7 +74,9 @@ pub(crate) fn compile(model: &[u8], name: &str, description: &MachineDescription
 pub(crate) fn load(path: &Path, description: MachineDescription) -> Result<Loaded, CommandError> {
     let bytes = read(path)?;
     let file = path.display().to_string();
-    let stem = path.file_stem().map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned());
+    let stem = path
+        .file_stem()
+        .map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned());
     let program = if container::is_elf(&bytes) {
         container::read(&bytes).map_err(|error| {
             Diagnostic::error("E0001", format!("`{file}` is no Systole program: {error}"))
@@ -77,7 +87,10 @@ pub(crate) fn load(path: &Path, description: MachineDescription) -> Result<Loade
     } else {
         compile(&bytes, &stem, &description)?
     };
-    Ok(Loaded { program: Arc::new(program), description: Arc::new(description) })
+    Ok(Loaded {
+        program: Arc::new(program),
+        description: Arc::new(description),
+    })
 }
 
 /// The text, if these bytes are one. A model is never valid text: its first field has a control character as tag.

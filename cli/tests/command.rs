@@ -1,23 +1,40 @@
 //! The command line as users and scripts meet it: reports, exit codes, errors.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::path::Path;
 use support::{json, outcome, program_file};
 
 fn digits() -> [String; 3] {
-    ["digits/digits_int8_qdq.onnx", "digits/images.npy", "digits/expected.npy"].map(program_file)
+    [
+        "digits/digits_int8_qdq.onnx",
+        "digits/images.npy",
+        "digits/expected.npy",
+    ]
+    .map(program_file)
 }
 
 #[test]
 fn the_main_job_reads_the_digit_and_agrees_with_the_reference() {
     let (code, stdout, stderr) = outcome(&["--headless"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    for expected in ["predicted digit 4, true digit 4", "conv1", "fc2", "0 of 10 output values differ", "energy", "bound by"] {
+    for expected in [
+        "predicted digit 4, true digit 4",
+        "conv1",
+        "fc2",
+        "0 of 10 output values differ",
+        "energy",
+        "bound by",
+    ] {
         assert!(stdout.contains(expected), "{expected} is missing in:\n{stdout}");
     }
     let report = json(&["--headless", "--json", "--image", "3"]);
-    assert_eq!((&report["predicted"], &report["true"], &report["mismatches"]), (&6.into(), &6.into(), &0.into()));
+    assert_eq!(
+        (&report["predicted"], &report["true"], &report["mismatches"]),
+        (&6.into(), &6.into(), &0.into())
+    );
 }
 
 #[test]
@@ -38,11 +55,28 @@ fn a_model_and_its_program_give_the_same_report() {
     assert_eq!(report["top1_agreement"], 1.0);
     let (units, cycles) = (report["units"].as_object().unwrap(), report["cycles"].as_u64().unwrap());
     for (name, unit) in units {
-        let sum = |key: &str| unit[key].as_object().unwrap().values().map(|v| v.as_u64().unwrap()).sum::<u64>();
-        assert_eq!(sum("busy") + sum("stall") + unit["idle"].as_u64().unwrap(), cycles, "{name}");
+        let sum = |key: &str| {
+            unit[key]
+                .as_object()
+                .unwrap()
+                .values()
+                .map(|v| v.as_u64().unwrap())
+                .sum::<u64>()
+        };
+        assert_eq!(
+            sum("busy") + sum("stall") + unit["idle"].as_u64().unwrap(),
+            cycles,
+            "{name}"
+        );
     }
     let layers = report["layers"].as_array().unwrap();
-    assert_eq!(layers.iter().map(|layer| layer["cycles"].as_u64().unwrap()).sum::<u64>(), cycles);
+    assert_eq!(
+        layers
+            .iter()
+            .map(|layer| layer["cycles"].as_u64().unwrap())
+            .sum::<u64>(),
+        cycles
+    );
     let energy: f64 = layers.iter().map(|layer| layer["energy_pj"].as_f64().unwrap()).sum();
     let total = report["energy"]["total_pj"].as_f64().unwrap();
     assert!((energy / total - 1.0).abs() < 1e-6, "{energy} {total}");
@@ -66,7 +100,14 @@ fn disassembly_assembles_to_the_same_file() {
 fn outputs_are_written_as_arrays() {
     let folder = tempfile::tempdir().unwrap();
     let [model, images, expected] = digits();
-    let (code, _, stderr) = outcome(&["run", &model, "--input", &images, "--output", folder.path().to_str().unwrap()]);
+    let (code, _, stderr) = outcome(&[
+        "run",
+        &model,
+        "--input",
+        &images,
+        "--output",
+        folder.path().to_str().unwrap(),
+    ]);
     assert_eq!(code, 0, "{stderr}");
     // The headers may differ in blanks; 8 inferences of 10 logits of 4 bytes follow them.
     let data = |path: &Path| std::fs::read(path).unwrap().split_off(128);
@@ -90,7 +131,9 @@ fn broken_files_are_refused_with_a_reason() {
     let elf_bytes = std::fs::read(&elf).unwrap();
     let mut flipped = elf_bytes.clone();
     flipped[elf_bytes.len() / 2] ^= 1;
-    let noise: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> = (0..4096u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     let files = [
         write(folder.path(), "truncated.onnx", &bytes[..bytes.len() / 2]),
         write(folder.path(), "noise.onnx", &noise),
@@ -104,12 +147,18 @@ fn broken_files_are_refused_with_a_reason() {
         assert_eq!((code, stdout.as_str()), (1, ""), "{file}: {stderr}");
         assert!(stderr.contains("error[") && stderr.contains("help"), "{file}: {stderr}");
     }
-    for machine in [write(folder.path(), "noise.ron", &noise), write(folder.path(), "short.ron", b"(name: \"x\", rows: 3")] {
+    for machine in [
+        write(folder.path(), "noise.ron", &noise),
+        write(folder.path(), "short.ron", b"(name: \"x\", rows: 3"),
+    ] {
         let (code, _, stderr) = outcome(&["run", &model, "--machine", &machine]);
         assert_eq!(code, 1, "{stderr}");
         assert!(stderr.contains("error["), "{stderr}");
     }
-    for array in [write(folder.path(), "noise.npy", &noise), write(folder.path(), "short.npy", &std::fs::read(&images).unwrap()[..500])] {
+    for array in [
+        write(folder.path(), "noise.npy", &noise),
+        write(folder.path(), "short.npy", &std::fs::read(&images).unwrap()[..500]),
+    ] {
         let (code, _, stderr) = outcome(&["run", &model, "--input", &array]);
         assert_eq!(code, 1, "{stderr}");
         assert!(stderr.contains("F0005"), "{stderr}");
@@ -137,7 +186,10 @@ fn a_faulting_program_exits_with_three_and_names_the_instruction() {
     let deadlock = write(folder.path(), "deadlock.sasm", b"    mx.nop ?t3\n    halt\n");
     let (code, _, stderr) = outcome(&["run", &deadlock]);
     assert_eq!(code, 3, "{stderr}");
-    assert!(stderr.contains("deadlock") && stderr.contains("t3") && stderr.contains("mx.nop"), "{stderr}");
+    assert!(
+        stderr.contains("deadlock") && stderr.contains("t3") && stderr.contains("mx.nop"),
+        "{stderr}"
+    );
     let forever = write(folder.path(), "forever.sasm", b"again: jmp again\n");
     let (code, _, stderr) = outcome(&["run", &forever, "--limit", "1000"]);
     assert_eq!(code, 3, "{stderr}");
@@ -163,9 +215,19 @@ fn machines_are_listed_shown_and_checked() {
     assert!(list.contains("tiny4x4") && shown.contains("rows: 4"));
     let file = write(folder.path(), "mine.ron", shown.as_bytes());
     assert_eq!(outcome(&["machine", "check", &file]).0, 0);
-    let bad = write(folder.path(), "bad.ron", shown.replace("rows: 4", "rows: 0").replace("cols: 4", "cols: 5000").as_bytes());
+    let bad = write(
+        folder.path(),
+        "bad.ron",
+        shown
+            .replace("rows: 4", "rows: 0")
+            .replace("cols: 4", "cols: 5000")
+            .as_bytes(),
+    );
     let (code, _, stderr) = outcome(&["machine", "check", &bad]);
     assert_eq!(code, 1);
-    assert!(stderr.contains("`rows` is 0") && stderr.contains("`cols` is 5000"), "every reason at once: {stderr}");
+    assert!(
+        stderr.contains("`rows` is 0") && stderr.contains("`cols` is 5000"),
+        "every reason at once: {stderr}"
+    );
     assert_eq!(outcome(&["machine", "show", "nothing"]).0, 1);
 }

@@ -1,5 +1,7 @@
 //! Matrix products against SCALE-Sim 2.0.2 (interface bandwidth CALC, weight-stationary, 1 MiB per SRAM).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::json;
@@ -46,14 +48,29 @@ const SCALE_SIM: [(u64, u64, u64, u64, u64); 36] = [
 
 fn array_cycles(side: u64, m: u64, k: u64, n: u64, overlap: &str) -> u64 {
     let [m, k, n, array] = [m.to_string(), k.to_string(), n.to_string(), format!("{side}x{side}")];
-    let args = ["gemm", &m, &k, &n, "--overlap", overlap, "--array", &array, "--timing-only", "--json"];
+    let args = [
+        "gemm",
+        &m,
+        &k,
+        &n,
+        "--overlap",
+        overlap,
+        "--array",
+        &array,
+        "--timing-only",
+        "--json",
+    ];
     json(&args)["array_cycles"].as_u64().unwrap()
 }
 
 #[test]
 fn without_overlap_the_array_takes_exactly_what_scale_sim_reports() {
     for (side, m, k, n, reported) in SCALE_SIM {
-        assert_eq!(array_cycles(side, m, k, n, "none"), reported + 1, "{m} x {k} x {n} on {side} x {side}");
+        assert_eq!(
+            array_cycles(side, m, k, n, "none"),
+            reported + 1,
+            "{m} x {k} x {n} on {side} x {side}"
+        );
     }
 }
 
@@ -61,8 +78,15 @@ fn without_overlap_the_array_takes_exactly_what_scale_sim_reports() {
 fn with_overlap_the_array_is_faster_and_never_beats_its_peak() {
     for (side, m, k, n, reported) in SCALE_SIM.into_iter().filter(|row| row.1 * row.2 * row.3 < 50_000_000) {
         let cycles = array_cycles(side, m, k, n, "full");
-        assert!(cycles <= reported + 1, "{m} x {k} x {n} on {side} x {side}: {cycles} > {}", reported + 1);
-        assert!(cycles * side * side >= m * k * n, "{m} x {k} x {n} on {side} x {side}: {cycles}");
+        assert!(
+            cycles <= reported + 1,
+            "{m} x {k} x {n} on {side} x {side}: {cycles} > {}",
+            reported + 1
+        );
+        assert!(
+            cycles * side * side >= m * k * n,
+            "{m} x {k} x {n} on {side} x {side}: {cycles}"
+        );
     }
 }
 

@@ -13,5 +13,8 @@ fn main() -> Result<(), GuiError> {
     let machine = arguments.next().unwrap_or_else(|| "tiny4x4".to_owned());
     let n_rows = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(12);
     let source = (machine != "none").then(|| support::sample_source(&machine, n_rows));
-    run(LaunchOptions { source, loader: Box::new(|path| Err(format!("{} is not read by the preview", path.display()))) })
+    run(LaunchOptions {
+        source,
+        loader: Box::new(|path| Err(format!("{} is not read by the preview", path.display()))),
+    })
 }

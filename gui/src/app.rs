@@ -1,4 +1,4 @@
-//! The dashboard: takes frames from the worker, draws the panels, applies their actions. [`Dashboard::update`] is the only
+//! The dashboard: takes frames from the worker, draws the panels, applies their actions. `Dashboard::update` is the only
 //! place that changes what is shown or asks the worker for something.
 
 use crate::command::{Command, pressed_commands};
@@ -68,7 +68,9 @@ impl Dashboard {
         self.receive();
         let mut actions: Vec<Action> = pressed_commands(ui.ctx()).into_iter().map(Action::Command).collect();
         let palette = Palette::of(ui.visuals());
-        let bar = egui::Frame::new().fill(palette.backdrop).inner_margin(Margin::symmetric(10, 5));
+        let bar = egui::Frame::new()
+            .fill(palette.backdrop)
+            .inner_margin(Margin::symmetric(10, 5));
         Panel::top("menu").frame(bar).show_separator_line(false).show(ui, |ui| {
             menu_bar_ui(ui, &self.frame, &mut actions);
             ui.add_space(2.0);
@@ -77,14 +79,23 @@ impl Dashboard {
                 notice_ui(ui, notice, &mut actions);
             }
         });
-        Panel::bottom("status").frame(bar).show_separator_line(false).show(ui, |ui| status_bar_ui(ui, &self.frame));
-        let body = egui::Frame::new().fill(palette.backdrop).inner_margin(Margin::symmetric(8, 0));
+        Panel::bottom("status")
+            .frame(bar)
+            .show_separator_line(false)
+            .show(ui, |ui| status_bar_ui(ui, &self.frame));
+        let body = egui::Frame::new()
+            .fill(palette.backdrop)
+            .inner_margin(Margin::symmetric(8, 0));
         CentralPanel::default().frame(body).show(ui, |ui| {
             if self.frame.program.is_none() {
                 welcome_ui(ui, &self.frame, &mut actions);
             } else {
-                let mut panels =
-                    Panels { frame: &self.frame, view: &self.view, memory: &mut self.memory, actions: &mut actions };
+                let mut panels = Panels {
+                    frame: &self.frame,
+                    view: &self.view,
+                    memory: &mut self.memory,
+                    actions: &mut actions,
+                };
                 self.tree.ui(&mut panels, ui);
             }
         });
@@ -108,7 +119,8 @@ impl Dashboard {
         if !self.worker.is_alive() && self.frame.notice.is_none() {
             let frame = Arc::make_mut(&mut self.frame);
             frame.run_state = RunState::Faulted("the simulator stopped unexpectedly".into());
-            frame.notice = Some("The simulator stopped unexpectedly. This is a bug in Systole; please report it.".into());
+            frame.notice =
+                Some("The simulator stopped unexpectedly. This is a bug in Systole; please report it.".into());
         }
     }
 
@@ -163,7 +175,11 @@ impl Dashboard {
             Command::ZoomFit => self.view.timeline = TimelineView::Fit,
             Command::FollowTime => self.view.timeline = TimelineView::default(),
             Command::ToggleTheme => {
-                ctx.set_theme(if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark });
+                ctx.set_theme(if ctx.theme() == Theme::Dark {
+                    Theme::Light
+                } else {
+                    Theme::Dark
+                });
             }
             Command::ResetLayout => self.tree = default_tree(),
         }
@@ -185,12 +201,16 @@ impl Dashboard {
         }
         let (sender, receiver) = bounded(1);
         let ctx = ctx.clone();
-        let thread = std::thread::Builder::new().name("systole-file-chooser".to_owned()).spawn(move || {
-            let chosen = rfd::FileDialog::new().set_title("Open a program or a model").pick_file();
-            // The dashboard may have been closed in the meantime.
-            let _ = sender.send(chosen);
-            ctx.request_repaint();
-        });
+        let thread = std::thread::Builder::new()
+            .name("systole-file-chooser".to_owned())
+            .spawn(move || {
+                let chosen = rfd::FileDialog::new()
+                    .set_title("Open a program or a model")
+                    .pick_file();
+                // The dashboard may have been closed in the meantime.
+                let _ = sender.send(chosen);
+                ctx.request_repaint();
+            });
         self.chooser = thread.is_ok().then_some(receiver);
     }
 

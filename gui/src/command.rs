@@ -251,7 +251,10 @@ pub const COMMANDS: [CommandInfo; 16] = [
 impl Command {
     /// The command's row of the table.
     pub fn info(self) -> &'static CommandInfo {
-        COMMANDS.iter().find(|info| info.command == self).expect("a test checks that every command has a row")
+        COMMANDS
+            .iter()
+            .find(|info| info.command == self)
+            .expect("a test checks that every command has a row")
     }
 
     /// Whether the command has an effect in the state that a frame shows.
@@ -273,8 +276,10 @@ impl Command {
 /// ones with the most modifiers are asked first. While a text field has the keyboard, only Ctrl and function keys count.
 pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
     let is_typing = ctx.egui_wants_keyboard_input();
-    let mut candidates: Vec<(Command, KeyboardShortcut)> =
-        COMMANDS.iter().flat_map(|info| info.shortcuts.iter().map(|shortcut| (info.command, *shortcut))).collect();
+    let mut candidates: Vec<(Command, KeyboardShortcut)> = COMMANDS
+        .iter()
+        .flat_map(|info| info.shortcuts.iter().map(|shortcut| (info.command, *shortcut)))
+        .collect();
     candidates.sort_by_key(|(_, shortcut)| std::cmp::Reverse(n_modifiers(shortcut.modifiers)));
     ctx.input_mut(|input| {
         candidates
@@ -287,7 +292,10 @@ pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
 }
 
 fn n_modifiers(modifiers: Modifiers) -> u32 {
-    [modifiers.alt, modifiers.shift, modifiers.ctrl || modifiers.command].into_iter().map(u32::from).sum()
+    [modifiers.alt, modifiers.shift, modifiers.ctrl || modifiers.command]
+        .into_iter()
+        .map(u32::from)
+        .sum()
 }
 
 fn works_while_typing(shortcut: &KeyboardShortcut) -> bool {
@@ -306,7 +314,12 @@ mod tests {
                 assert_ne!(a.label, b.label);
                 assert_ne!(a.command, b.command);
                 for shortcut in a.shortcuts {
-                    assert!(!b.shortcuts.contains(shortcut), "{} and {} share a key", a.label, b.label);
+                    assert!(
+                        !b.shortcuts.contains(shortcut),
+                        "{} and {} share a key",
+                        a.label,
+                        b.label
+                    );
                 }
             }
         }

@@ -21,11 +21,16 @@ pub(crate) fn counters(machine: &Machine) -> Vec<Counter> {
     let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
     let peak = cycles * description.peak_macs_per_cycle();
 
-    let mut rows = Rows::default();
-    rows.group = "Work";
+    let mut rows = Rows {
+        group: "Work",
+        ..Rows::default()
+    };
     rows.add("Instructions", Quantity::Count(counts.instructions));
     rows.add("Multiply-accumulates", Quantity::Count(counts.macs));
-    rows.add("  with a zero operand", Quantity::Share(share(counts.gated_macs, counts.macs)));
+    rows.add(
+        "  with a zero operand",
+        Quantity::Share(share(counts.gated_macs, counts.macs)),
+    );
     rows.add("Array utilization", Quantity::Share(share(counts.macs, peak)));
     rows.add("Vector operations", Quantity::Count(counts.vector_ops));
     rows.group = "DRAM";
@@ -56,6 +61,10 @@ struct Rows {
 
 impl Rows {
     fn add(&mut self, name: &str, value: Quantity) {
-        self.rows.push(Counter { group: self.group, name: name.to_owned(), value });
+        self.rows.push(Counter {
+            group: self.group,
+            name: name.to_owned(),
+            value,
+        });
     }
 }

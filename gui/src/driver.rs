@@ -1,7 +1,7 @@
 //! What the worker does, apart from where it does it: obeys requests, paces time, stops at breakpoints, takes pictures.
 
 use crate::engine::{Engine, EngineLoader, Outcome};
-use crate::frame::{Frame, N_UNITS, SEQ, Observation, RunState, TimelineView, UnitState};
+use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,7 +132,9 @@ impl Driver {
         match request {
             Request::Open(path) => self.open(&path),
             Request::SetSpeed(speed) => self.speed = speed,
-            Request::SetTimeline(timeline, n_bins) => (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192)),
+            Request::SetTimeline(timeline, n_bins) => {
+                (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
+            }
             Request::ToggleBreakpoint(pc) => {
                 let breakpoints = Arc::make_mut(&mut self.breakpoints);
                 if !breakpoints.remove(&pc) {
@@ -188,11 +190,15 @@ impl Driver {
 
     /// Lets time run for one slice; `elapsed` is the wall time since the last one.
     pub(crate) fn run_slice(&mut self, elapsed: Duration) {
-        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal) else { return };
+        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal) else {
+            return;
+        };
         let now = engine.cycle();
         let is_done = match (goal, self.speed) {
             (Goal::Breakpoint, Speed::CyclesPerSecond(rate)) => {
-                let granted = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX).saturating_mul(rate);
+                let granted = u64::try_from(elapsed.as_nanos())
+                    .unwrap_or(u64::MAX)
+                    .saturating_mul(rate);
                 self.credit = self.credit.saturating_add(granted);
                 let n_cycles = self.credit / 1_000_000_000;
                 self.credit %= 1_000_000_000;
@@ -200,15 +206,21 @@ impl Driver {
             }
             (Goal::Breakpoint, Speed::Unlimited) => {
                 let target = now.saturating_add(self.slice_cycles);
-                timed(&mut self.slice_cycles, || advance(engine.as_mut(), target, &self.breakpoints))
+                timed(&mut self.slice_cycles, || {
+                    advance(engine.as_mut(), target, &self.breakpoints)
+                })
             }
             (Goal::End, _) => {
                 let target = now.saturating_add(self.slice_cycles);
-                timed(&mut self.slice_cycles, || advance(engine.as_mut(), target, &BTreeSet::new()))
+                timed(&mut self.slice_cycles, || {
+                    advance(engine.as_mut(), target, &BTreeSet::new())
+                })
             }
             (Goal::Cycle(goal), _) => {
                 let target = now.saturating_add(self.slice_cycles).min(goal);
-                let has_ended = timed(&mut self.slice_cycles, || advance(engine.as_mut(), target, &BTreeSet::new()));
+                let has_ended = timed(&mut self.slice_cycles, || {
+                    advance(engine.as_mut(), target, &BTreeSet::new())
+                });
                 has_ended || target == goal
             }
         };
@@ -265,7 +277,8 @@ fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &BTreeSet<u32>) ->
         engine.advance_to(engine.cycle() + 1);
         let after = engine.units();
         // The sequencer also passes the instructions of other units when it hands them over; those have not started yet.
-        let is_executed_by = |unit_idx: usize, pc: u32| program.lines.get(pc as usize).is_none_or(|line| line.unit == unit_idx);
+        let is_executed_by =
+            |unit_idx: usize, pc: u32| program.lines.get(pc as usize).is_none_or(|line| line.unit == unit_idx);
         if started(&before, &after).any(|(unit_idx, pc)| breakpoints.contains(&pc) && is_executed_by(unit_idx, pc)) {
             return true;
         }
@@ -291,7 +304,9 @@ fn started<'a>(
     after: &'a [UnitState; N_UNITS],
 ) -> impl Iterator<Item = (usize, u32)> + 'a {
     let pairs = before.iter().zip(after).enumerate();
-    pairs.filter(|(_, (before, after))| after.n_started > before.n_started).filter_map(|(idx, (_, after))| Some((idx, after.pc?)))
+    pairs
+        .filter(|(_, (before, after))| after.n_started > before.n_started)
+        .filter_map(|(idx, (_, after))| Some((idx, after.pc?)))
 }
 
 /// Runs `work` and doubles or halves `slice_cycles` so that the next slice comes closer to [`SLICE_TIME`].
@@ -306,4 +321,3 @@ fn timed(slice_cycles: &mut u64, work: impl FnOnce() -> bool) -> bool {
     }
     result
 }
-

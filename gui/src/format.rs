@@ -2,7 +2,7 @@
 //!
 //! This is the only place that turns a number into text. It knows no panel and no colour.
 
-/// A number together with what it measures; [`quantity`] writes it.
+/// A number together with what it measures; `quantity` writes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Quantity {
     /// A duration in core clock cycles.
@@ -92,13 +92,25 @@ pub(crate) fn share(part: f64) -> String {
 
 /// Writes a value with three significant digits and the SI prefix that keeps it between 1 and 1000.
 fn scaled(value: f64, unit: &str) -> String {
-    const PREFIXES: [(f64, &str); 9] =
-        [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p")];
+    const PREFIXES: [(f64, &str); 9] = [
+        (1e12, "T"),
+        (1e9, "G"),
+        (1e6, "M"),
+        (1e3, "k"),
+        (1.0, ""),
+        (1e-3, "m"),
+        (1e-6, "µ"),
+        (1e-9, "n"),
+        (1e-12, "p"),
+    ];
     if value == 0.0 || !value.is_finite() {
         return format!("0 {unit}");
     }
     let smallest = PREFIXES[PREFIXES.len() - 1];
-    let (scale, prefix) = PREFIXES.into_iter().find(|(scale, _)| value.abs() >= *scale).unwrap_or(smallest);
+    let (scale, prefix) = PREFIXES
+        .into_iter()
+        .find(|(scale, _)| value.abs() >= *scale)
+        .unwrap_or(smallest);
     let mantissa = value / scale;
     let decimals = if mantissa.abs() >= 100.0 {
         0

@@ -183,8 +183,13 @@ pub enum PeState {
 
 impl PeState {
     /// All states, in legend order.
-    pub const ALL: [PeState; 5] =
-        [PeState::Active, PeState::Gated, PeState::Passing, PeState::Loading, PeState::Idle];
+    pub const ALL: [PeState; 5] = [
+        PeState::Active,
+        PeState::Gated,
+        PeState::Passing,
+        PeState::Loading,
+        PeState::Idle,
+    ];
 
     /// The word used in legends and tooltips.
     pub fn name(self) -> &'static str {
@@ -361,7 +366,11 @@ mod tests {
     #[test]
     fn windows_are_never_empty_and_contain_now_when_following() {
         for now in [0, 1, 15, 160, 161, 1_000_000, u64::MAX - 1] {
-            for view in [TimelineView::Fit, TimelineView::Follow { span: 0 }, TimelineView::Follow { span: 500 }] {
+            for view in [
+                TimelineView::Fit,
+                TimelineView::Follow { span: 0 },
+                TimelineView::Follow { span: 500 },
+            ] {
                 let (start, end) = view.window(now);
                 assert!(start < end, "{view:?} at {now}");
                 assert!(start <= now && now <= end, "{view:?} at {now}: {start}..{end}");

@@ -66,5 +66,13 @@ fn restart(painter: &Painter, square: Rect, color: Color32) {
     painter.add(PathShape::line(points.collect(), Stroke::new(1.6, color)));
     let tip = center + radius * vec2(0.588, -0.809);
     let size = square.width() * 0.26;
-    triangle(painter, [pos2(tip.x - size, tip.y - size * 0.1), pos2(tip.x + size * 0.5, tip.y - size), pos2(tip.x + size * 0.5, tip.y + size * 0.6)], color);
+    triangle(
+        painter,
+        [
+            pos2(tip.x - size, tip.y - size * 0.1),
+            pos2(tip.x + size * 0.5, tip.y - size),
+            pos2(tip.x + size * 0.5, tip.y + size * 0.6),
+        ],
+        color,
+    );
 }

@@ -28,7 +28,12 @@ pub struct LaneLog {
 impl LaneLog {
     /// An empty log for activities `0..n_activities`, of which activity 0 means idle.
     pub fn new(n_activities: usize) -> Self {
-        let mut log = Self { spans: Vec::new(), checkpoints: Vec::new(), n_activities, recorded_from: 0 };
+        let mut log = Self {
+            spans: Vec::new(),
+            checkpoints: Vec::new(),
+            n_activities,
+            recorded_from: 0,
+        };
         log.restart(0, ActivityId(0), None);
         log
     }
@@ -51,7 +56,12 @@ impl LaneLog {
             return;
         }
         last.end = cycle;
-        self.push(Span { start: cycle, end: u64::MAX, activity, pc });
+        self.push(Span {
+            start: cycle,
+            end: u64::MAX,
+            activity,
+            pc,
+        });
         if self.spans.len() > MAX_SPANS {
             self.forget_oldest_quarter();
         }
@@ -79,11 +89,23 @@ impl LaneLog {
             return Lane::Bins(self.bins(start, end, now, n_bins));
         }
         let visible = self.spans.get(first..behind).unwrap_or(&[]);
-        Lane::Spans(visible.iter().map(|span| Span { end: span.end.min(now), ..*span }).collect())
+        Lane::Spans(
+            visible
+                .iter()
+                .map(|span| Span {
+                    end: span.end.min(now),
+                    ..*span
+                })
+                .collect(),
+        )
     }
 
     fn bins(&self, start: u64, end: u64, now: u64, n_bins: usize) -> Bins {
-        let mut bins = Bins { n_bins, n_activities: self.n_activities, cycles: Vec::new() };
+        let mut bins = Bins {
+            n_bins,
+            n_activities: self.n_activities,
+            cycles: Vec::new(),
+        };
         bins.cycles.reserve(n_bins * self.n_activities);
         let width = u128::from(end - start);
         let mut before = self.totals(start.min(now));
@@ -91,7 +113,8 @@ impl LaneLog {
             let offset = width * bin_idx as u128 / n_bins as u128;
             let boundary = start + u64::try_from(offset).expect("a part of a u64 stretch fits u64");
             let totals = self.totals(boundary.min(now));
-            bins.cycles.extend(totals.iter().zip(&before).map(|(after, before)| after - before));
+            bins.cycles
+                .extend(totals.iter().zip(&before).map(|(after, before)| after - before));
             before = totals;
         }
         bins
@@ -101,7 +124,11 @@ impl LaneLog {
     pub fn totals(&self, cycle: u64) -> Vec<u64> {
         let behind = self.spans.partition_point(|span| span.start < cycle);
         let checkpoint = behind.saturating_sub(1) / CHECKPOINT_SPANS;
-        let mut totals = self.checkpoints.get(checkpoint).cloned().unwrap_or_else(|| vec![0; self.n_activities]);
+        let mut totals = self
+            .checkpoints
+            .get(checkpoint)
+            .cloned()
+            .unwrap_or_else(|| vec![0; self.n_activities]);
         for span in &self.spans[(checkpoint * CHECKPOINT_SPANS).min(behind)..behind] {
             totals[usize::from(span.activity.0)] += span.end.min(cycle) - span.start;
         }
@@ -112,7 +139,12 @@ impl LaneLog {
         self.spans.clear();
         self.checkpoints.clear();
         self.recorded_from = cycle;
-        self.push(Span { start: cycle, end: u64::MAX, activity, pc });
+        self.push(Span {
+            start: cycle,
+            end: u64::MAX,
+            activity,
+            pc,
+        });
     }
 
     fn push(&mut self, span: Span) {
@@ -162,15 +194,35 @@ mod tests {
     #[test]
     fn few_spans_are_exact_and_end_now() {
         let log = alternating(10);
-        let Lane::Spans(spans) = log.lane(4, 100, 28, 50) else { panic!("ten spans are few") };
-        assert_eq!(spans.first(), Some(&Span { start: 3, end: 6, activity: ActivityId(2), pc: Some(1) }));
-        assert_eq!(spans.last(), Some(&Span { start: 27, end: 28, activity: ActivityId(2), pc: Some(9) }));
+        let Lane::Spans(spans) = log.lane(4, 100, 28, 50) else {
+            panic!("ten spans are few")
+        };
+        assert_eq!(
+            spans.first(),
+            Some(&Span {
+                start: 3,
+                end: 6,
+                activity: ActivityId(2),
+                pc: Some(1)
+            })
+        );
+        assert_eq!(
+            spans.last(),
+            Some(&Span {
+                start: 27,
+                end: 28,
+                activity: ActivityId(2),
+                pc: Some(9)
+            })
+        );
     }
 
     #[test]
     fn bins_conserve_cycles() {
         let log = alternating(5_000);
-        let Lane::Bins(bins) = log.lane(100, 20_000, 14_000, 333) else { panic!("five thousand spans are many") };
+        let Lane::Bins(bins) = log.lane(100, 20_000, 14_000, 333) else {
+            panic!("five thousand spans are many")
+        };
         assert_eq!(bins.cycles.len(), 333 * 3);
         assert_eq!(bins.cycles.iter().sum::<u64>(), 14_000 - 100);
     }

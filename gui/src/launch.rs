@@ -37,11 +37,15 @@ pub fn run(options: LaunchOptions) -> Result<(), GuiError> {
         .with_app_id("systole")
         .with_inner_size(vec2(1_440.0, 900.0))
         .with_min_inner_size(vec2(720.0, 480.0));
-    let native_options = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
+    let native_options = eframe::NativeOptions {
+        viewport,
+        ..eframe::NativeOptions::default()
+    };
     let create = move |context: &eframe::CreationContext<'_>| {
         let ctx = context.egui_ctx.clone();
-        let worker =
-            ThreadWorker::spawn(engine_loader(options.loader), options.source.map(engine), move || ctx.request_repaint())?;
+        let worker = ThreadWorker::spawn(engine_loader(options.loader), options.source.map(engine), move || {
+            ctx.request_repaint()
+        })?;
         Ok(Box::new(Dashboard::new(Box::new(worker), &context.egui_ctx)) as Box<dyn eframe::App>)
     };
     eframe::run_native("Systole", native_options, Box::new(create))?;

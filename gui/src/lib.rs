@@ -4,22 +4,22 @@
 //! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
 //! dashboard refuses to know how a program is simulated; it never compiles or parses anything itself.
 
+pub mod app;
+pub mod command;
+mod counters;
+pub mod driver;
+pub mod engine;
 pub mod format;
 pub mod frame;
-pub mod lane_log;
-pub mod engine;
-pub mod driver;
-pub mod worker;
-pub mod command;
-mod theme;
 mod icons;
-mod view;
-mod panels;
-pub mod app;
-mod listing;
-mod counters;
-pub mod simulation;
+pub mod lane_log;
 pub mod launch;
+mod listing;
+mod panels;
+pub mod simulation;
+mod theme;
+mod view;
+pub mod worker;
 
 pub use launch::{GuiError, LaunchOptions, Loader, run};
 pub use simulation::Source;

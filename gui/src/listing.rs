@@ -1,8 +1,8 @@
 //! A program as lines of text for the program panel, made from the instruction table.
 
 use crate::frame::ProgramLine;
-use systole_isa::instruction::Tokens;
-use systole_isa::operand::{MarkKind, OperandKind, OperandValue};
+use systole_assembler::format_instruction;
+use systole_isa::operand::MarkKind;
 use systole_isa::{Instruction, Op, Program};
 
 /// One line per instruction.
@@ -21,7 +21,10 @@ pub(crate) fn lines(program: &Program) -> Vec<ProgramLine> {
             unit: instruction.op.unit().index(),
             mnemonic: instruction.op.mnemonic().to_owned(),
             operands: operands_text(instruction, program),
-            label: u32::try_from(pc).ok().and_then(|pc| program.label_at(pc)).map(str::to_owned),
+            label: u32::try_from(pc)
+                .ok()
+                .and_then(|pc| program.label_at(pc))
+                .map(str::to_owned),
             layer_idx,
             is_mark: matches!(mark, Some((MarkKind::Layer, _))),
         }
@@ -29,31 +32,11 @@ pub(crate) fn lines(program: &Program) -> Vec<ProgramLine> {
     .collect()
 }
 
+/// Operands and tokens as the assembler writes them, without the mnemonic.
 fn operands_text(instruction: &Instruction, program: &Program) -> String {
-    let infos = instruction.op.info().operands;
-    let operands = instruction.op.operands();
-    let texts: Vec<String> =
-        operands.iter().zip(infos).map(|(operand, info)| operand_text(*operand, info.kind, program)).collect();
-    let tokens = tokens_text(&instruction.tokens);
-    format!("{}{tokens}", texts.join(", "))
-}
-
-fn operand_text(operand: OperandValue, kind: OperandKind, program: &Program) -> String {
-    match (operand, kind) {
-        (OperandValue::Reg(reg) | OperandValue::ValReg(reg), _) => reg.to_string(),
-        (OperandValue::Desc(desc), _) => desc.to_string(),
-        (OperandValue::DescRef(view), _) if view.offset.index() == 0 => view.desc.to_string(),
-        (OperandValue::DescRef(view), _) => format!("{}[{}]", view.desc, view.offset),
-        (OperandValue::Imm(value), _) => value.to_string(),
-        (OperandValue::Target(pc), _) => program.label_at(pc).map_or_else(|| format!("@{pc}"), str::to_owned),
-        (OperandValue::Token(token), _) => token.to_string(),
-        (OperandValue::Choice(index), OperandKind::Choice(words)) => words.get(usize::from(index)).unwrap_or(&"").to_string(),
-        (OperandValue::Choice(index), _) => index.to_string(),
-    }
-}
-
-fn tokens_text(tokens: &Tokens) -> String {
-    let waits = tokens.waits.iter().flatten().map(|token| format!("  ?{token}"));
-    let posts = tokens.posts.iter().flatten().map(|token| format!("  !{token}"));
-    waits.chain(posts).collect()
+    let text = format_instruction(instruction, &|pc| program.label_at(pc).map(str::to_owned));
+    text.strip_prefix(instruction.op.mnemonic())
+        .unwrap_or(&text)
+        .trim_start()
+        .to_owned()
 }

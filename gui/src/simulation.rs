@@ -1,6 +1,6 @@
 //! The engine of the real thing: a simulator's machine with its history, seen through the [`Engine`] trait.
 //!
-//! This file and [`crate::listing`] are the only ones that name a type of the simulator or the instruction set.
+//! This file and `listing` are the only ones that name a type of the simulator or the instruction set.
 
 use crate::counters::counters;
 use crate::engine::{Engine, Outcome};
@@ -83,7 +83,12 @@ impl Simulation {
         let view = machine.pe_view();
         let cells: Vec<frame::PeCell> = view.cells.iter().map(pe_cell).collect();
         let caption = self.array_caption(&cells);
-        ArrayState { n_rows: view.n_rows, n_cols: view.n_cols, cells, caption }
+        ArrayState {
+            n_rows: view.n_rows,
+            n_cols: view.n_cols,
+            cells,
+            caption,
+        }
     }
 
     fn array_caption(&self, cells: &[frame::PeCell]) -> String {
@@ -96,10 +101,15 @@ impl Simulation {
             Activity::Stalled(_) => "waits for a token",
             Activity::Idle => "idle",
         };
-        let mnemonic = status.pc.and_then(|pc| self.program.lines.get(pc as usize)).map_or("MX", |line| &line.mnemonic);
+        let mnemonic = status
+            .pc
+            .and_then(|pc| self.program.lines.get(pc as usize))
+            .map_or("MX", |line| &line.mnemonic);
         let rows = cells.iter().filter_map(|cell| cell.activation_row);
         match (rows.clone().min(), rows.max()) {
-            (Some(first), Some(last)) if first < last => format!("{mnemonic}: {what}, rows {first} to {last} under way"),
+            (Some(first), Some(last)) if first < last => {
+                format!("{mnemonic}: {what}, rows {first} to {last} under way")
+            }
             (Some(first), _) => format!("{mnemonic}: {what}, row {first} under way"),
             _ => format!("{mnemonic}: {what}"),
         }
@@ -110,7 +120,12 @@ impl Simulation {
         let (start, end) = view.window(now);
         let recorded_from = self.logs.iter().map(LaneLog::recorded_from).max().unwrap_or(0);
         let lanes = std::array::from_fn(|idx| self.logs[idx].lane(start, end, now, n_bins));
-        Timeline { start, end, recorded_from, lanes }
+        Timeline {
+            start,
+            end,
+            recorded_from,
+            lanes,
+        }
     }
 
     /// Layer of the array if it works, else of any other unit that does.
@@ -135,15 +150,20 @@ impl Engine for Simulation {
         match self.history.machine().status() {
             Status::Running => None,
             Status::Halted => Some(Outcome::Halted),
-            Status::Faulted(fault) => {
-                Some(Outcome::Faulted(Arc::from(format!("{}: {fault}. Help: {}", fault.code(), fault.help()))))
-            }
+            Status::Faulted(fault) => Some(Outcome::Faulted(Arc::from(format!(
+                "{}: {fault}. Help: {}",
+                fault.code(),
+                fault.help()
+            )))),
         }
     }
 
     fn advance_to(&mut self, cycle: u64) {
         let n_completed_before = self.n_completed;
-        let mut recorder = Recorder { logs: &mut self.logs, n_completed: &mut self.n_completed };
+        let mut recorder = Recorder {
+            logs: &mut self.logs,
+            n_completed: &mut self.n_completed,
+        };
         self.history.advance_to(cycle, &mut recorder);
         self.note_statuses(&n_completed_before);
     }
@@ -166,8 +186,15 @@ impl Engine for Simulation {
         Unit::ALL.map(|unit| {
             let status = machine.unit_status(unit);
             let cycles = machine.unit_cycles(unit);
-            let stall_cycles = StallReason::ALL.iter().map(|&reason| cycles.of(Activity::Stalled(reason))).sum();
-            let pc = if unit == Unit::Seq && self.outcome().is_none() { Some(machine.pc()) } else { status.pc };
+            let stall_cycles = StallReason::ALL
+                .iter()
+                .map(|&reason| cycles.of(Activity::Stalled(reason)))
+                .sum();
+            let pc = if unit == Unit::Seq && self.outcome().is_none() {
+                Some(machine.pc())
+            } else {
+                status.pc
+            };
             UnitState {
                 activity: activity_id(status.activity),
                 pc,
@@ -200,7 +227,13 @@ struct Recorder<'a> {
 impl Observer for Recorder<'_> {
     fn event(&mut self, event: &Event) {
         match *event {
-            Event::Span { unit, activity, pc, start, .. } => {
+            Event::Span {
+                unit,
+                activity,
+                pc,
+                start,
+                ..
+            } => {
                 self.logs[unit.index()].change(start, activity_id(activity), pc);
             }
             Event::Completed { unit, .. } => self.n_completed[unit.index()] += 1,
@@ -251,7 +284,10 @@ fn activity_info(activity: Activity) -> ActivityInfo {
         Activity::Busy(_) => ActivityClass::Busy,
         Activity::Stalled(_) => ActivityClass::Stalled,
     };
-    ActivityInfo { name: activity.name().replace('_', " "), class }
+    ActivityInfo {
+        name: activity.name().replace('_', " "),
+        class,
+    }
 }
 
 fn pe_cell(cell: &systole_simulator::PeCell) -> frame::PeCell {

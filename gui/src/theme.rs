@@ -5,7 +5,8 @@
 
 use crate::frame::{ActivityClass, ActivityId, ActivityInfo, N_UNITS, PeState};
 use egui::{
-    Color32, Context, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, Vec2, Visuals, vec2,
+    Color32, Context, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, Vec2, Visuals,
+    vec2,
 };
 
 /// Space between neighbouring things, in points.
@@ -104,7 +105,11 @@ const DARK: Palette = Palette {
         Color32::from_rgb(0x2a, 0x57, 0x51),
         Color32::from_rgb(0x3a, 0x42, 0x50),
     ],
-    diverging: [Color32::from_rgb(0x4f, 0x9f, 0xe6), Color32::from_rgb(0x24, 0x2a, 0x33), Color32::from_rgb(0xea, 0x93, 0x3f)],
+    diverging: [
+        Color32::from_rgb(0x4f, 0x9f, 0xe6),
+        Color32::from_rgb(0x24, 0x2a, 0x33),
+        Color32::from_rgb(0xea, 0x93, 0x3f),
+    ],
     ink: [Color32::from_rgb(0x0d, 0x14, 0x1a), Color32::from_rgb(0xe6, 0xec, 0xf2)],
 };
 
@@ -139,7 +144,11 @@ const LIGHT: Palette = Palette {
         Color32::from_rgb(0xbc, 0xdd, 0xd2),
         Color32::from_rgb(0xcf, 0xd6, 0xdf),
     ],
-    diverging: [Color32::from_rgb(0x2b, 0x7b, 0xc6), Color32::from_rgb(0xee, 0xf1, 0xf4), Color32::from_rgb(0xdb, 0x7a, 0x1c)],
+    diverging: [
+        Color32::from_rgb(0x2b, 0x7b, 0xc6),
+        Color32::from_rgb(0xee, 0xf1, 0xf4),
+        Color32::from_rgb(0xdb, 0x7a, 0x1c),
+    ],
     ink: [Color32::from_rgb(0x14, 0x1c, 0x24), Color32::from_rgb(0xff, 0xff, 0xff)],
 };
 
@@ -152,7 +161,10 @@ impl Palette {
     /// The colour of an activity in a unit's lane. Busy kinds are shades of the unit's colour; `None` for idle.
     pub(crate) fn activity(&self, unit_idx: usize, id: ActivityId, activities: &[ActivityInfo]) -> Option<Color32> {
         let class = activities.get(usize::from(id.0))?.class;
-        let ordinal = activities[..usize::from(id.0)].iter().filter(|other| other.class == class).count();
+        let ordinal = activities[..usize::from(id.0)]
+            .iter()
+            .filter(|other| other.class == class)
+            .count();
         match class {
             ActivityClass::Idle => None,
             ActivityClass::Stalled => Some(self.stalls[ordinal % self.stalls.len()]),
@@ -182,7 +194,11 @@ impl Palette {
         let share = value.unsigned_abs() as f64 / magnitude.max(1) as f64;
         // The square root lets small values stand out from zero.
         let share = share.min(1.0).sqrt() as f32;
-        let end = if value < 0 { self.diverging[0] } else { self.diverging[2] };
+        let end = if value < 0 {
+            self.diverging[0]
+        } else {
+            self.diverging[2]
+        };
         self.diverging[1].lerp_to_gamma(end, share)
     }
 
@@ -201,7 +217,10 @@ pub(crate) fn mono(size: f32) -> FontId {
 /// Sets fonts, spacing and colours of both themes.
 pub(crate) fn apply(ctx: &Context) {
     for (theme, palette) in [(Theme::Dark, &DARK), (Theme::Light, &LIGHT)] {
-        let mut style = Style { visuals: visuals(theme, palette), ..Style::default() };
+        let mut style = Style {
+            visuals: visuals(theme, palette),
+            ..Style::default()
+        };
         style.text_styles = [
             (TextStyle::Small, FontId::proportional(11.5)),
             (TextStyle::Body, FontId::proportional(13.5)),
@@ -235,8 +254,18 @@ fn visuals(theme: Theme, palette: &Palette) -> Visuals {
     visuals.window_stroke = Stroke::new(1.0, palette.line);
     visuals.window_corner_radius = CornerRadius::same(8);
     visuals.menu_corner_radius = CornerRadius::same(6);
-    visuals.window_shadow = Shadow { offset: [0, 8], blur: 24, spread: 0, color: Color32::from_black_alpha(70) };
-    visuals.popup_shadow = Shadow { offset: [0, 4], blur: 12, spread: 0, color: Color32::from_black_alpha(60) };
+    visuals.window_shadow = Shadow {
+        offset: [0, 8],
+        blur: 24,
+        spread: 0,
+        color: Color32::from_black_alpha(70),
+    };
+    visuals.popup_shadow = Shadow {
+        offset: [0, 4],
+        blur: 12,
+        spread: 0,
+        color: Color32::from_black_alpha(60),
+    };
     visuals.selection.bg_fill = palette.accent.gamma_multiply(0.35);
     visuals.selection.stroke = Stroke::new(1.0, palette.accent);
     let radius = CornerRadius::same(RADIUS);
@@ -283,11 +312,19 @@ mod tests {
                 (palette.error, palette.panel),
                 (palette.on_accent, palette.accent),
             ] {
-                assert!(contrast(text, fill) >= 4.5, "{text:?} on {fill:?}: {}", contrast(text, fill));
+                assert!(
+                    contrast(text, fill) >= 4.5,
+                    "{text:?} on {fill:?}: {}",
+                    contrast(text, fill)
+                );
             }
             for fill in palette.units.iter().chain(&palette.pe_states).chain(&palette.diverging) {
                 let ink = palette.ink_on(*fill);
-                assert!(contrast(ink, *fill) >= 4.0, "{ink:?} on {fill:?}: {}", contrast(ink, *fill));
+                assert!(
+                    contrast(ink, *fill) >= 4.0,
+                    "{ink:?} on {fill:?}: {}",
+                    contrast(ink, *fill)
+                );
             }
         }
     }

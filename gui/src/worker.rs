@@ -39,7 +39,10 @@ pub struct SynchronousWorker {
 impl SynchronousWorker {
     /// A worker with a loader for files and, optionally, a program that is open from the start.
     pub fn new(loader: EngineLoader, engine: Option<Box<dyn Engine>>) -> Self {
-        Self { driver: Driver::new(loader, engine), has_news: true }
+        Self {
+            driver: Driver::new(loader, engine),
+            has_news: true,
+        }
     }
 }
 
@@ -107,13 +110,20 @@ impl ThreadWorker {
         let (sender, receiver) = bounded(REQUEST_CAPACITY);
         let mailbox = Mailbox::default();
         let outbox = mailbox.clone();
-        let thread = std::thread::Builder::new().name("systole-worker".to_owned()).spawn(move || {
-            work(Driver::new(loader, engine), &receiver, |frame| {
-                outbox.put(frame);
-                wake();
-            });
-        })?;
-        Ok(Self { requests: Some(sender), backlog: VecDeque::new(), mailbox, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("systole-worker".to_owned())
+            .spawn(move || {
+                work(Driver::new(loader, engine), &receiver, |frame| {
+                    outbox.put(frame);
+                    wake();
+                });
+            })?;
+        Ok(Self {
+            requests: Some(sender),
+            backlog: VecDeque::new(),
+            mailbox,
+            thread: Some(thread),
+        })
     }
 
     fn flush(&mut self) {
@@ -196,5 +206,9 @@ fn next_request(requests: &Receiver<Request>, driver: &Driver) -> Result<Request
     if !driver.is_running() {
         return requests.recv().map_err(|_| RecvTimeoutError::Disconnected);
     }
-    requests.recv_timeout(if driver.is_unpaced() { Duration::ZERO } else { FRAME_PERIOD })
+    requests.recv_timeout(if driver.is_unpaced() {
+        Duration::ZERO
+    } else {
+        FRAME_PERIOD
+    })
 }

@@ -54,7 +54,7 @@ fn decode_chunk(view: &Descriptor, bytes: &[u8], first_bit: u32, n: usize, out: 
 /// Writes one row from column 0 on, clipping each value to the view's limits. Elements outside a window are dropped.
 pub(crate) fn write_row(memory: &mut PagedMemory, view: &Descriptor, row: u64, values: &[i32]) {
     let mut at = 0;
-    let mut bytes = Vec::with_capacity(values.len() * 4);
+    let mut bytes = [0u8; 256];
     view.for_each_run(row, 0, values.len() as u64, |run| {
         let values = &values[at..at + run.n_elements as usize];
         at += values.len();
@@ -62,27 +62,31 @@ pub(crate) fn write_row(memory: &mut PagedMemory, view: &Descriptor, row: u64, v
     });
 }
 
-fn write_run(memory: &mut PagedMemory, view: &Descriptor, run: Run, values: &[i32], bytes: &mut Vec<u8>) {
+fn write_run(memory: &mut PagedMemory, view: &Descriptor, run: Run, values: &[i32], bytes: &mut [u8; 256]) {
     let Some(bit) = run.bit_address else { return };
     let (lo, hi) = view.clip;
-    let patterns = values.iter().map(|&v| view.format.encode(v.clamp(lo, hi)));
-    bytes.clear();
-    match view.format.bits() {
-        8 => bytes.extend(patterns.map(|p| p as u8)),
-        16 => bytes.extend(patterns.flat_map(|p| (p as u16).to_le_bytes())),
-        32 => bytes.extend(patterns.flat_map(u32::to_le_bytes)),
-        bits => {
-            for (i, pattern) in patterns.enumerate() {
-                let at = bit as u64 + i as u64 * u64::from(bits);
-                let shift = at % 8;
-                let mask = ((1u32 << bits) - 1) << shift;
-                let byte = u32::from(memory.byte(at / 8)) & !mask | pattern << shift;
-                memory.write(at / 8, &[byte as u8]);
-            }
-            return;
+    let pattern = |value: &i32| view.format.encode((*value).clamp(lo, hi));
+    let bits = view.format.bits();
+    if bits < 8 {
+        for (i, value) in values.iter().enumerate() {
+            let at = bit as u64 + i as u64 * u64::from(bits);
+            let shift = at % 8;
+            let mask = ((1u32 << bits) - 1) << shift;
+            let byte = u32::from(memory.byte(at / 8)) & !mask | pattern(value) << shift;
+            memory.write(at / 8, &[byte as u8]);
         }
+        return;
     }
-    memory.write(bit as u64 / 8, bytes);
+    let element_bytes = bits as usize / 8;
+    let mut address = bit as u64 / 8;
+    for values in values.chunks(bytes.len() / element_bytes) {
+        for (slot, value) in bytes.chunks_exact_mut(element_bytes).zip(values) {
+            slot.copy_from_slice(&pattern(value).to_le_bytes()[..element_bytes]);
+        }
+        let written = &bytes[..values.len() * element_bytes];
+        memory.write(address, written);
+        address += written.len() as u64;
+    }
 }
 
 #[cfg(test)]

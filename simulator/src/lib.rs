@@ -1,6 +1,6 @@
 //! Cycle-level simulator: a program on a machine becomes values, time, bandwidth and energy.
 //!
-//! Two halves that know nothing of each other meet in [`machine::Machine`]: [`exec`] computes what an instruction does and
+//! Two halves that know nothing of each other meet in [`machine::Machine`]: `exec` computes what an instruction does and
 //! knows no cycle; the units in this module know sizes and addresses and never a tensor value. The only thing that moves time is
 //! [`Machine::advance_to`].
 

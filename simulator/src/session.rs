@@ -4,9 +4,14 @@ use crate::energy::{EnergyModel, PowerProfile};
 use crate::fault::Fault;
 use crate::host::{self, HostValues};
 use crate::machine::{LoadError, Machine, Mode, Status};
+use crate::observer::Observer;
 use crate::report::RunTotals;
+use rayon::prelude::*;
 use std::sync::Arc;
 use systole_isa::{Diagnostic, MachineDescription, Program};
+
+/// Machines that are kept at once, which bounds memory.
+const INFERENCES_PER_BATCH: usize = 16;
 
 /// What a session ends with.
 #[derive(Debug)]
@@ -38,8 +43,8 @@ pub enum SessionError {
     },
 }
 
-/// Runs a program once per element of `inferences`, which holds the values of every input of the program. `progress` hears the number of
-/// inferences done.
+/// Runs a program once per element of `inferences`, which holds the values of every input of the program. Inferences do not depend on each
+/// other, so they run on all processors of the host; results come in order. `progress` hears the number of inferences done.
 ///
 /// # Errors
 /// If the program does not fit the machine or an input does not fit the program. A fault of the program is part of the result.
@@ -58,37 +63,54 @@ pub fn run(
         outputs: Vec::new(),
         fault: None,
     };
-    for (index, inputs) in inferences.iter().enumerate() {
-        let mut machine = blank.clone();
-        if mode == Mode::Full {
-            for (tensor, values) in program.inputs.iter().zip(inputs) {
-                host::write_input(&mut machine, tensor, values).map_err(SessionError::Input)?;
-            }
-        }
-        if index == 0 {
-            machine.advance_to(limit, &mut result.profile);
-        } else {
-            machine.advance_to(limit, &mut ());
-        }
-        result.totals.add(&machine);
-        match machine.status() {
-            Status::Halted => {}
-            Status::Running => return Err(SessionError::Limit { limit }),
-            Status::Faulted(fault) => {
+    for (batch_idx, batch) in inferences.chunks(INFERENCES_PER_BATCH).enumerate() {
+        let mut profile = (batch_idx == 0).then(|| result.profile.clone());
+        let (first, others) = batch.split_at(1);
+        let first = first.iter().map(|inputs| match &mut profile {
+            Some(profile) => finished(&blank, inputs, limit, profile),
+            None => finished(&blank, inputs, limit, &mut ()),
+        });
+        let mut machines: Vec<_> = first.collect();
+        machines.par_extend(others.par_iter().map(|inputs| finished(&blank, inputs, limit, &mut ())));
+        result.profile = profile.unwrap_or(result.profile);
+        for machine in machines {
+            let machine = machine?;
+            result.totals.add(&machine);
+            if let Status::Faulted(fault) = machine.status() {
                 result.fault = Some(fault.clone());
                 return Ok(result);
             }
+            if mode == Mode::Full {
+                result.outputs.push(
+                    program
+                        .outputs
+                        .iter()
+                        .map(|tensor| host::read_output(&machine, tensor))
+                        .collect(),
+                );
+            }
         }
-        if mode == Mode::Full {
-            result.outputs.push(
-                program
-                    .outputs
-                    .iter()
-                    .map(|tensor| host::read_output(&machine, tensor))
-                    .collect(),
-            );
-        }
-        progress(index + 1);
+        progress(inferences.len().min((batch_idx + 1) * INFERENCES_PER_BATCH));
     }
     Ok(result)
+}
+
+/// A machine after one inference.
+fn finished(
+    blank: &Machine,
+    inputs: &[HostValues],
+    limit: u64,
+    observer: &mut impl Observer,
+) -> Result<Machine, SessionError> {
+    let mut machine = blank.clone();
+    if machine.mode() == Mode::Full {
+        for (tensor, values) in machine.program().clone().inputs.iter().zip(inputs) {
+            host::write_input(&mut machine, tensor, values).map_err(SessionError::Input)?;
+        }
+    }
+    machine.advance_to(limit, observer);
+    match machine.status() {
+        Status::Running => Err(SessionError::Limit { limit }),
+        Status::Halted | Status::Faulted(_) => Ok(machine),
+    }
 }

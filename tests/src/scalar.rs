@@ -91,7 +91,12 @@ impl<'p> Interpreter<'p> {
                 }
             }
             if let Some((view, m, n, is_load)) = found {
-                return Some(Copy { dram_view: self.view(view), m: self.count(m), n: self.count(n), is_load });
+                return Some(Copy {
+                    dram_view: self.view(view),
+                    m: self.count(m),
+                    n: self.count(n),
+                    is_load,
+                });
             }
         }
     }
@@ -104,15 +109,39 @@ impl<'p> Interpreter<'p> {
             Op::Mul { rd, ra, b } => self.set(rd, r(ra) * self.scalar(b)),
             Op::Min { rd, ra, b } => self.set(rd, r(ra).min(self.scalar(b))),
             Op::Xor { rd, ra, b } => self.set(rd, r(ra) ^ self.scalar(b)),
-            Op::Desc { d, space, format, base, zero_point, split } => {
+            Op::Desc {
+                d,
+                space,
+                format,
+                base,
+                zero_point,
+                split,
+            } => {
                 let view = Descriptor::new(space, format, self.scalar(base), zero_point.0 as i32, split.0 as u8);
                 self.descriptors[d.index()] = view;
             }
-            Op::Level { d, index, count, stride } => {
-                let level = Level { count: self.count(count) as u32, stride: self.scalar(stride) };
+            Op::Level {
+                d,
+                index,
+                count,
+                stride,
+            } => {
+                let level = Level {
+                    count: self.count(count) as u32,
+                    stride: self.scalar(stride),
+                };
                 self.descriptors[d.index()].levels[index.0 as usize] = level;
             }
-            Op::Window { d, axis, outer, outer_step, inner, inner_step, origin, extent } => {
+            Op::Window {
+                d,
+                axis,
+                outer,
+                outer_step,
+                inner,
+                inner_step,
+                origin,
+                extent,
+            } => {
                 let window = Window {
                     outer: outer.0 as u8,
                     outer_step: outer_step.0 as i32,

@@ -1,5 +1,8 @@
 //! The digits network end to end: machine against integer reference, against the reference runtime's outputs, and machine against machine.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use rayon::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
 use systole_compiler::codegen::{self, TilingPolicy};
@@ -24,7 +27,7 @@ fn stored_outputs(graph: &QuantizedGraph, machine: &str, images: &[f32]) -> Vec<
     let program = Arc::new(compiled(graph, machine));
     let blank = Machine::new(program.clone(), Arc::new(preset(machine).unwrap()), Mode::Full).unwrap();
     images
-        .chunks_exact(784)
+        .par_chunks_exact(784)
         .map(|image| {
             let mut machine = blank.clone();
             host::write_input(&mut machine, &program.inputs[0], &HostValues::F32(image.to_vec())).unwrap();
@@ -61,8 +64,10 @@ fn embedded_images_are_read_as_the_reference_runtime_reads_them() {
     let description = Arc::new(preset("edge16x16").unwrap());
     let (_, images) = npy_f32(DIGITS.inputs);
     let (_, expected) = npy_f32(DIGITS.expected);
-    let inferences: Vec<Vec<HostValues>> =
-        images.chunks_exact(784).map(|image| vec![HostValues::F32(image.to_vec())]).collect();
+    let inferences: Vec<Vec<HostValues>> = images
+        .chunks_exact(784)
+        .map(|image| vec![HostValues::F32(image.to_vec())])
+        .collect();
     let result = session::run(&program, &description, Mode::Full, &inferences, u64::MAX, |_| {}).unwrap();
     let outputs: Vec<f32> = result
         .outputs
@@ -134,5 +139,8 @@ fn a_layer_that_does_not_fit_says_what_it_needs() {
     let errors = codegen::generate(&graph, &small, TilingPolicy::Fastest).unwrap_err();
     assert!(errors.len() > 1, "every layer that does not fit is named: {errors:?}");
     let message = errors[0].to_string();
-    assert!(message.contains("bytes of scratchpad") && message.contains("1024"), "{message}");
+    assert!(
+        message.contains("bytes of scratchpad") && message.contains("1024"),
+        "{message}"
+    );
 }

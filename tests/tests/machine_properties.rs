@@ -1,5 +1,7 @@
 //! Properties of time and counting on the digits program: splitting a run changes nothing, and nothing is counted twice.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
 use systole_compiler::codegen::{self, TilingPolicy};
@@ -127,7 +129,10 @@ fn every_unit_cycle_is_counted_once() {
             assert_eq!(machine.unit_cycles(unit).total(), machine.now(), "{name} {unit:?}");
             assert_eq!(spans[unit.index()], machine.now(), "{name} {unit:?}");
         }
-        assert_eq!(machine.layers().iter().map(|layer| layer.counts.macs).sum::<u64>(), 2_923_392);
+        assert_eq!(
+            machine.layers().iter().map(|layer| layer.counts.macs).sum::<u64>(),
+            2_923_392
+        );
     }
 }
 
@@ -138,7 +143,11 @@ fn dram_bytes_equal_the_bytes_of_the_descriptors() {
         machine.advance_to(u64::MAX, &mut ());
         let (read, written) = descriptor_bytes(machine.program());
         let counts = machine.counts();
-        assert_eq!((counts.dram_read_bytes, counts.dram_write_bytes), (read, written), "{name}");
+        assert_eq!(
+            (counts.dram_read_bytes, counts.dram_write_bytes),
+            (read, written),
+            "{name}"
+        );
     }
 }
 

@@ -10,7 +10,8 @@ pub(crate) fn asm(args: &AsmArgs) -> Result<(), CommandError> {
     let file = args.source.display().to_string();
     let text = String::from_utf8(read(&args.source)?).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
-        Diagnostic::error("F0004", format!("`{file}` is no text: byte {offset} is not UTF-8")).help("assembly is UTF-8 text")
+        Diagnostic::error("F0004", format!("`{file}` is no text: byte {offset} is not UTF-8"))
+            .help("assembly is UTF-8 text")
     })?;
     let program = systole_assembler::assemble(&text, &file)?;
     let elf = container::write(&program).map_err(|error| Diagnostic::error("E0002", error.to_string()))?;
@@ -21,8 +22,11 @@ pub(crate) fn asm(args: &AsmArgs) -> Result<(), CommandError> {
 pub(crate) fn disasm(args: &DisasmArgs) -> Result<(), CommandError> {
     let bytes = read(&args.program)?;
     let program = container::read(&bytes).map_err(|error| {
-        Diagnostic::error("E0001", format!("`{}` is no Systole program: {error}", args.program.display()))
-            .help("make one with `systole compile` or `systole asm`")
+        Diagnostic::error(
+            "E0001",
+            format!("`{}` is no Systole program: {error}", args.program.display()),
+        )
+        .help("make one with `systole compile` or `systole asm`")
     })?;
     print(systole_assembler::disassemble(&program).trim_end());
     Ok(())

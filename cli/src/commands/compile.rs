@@ -14,11 +14,16 @@ pub(crate) fn run(args: &CompileArgs) -> Result<(), CommandError> {
     }
     let description = load_machine(&args.machine)?;
     if args.emit == Some(Emit::Graph) {
-        let graph = systole_compiler::run_passes(systole_compiler::import_onnx(&bytes)?, &mut |_, _| ControlFlow::Continue(()))?;
+        let graph = systole_compiler::run_passes(systole_compiler::import_onnx(&bytes)?, &mut |_, _| {
+            ControlFlow::Continue(())
+        })?;
         print(graph.to_string().trim_end());
         return Ok(());
     }
-    let name = args.model.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
+    let name = args
+        .model
+        .file_stem()
+        .map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
     let program = compile(&bytes, &name, &description)?;
     if args.emit == Some(Emit::Asm) {
         print(systole_assembler::disassemble(&program).trim_end());

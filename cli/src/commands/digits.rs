@@ -29,13 +29,20 @@ struct DigitsOutcome {
 pub(crate) fn load_digits(machine: &str) -> Result<Loaded, CommandError> {
     let description = load_machine(machine)?;
     let program = compile(DIGITS.model, DIGITS.name, &description)?;
-    Ok(Loaded { program: Arc::new(program), description: Arc::new(description) })
+    Ok(Loaded {
+        program: Arc::new(program),
+        description: Arc::new(description),
+    })
 }
 
 /// The values of one of the embedded images.
 pub(crate) fn image(loaded: &Loaded, index: usize) -> Result<HostValues, CommandError> {
     let images = arrays::parse(DIGITS.inputs, "embedded images")?;
-    let tensor = loaded.program.inputs.first().ok_or_else(|| Diagnostic::error("F0011", "the network has no input"))?;
+    let tensor = loaded
+        .program
+        .inputs
+        .first()
+        .ok_or_else(|| Diagnostic::error("F0011", "the network has no input"))?;
     let mut inferences = images.inferences(tensor)?;
     if index >= inferences.len() {
         return Err(Diagnostic::error("F0012", format!("there is no image {index}"))
@@ -55,11 +62,25 @@ pub(crate) fn run(args: &DigitsArgs) -> Result<(), CommandError> {
         return Err(Diagnostic::error("F0011", "the network has no output").into());
     };
     let label = arrays::parse(DIGITS.labels, "embedded labels")?.reals()[args.image] as usize;
-    let comparison = compare(tensor, &[output], &expected(args.image, output.len())?, "embedded outputs")?;
+    let comparison = compare(
+        tensor,
+        &[output],
+        &expected(args.image, output.len())?,
+        "embedded outputs",
+    )?;
     let predicted = argmax(&reals(output));
-    let outcome = Outcome::new(result.totals.report(&result.profile), &loaded.program, Some(comparison), start);
+    let outcome = Outcome::new(
+        result.totals.report(&result.profile),
+        &loaded.program,
+        Some(comparison),
+        start,
+    );
     if args.json {
-        return print_json(&DigitsOutcome { predicted, label, outcome });
+        return print_json(&DigitsOutcome {
+            predicted,
+            label,
+            outcome,
+        });
     }
     print(&picture(&image));
     print(&format!("\npredicted digit {predicted}, true digit {label}\n"));
@@ -70,8 +91,14 @@ pub(crate) fn run(args: &DigitsArgs) -> Result<(), CommandError> {
 /// The reference runtime's outputs for one image.
 fn expected(image: usize, n_values: usize) -> Result<Array, Diagnostic> {
     let all = arrays::parse(DIGITS.expected, "embedded outputs")?;
-    let values = all.reals()[image * n_values..][..n_values].iter().map(|&v| v as f32).collect();
-    Ok(Array { shape: vec![1, n_values], values: HostValues::F32(values) })
+    let values = all.reals()[image * n_values..][..n_values]
+        .iter()
+        .map(|&v| v as f32)
+        .collect();
+    Ok(Array {
+        shape: vec![1, n_values],
+        values: HostValues::F32(values),
+    })
 }
 
 /// The image as text, two rows of pixels in one line.
@@ -79,7 +106,12 @@ fn picture(image: &HostValues) -> String {
     let pixels = reals(image);
     let shade = |v: f64| [' ', '.', ':', '+', '*', '#', '@'][((v * 6.0).round() as usize).min(6)];
     let row = |rows: &[f64]| (0..28).map(|x| shade(rows[x].max(rows[x + 28]))).collect::<String>();
-    pixels.chunks_exact(56).map(|rows| row(rows).trim_end().to_owned()).filter(|row| !row.is_empty()).collect::<Vec<_>>().join("\n")
+    pixels
+        .chunks_exact(56)
+        .map(|rows| row(rows).trim_end().to_owned())
+        .filter(|row| !row.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(feature = "gui")]

@@ -40,12 +40,32 @@ pub(crate) fn run(args: &GemmArgs) -> Result<(), CommandError> {
     let loaded = load(&graph, description, TilingPolicy::Fastest)?;
     let mode = if args.timing_only { Mode::TimingOnly } else { Mode::Full };
     let mut seed = 0xA11CE;
-    let inputs = (0..u64::from(args.m) * u64::from(args.k)).map(|_| i64::from(splitmix64(&mut seed) as i8)).collect();
-    let inferences = [vec![HostValues::Integer(if args.timing_only { Vec::new() } else { inputs })]];
+    let inputs = (0..u64::from(args.m) * u64::from(args.k))
+        .map(|_| i64::from(splitmix64(&mut seed) as i8))
+        .collect();
+    let inferences = [vec![HostValues::Integer(if args.timing_only {
+        Vec::new()
+    } else {
+        inputs
+    })]];
     let result = simulate(&loaded, mode, &inferences, u64::MAX)?;
     let outcome = Outcome::new(result.totals.report(&result.profile), &loaded.program, None, start);
-    let (rows, cols, overlap) = (loaded.description.rows, loaded.description.cols, loaded.description.overlap);
-    let outcome = GemmOutcome { m: args.m, k: args.k, n: args.n, dataflow: "ws", overlap, rows, cols, array_cycles, outcome };
+    let (rows, cols, overlap) = (
+        loaded.description.rows,
+        loaded.description.cols,
+        loaded.description.overlap,
+    );
+    let outcome = GemmOutcome {
+        m: args.m,
+        k: args.k,
+        n: args.n,
+        dataflow: "ws",
+        overlap,
+        rows,
+        cols,
+        array_cycles,
+        outcome,
+    };
     if args.json {
         return print_json(&outcome);
     }
@@ -72,12 +92,19 @@ fn machine(args: &GemmArgs) -> Result<MachineDescription, CommandError> {
         None => {}
     }
     let problems = description.problems();
-    if problems.is_empty() { Ok(description) } else { Err(problems.into()) }
+    if problems.is_empty() {
+        Ok(description)
+    } else {
+        Err(problems.into())
+    }
 }
 
 fn load(graph: &QuantizedGraph, description: MachineDescription, policy: TilingPolicy) -> Result<Loaded, CommandError> {
     let program = codegen::generate(graph, &description, policy)?;
-    Ok(Loaded { program: Arc::new(program), description: Arc::new(description) })
+    Ok(Loaded {
+        program: Arc::new(program),
+        description: Arc::new(description),
+    })
 }
 
 /// Cycles in which the array loads, streams or drains when all operands lie in the scratchpad, measured on the same machine with
@@ -96,5 +123,9 @@ fn array_cycles(graph: &QuantizedGraph, description: &MachineDescription) -> Res
     let cycles = machine.unit_cycles(Unit::Mx);
     let working = [BusyKind::WeightLoad, BusyKind::Stream, BusyKind::Drain];
     let sum = working.into_iter().map(|kind| cycles.of(Activity::Busy(kind))).sum();
-    if sum == 0 { Err(Diagnostic::error("F0014", "the array did nothing").into()) } else { Ok(sum) }
+    if sum == 0 {
+        Err(Diagnostic::error("F0014", "the array did nothing").into())
+    } else {
+        Ok(sum)
+    }
 }

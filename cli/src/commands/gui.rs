@@ -14,7 +14,9 @@ use systole_simulator::{Machine, Mode};
 
 /// Whether a window could be opened.
 pub(crate) fn display_is_there() -> bool {
-    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 pub(crate) fn run(args: &GuiArgs) -> Result<(), CommandError> {
@@ -26,8 +28,15 @@ pub(crate) fn run(args: &GuiArgs) -> Result<(), CommandError> {
         }
         Some(path) => {
             let loaded = load(path, load_machine(&args.machine)?)?;
-            let arrays = args.input.iter().map(|path| arrays::load(path)).collect::<Result<Vec<_>, _>>()?;
-            let inputs = inferences(&loaded.program, &arrays, 1)?.into_iter().next().unwrap_or_default();
+            let arrays = args
+                .input
+                .iter()
+                .map(|path| arrays::load(path))
+                .collect::<Result<Vec<_>, _>>()?;
+            let inputs = inferences(&loaded.program, &arrays, 1)?
+                .into_iter()
+                .next()
+                .unwrap_or_default();
             (loaded, inputs)
         }
     };
@@ -39,11 +48,17 @@ pub(crate) fn open(first: Option<(Loaded, Vec<HostValues>)>, machine: &str) -> R
     let first = first.map(|(loaded, inputs)| source(&loaded, &inputs)).transpose()?;
     let machine = machine.to_owned();
     let loader = move |path: &Path| -> Result<Source, String> {
-        let loaded = load_machine(&machine).and_then(|m| load(path, m)).map_err(|error| error.to_string())?;
+        let loaded = load_machine(&machine)
+            .and_then(|m| load(path, m))
+            .map_err(|error| error.to_string())?;
         let inputs = inferences(&loaded.program, &[], 1).map_err(|error| error.to_string())?;
         source(&loaded, inputs.first().map_or(&[][..], Vec::as_slice)).map_err(|error| error.to_string())
     };
-    systole_gui::run(LaunchOptions { source: first, loader: Box::new(loader) }).map_err(|error| {
+    systole_gui::run(LaunchOptions {
+        source: first,
+        loader: Box::new(loader),
+    })
+    .map_err(|error| {
         Diagnostic::error("G0001", error.to_string())
             .help("check that a display is there (DISPLAY or WAYLAND_DISPLAY), or use `--headless`")
             .into()
@@ -56,5 +71,8 @@ fn source(loaded: &Loaded, inputs: &[HostValues]) -> Result<Source, CommandError
     for (tensor, values) in loaded.program.inputs.iter().zip(inputs) {
         host::write_input(&mut machine, tensor, values)?;
     }
-    Ok(Source { name: loaded.program.name.clone(), machine })
+    Ok(Source {
+        name: loaded.program.name.clone(),
+        machine,
+    })
 }

@@ -20,7 +20,10 @@ pub(crate) fn run(verb: &MachineVerb) -> Result<(), CommandError> {
         }
         MachineVerb::Check { file } => {
             let description = load_machine_file(file)?;
-            print(&format!("`{}` is a valid machine: {} rows x {} columns", description.name, description.rows, description.cols));
+            print(&format!(
+                "`{}` is a valid machine: {} rows x {} columns",
+                description.name, description.rows, description.cols
+            ));
         }
     }
     Ok(())
@@ -41,6 +44,14 @@ fn list() {
             ]
         })
         .collect();
-    let header = ["machine", "array", "clock [MHz]", "scratchpad [KiB]", "accumulators [KiB]", "DRAM", "node"];
+    let header = [
+        "machine",
+        "array",
+        "clock [MHz]",
+        "scratchpad [KiB]",
+        "accumulators [KiB]",
+        "DRAM",
+        "node",
+    ];
     print(&table(&header, &rows, 1));
 }

@@ -20,7 +20,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let start = Instant::now();
     let loaded = load(&args.source, load_machine(&args.machine)?)?;
     let program = &loaded.program;
-    let inputs = args.input.iter().map(|path| arrays::load(path)).collect::<Result<Vec<_>, _>>()?;
+    let inputs = args
+        .input
+        .iter()
+        .map(|path| arrays::load(path))
+        .collect::<Result<Vec<_>, _>>()?;
     let expected = args.expect.as_deref().map(arrays::load).transpose()?;
     let inferences = inferences(program, &inputs, args.batch)?;
     let mode = if args.timing_only { Mode::TimingOnly } else { Mode::Full };
@@ -28,7 +32,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let comparison = match (&expected, mode, program.outputs.first()) {
         (Some(expected), Mode::Full, Some(tensor)) => {
             let outputs: Vec<&HostValues> = result.outputs.iter().filter_map(|outputs| outputs.first()).collect();
-            let name = args.expect.as_deref().map_or(String::new(), |path| path.display().to_string());
+            let name = args
+                .expect
+                .as_deref()
+                .map_or(String::new(), |path| path.display().to_string());
             Some(compare(tensor, &outputs, expected, &name)?)
         }
         _ => None,
@@ -39,16 +46,27 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let mut outcome = Outcome::new(result.totals.report(&result.profile), program, comparison, start);
     if mode == Mode::TimingOnly {
         outcome.diagnostics.push(
-            Diagnostic::warning("R0001", "no values were computed, so multiply-accumulates with a zero operand count as full ones")
-                .help("leave out `--timing-only` for the energy that gating saves"),
+            Diagnostic::warning(
+                "R0001",
+                "no values were computed, so multiply-accumulates with a zero operand count as full ones",
+            )
+            .help("leave out `--timing-only` for the energy that gating saves"),
         );
     }
-    if args.json { print_json(&outcome)? } else { print(&print::outcome(&outcome)) }
+    if args.json {
+        print_json(&outcome)?
+    } else {
+        print(&print::outcome(&outcome))
+    }
     Ok(())
 }
 
 /// One list of input values per inference.
-pub(crate) fn inferences(program: &Program, inputs: &[Array], batch: usize) -> Result<Vec<Vec<HostValues>>, CommandError> {
+pub(crate) fn inferences(
+    program: &Program,
+    inputs: &[Array],
+    batch: usize,
+) -> Result<Vec<Vec<HostValues>>, CommandError> {
     if inputs.is_empty() {
         let zeros = |tensor: &systole_isa::program::IoTensor| match tensor.host_type {
             systole_isa::program::HostType::F32 => HostValues::F32(vec![0.0; tensor.n_elements() as usize]),
@@ -58,10 +76,13 @@ pub(crate) fn inferences(program: &Program, inputs: &[Array], batch: usize) -> R
     }
     if inputs.len() != program.inputs.len() {
         let names: Vec<&str> = program.inputs.iter().map(|tensor| tensor.name.as_str()).collect();
-        return Err(Diagnostic::error("F0009", format!("{} input arrays for {} inputs", inputs.len(), names.len()))
-            .because(format!("the program's inputs are {}", names.join(", ")))
-            .help("give `--input` once per input, in this order")
-            .into());
+        return Err(Diagnostic::error(
+            "F0009",
+            format!("{} input arrays for {} inputs", inputs.len(), names.len()),
+        )
+        .because(format!("the program's inputs are {}", names.join(", ")))
+        .help("give `--input` once per input, in this order")
+        .into());
     }
     let mut per_input = Vec::new();
     for (array, tensor) in inputs.iter().zip(&program.inputs) {
@@ -70,11 +91,15 @@ pub(crate) fn inferences(program: &Program, inputs: &[Array], batch: usize) -> R
     let n = per_input.iter().map(Vec::len).min().unwrap_or(0);
     if per_input.iter().any(|values| values.len() != n) {
         let lengths: Vec<String> = per_input.iter().map(|values| values.len().to_string()).collect();
-        return Err(Diagnostic::error("F0010", format!("the inputs hold {} inferences", lengths.join(", ")))
-            .help("give every input the same length along axis 0")
-            .into());
+        return Err(
+            Diagnostic::error("F0010", format!("the inputs hold {} inferences", lengths.join(", ")))
+                .help("give every input the same length along axis 0")
+                .into(),
+        );
     }
-    Ok((0..n).map(|i| per_input.iter().map(|values| values[i].clone()).collect()).collect())
+    Ok((0..n)
+        .map(|i| per_input.iter().map(|values| values[i].clone()).collect())
+        .collect())
 }
 
 /// Runs all inferences, with a progress bar on a terminal; a fault becomes the command's error.
@@ -84,7 +109,11 @@ pub(crate) fn simulate(
     inferences: &[Vec<HostValues>],
     limit: u64,
 ) -> Result<SessionResult, CommandError> {
-    let bar = if inferences.len() > 1 { ProgressBar::new(inferences.len() as u64) } else { ProgressBar::hidden() };
+    let bar = if inferences.len() > 1 {
+        ProgressBar::new(inferences.len() as u64)
+    } else {
+        ProgressBar::hidden()
+    };
     let template = "{bar:40} {pos}/{len} inferences, {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     let progress = |done: usize| bar.set_position(done as u64);
@@ -121,7 +150,17 @@ fn save_outputs(folder: &Path, program: &Program, result: &SessionResult) -> Res
     })?;
     for (index, tensor) in program.outputs.iter().enumerate() {
         let values: Vec<&HostValues> = result.outputs.iter().filter_map(|outputs| outputs.get(index)).collect();
-        let safe: String = tensor.name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        let safe: String = tensor
+            .name
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || "-_.".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
         arrays::save(&folder.join(format!("{safe}.npy")), tensor, &values)?;
     }
     Ok(())

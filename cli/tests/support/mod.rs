@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Exit code, standard output and standard error of the command with these arguments, without a display.
 #[allow(dead_code, reason = "every test binary has its own copy of this module")]
-pub fn outcome(args: &[&str]) -> (i32, String, String) {
+pub(crate) fn outcome(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_systole"))
         .args(args)
         .env_remove("DISPLAY")
@@ -18,7 +18,7 @@ pub fn outcome(args: &[&str]) -> (i32, String, String) {
 
 /// The JSON object that a successful command prints.
 #[allow(dead_code, reason = "every test binary has its own copy of this module")]
-pub fn json(args: &[&str]) -> serde_json::Value {
+pub(crate) fn json(args: &[&str]) -> serde_json::Value {
     let (code, stdout, stderr) = outcome(args);
     assert_eq!(code, 0, "{args:?}: {stderr}");
     serde_json::from_str(&stdout).unwrap()
@@ -26,7 +26,7 @@ pub fn json(args: &[&str]) -> serde_json::Value {
 
 /// A file of the project's own data.
 #[allow(dead_code, reason = "every test binary has its own copy of this module")]
-pub fn program_file(name: &str) -> String {
+pub(crate) fn program_file(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../programs").join(name);
     path.to_str().unwrap().to_owned()
 }

@@ -37,7 +37,10 @@ pub(crate) fn array_ui(ui: &mut Ui, frame: &Frame, view: &View, texture: &mut Ar
 
 fn describe(array: &ArrayState) -> String {
     let n_active = array.count(PeState::Active) + array.count(PeState::Gated);
-    format!("PE array, {} rows by {} columns, {n_active} computing", array.n_rows, array.n_cols)
+    format!(
+        "PE array, {} rows by {} columns, {n_active} computing",
+        array.n_rows, array.n_cols
+    )
 }
 
 fn header_ui(ui: &mut Ui, array: &ArrayState, view: &View, actions: &mut Vec<Action>) {
@@ -59,13 +62,21 @@ fn header_ui(ui: &mut Ui, array: &ArrayState, view: &View, actions: &mut Vec<Act
 }
 
 fn interact(ui: &Ui, grid: &Grid, response: &Response, array: &ArrayState, view: &View, actions: &mut Vec<Action>) {
-    let Some(hovered) = response.hover_pos().and_then(|pos| grid.cell_at(pos)) else { return };
+    let Some(hovered) = response.hover_pos().and_then(|pos| grid.cell_at(pos)) else {
+        return;
+    };
     outline_cell(ui, grid, hovered, 1.0);
     if let Some(cell) = array.cell(hovered.0, hovered.1) {
-        response.clone().on_hover_ui_at_pointer(|ui| cell_tooltip_ui(ui, hovered, cell));
+        response
+            .clone()
+            .on_hover_ui_at_pointer(|ui| cell_tooltip_ui(ui, hovered, cell));
     }
     if response.clicked() {
-        let selected = if view.selected_pe == Some(hovered) { None } else { Some(hovered) };
+        let selected = if view.selected_pe == Some(hovered) {
+            None
+        } else {
+            Some(hovered)
+        };
         actions.push(Action::SelectPe(selected));
     }
 }
@@ -73,18 +84,22 @@ fn interact(ui: &Ui, grid: &Grid, response: &Response, array: &ArrayState, view:
 fn outline_cell(ui: &Ui, grid: &Grid, (row_idx, col_idx): (usize, usize), width: f32) {
     let palette = Palette::of(ui.visuals());
     let rect = grid.cell_rect(row_idx, col_idx).expand(1.0);
-    ui.painter().rect_stroke(rect, 3.0, Stroke::new(width + 0.5, palette.accent), StrokeKind::Outside);
+    ui.painter()
+        .rect_stroke(rect, 3.0, Stroke::new(width + 0.5, palette.accent), StrokeKind::Outside);
 }
 
 fn cell_tooltip_ui(ui: &mut Ui, (row_idx, col_idx): (usize, usize), cell: &PeCell) {
     ui.strong(format!("PE row {row_idx}, column {col_idx}: {}", cell.state.name()));
-    egui::Grid::new("pe-tooltip").num_columns(2).spacing([16.0, 2.0]).show(ui, |ui| {
-        for (name, value) in values(cell) {
-            ui.weak(name);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.monospace(value));
-            ui.end_row();
-        }
-    });
+    egui::Grid::new("pe-tooltip")
+        .num_columns(2)
+        .spacing([16.0, 2.0])
+        .show(ui, |ui| {
+            for (name, value) in values(cell) {
+                ui.weak(name);
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.monospace(value));
+                ui.end_row();
+            }
+        });
 }
 
 /// Names and values of what a PE holds.
@@ -96,31 +111,46 @@ fn values(cell: &PeCell) -> Vec<(&'static str, String)> {
         ("activation", cell.activation.map(i64::from)),
         ("partial sum", cell.partial_sum),
     ];
-    let numbers = numbers.into_iter().filter_map(|(name, value)| Some((name, format::signed(value?))));
+    let numbers = numbers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, format::signed(value?))));
     numbers.chain(row).collect()
 }
 
 fn legend_ui(ui: &mut Ui, array: &ArrayState, view: &View) {
     let palette = Palette::of(ui.visuals());
-    ui.allocate_ui_with_layout(vec2(ui.available_width(), LEGEND_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
-        match view.array_value {
-            ArrayValue::State => {
-                for state in PeState::ALL {
-                    let text = format!("{} {}", format::grouped(array.count(state) as u64), state.name());
-                    legend_entry_ui(ui, palette.pe_state(state), false, &text);
+    ui.allocate_ui_with_layout(
+        vec2(ui.available_width(), LEGEND_HEIGHT),
+        Layout::left_to_right(Align::Center),
+        |ui| {
+            match view.array_value {
+                ArrayValue::State => {
+                    for state in PeState::ALL {
+                        let text = format!("{} {}", format::grouped(array.count(state) as u64), state.name());
+                        legend_entry_ui(ui, palette.pe_state(state), false, &text);
+                    }
                 }
+                value => value_legend_ui(ui, magnitude(array, value)),
             }
-            value => value_legend_ui(ui, magnitude(array, value)),
-        }
-        let selected = view.selected_pe.and_then(|(row, col)| Some((row, col, array.cell(row, col)?)));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| match selected {
-            Some((row_idx, col_idx, cell)) => {
-                let values: Vec<String> = values(cell).iter().map(|(name, value)| format!("{name} {value}")).collect();
-                ui.small(format!("PE ({row_idx}, {col_idx}) {}: {}", cell.state.name(), values.join(", ")))
-            }
-            None => ui.weak(egui::RichText::new("activations flow right, partial sums flow down").small()),
-        });
-    });
+            let selected = view
+                .selected_pe
+                .and_then(|(row, col)| Some((row, col, array.cell(row, col)?)));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| match selected {
+                Some((row_idx, col_idx, cell)) => {
+                    let values: Vec<String> = values(cell)
+                        .iter()
+                        .map(|(name, value)| format!("{name} {value}"))
+                        .collect();
+                    ui.small(format!(
+                        "PE ({row_idx}, {col_idx}) {}: {}",
+                        cell.state.name(),
+                        values.join(", ")
+                    ))
+                }
+                None => ui.weak(egui::RichText::new("activations flow right, partial sums flow down").small()),
+            });
+        },
+    );
 }
 
 /// A colour scale from `-magnitude` to `magnitude`.

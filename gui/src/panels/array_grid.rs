@@ -34,13 +34,20 @@ impl Grid {
             return None;
         }
         let room = area.size() - vec2(GUTTER, GUTTER);
-        let mut cell = (room.x / n_cols as f32).min(room.y / n_rows as f32).min(theme::MAX_CELL);
+        let mut cell = (room.x / n_cols as f32)
+            .min(room.y / n_rows as f32)
+            .min(theme::MAX_CELL);
         if cell >= 4.0 {
             cell = cell.floor();
         }
         let size = cell * vec2(n_cols as f32, n_rows as f32);
         let min = area.min + vec2(GUTTER, GUTTER) + (room - size) * vec2(0.5, 0.5);
-        Some(Self { rect: Rect::from_min_size(min.round(), size), cell, n_rows, n_cols })
+        Some(Self {
+            rect: Rect::from_min_size(min.round(), size),
+            cell,
+            n_rows,
+            n_cols,
+        })
     }
 
     /// The row and column under a point.
@@ -49,7 +56,10 @@ impl Grid {
             return None;
         }
         let offset = (pos - self.rect.min) / self.cell;
-        Some(((offset.y as usize).min(self.n_rows - 1), (offset.x as usize).min(self.n_cols - 1)))
+        Some((
+            (offset.y as usize).min(self.n_rows - 1),
+            (offset.x as usize).min(self.n_cols - 1),
+        ))
     }
 
     /// The rectangle of a cell.
@@ -76,14 +86,25 @@ impl Grid {
     }
 
     /// Paints all cells.
-    pub(crate) fn paint_cells(&self, ui: &Ui, array: &ArrayState, value: ArrayValue, texture: &mut ArrayTexture, sequence: u64) {
+    pub(crate) fn paint_cells(
+        &self,
+        ui: &Ui,
+        array: &ArrayState,
+        value: ArrayValue,
+        texture: &mut ArrayTexture,
+        sequence: u64,
+    ) {
         let palette = Palette::of(ui.visuals());
         let magnitude = magnitude(array, value);
         let fill = |cell: &PeCell| cell_fill(cell, value, magnitude, palette);
         if array.cells.len() > MAX_PAINTED_CELLS {
             let id = texture.update(ui, array, (sequence, value, ui.visuals().dark_mode), fill);
             let mut mesh = Mesh::with_texture(id);
-            mesh.add_rect_with_uv(self.rect, Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), Color32::WHITE);
+            mesh.add_rect_with_uv(
+                self.rect,
+                Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)),
+                Color32::WHITE,
+            );
             ui.painter().add(Shape::mesh(mesh));
         } else {
             for (row_idx, col_idx, cell) in cells(array) {
@@ -92,12 +113,25 @@ impl Grid {
         }
         if self.cell >= theme::CELL_WITH_NUMBER {
             for (row_idx, col_idx, cell) in cells(array) {
-                self.paint_numbers(ui.painter(), (row_idx, col_idx), cell, value, palette.ink_on(fill(cell)));
+                self.paint_numbers(
+                    ui.painter(),
+                    (row_idx, col_idx),
+                    cell,
+                    value,
+                    palette.ink_on(fill(cell)),
+                );
             }
         }
     }
 
-    fn paint_cell(&self, painter: &Painter, (row_idx, col_idx): (usize, usize), cell: &PeCell, fill: Color32, palette: &Palette) {
+    fn paint_cell(
+        &self,
+        painter: &Painter,
+        (row_idx, col_idx): (usize, usize),
+        cell: &PeCell,
+        fill: Color32,
+        palette: &Palette,
+    ) {
         let gap = if self.cell >= 12.0 { 1.0 } else { 0.25 };
         let rect = self.cell_rect(row_idx, col_idx).shrink(gap);
         let radius = CornerRadius::same(if self.cell >= 40.0 { 6 } else { 2 });
@@ -108,13 +142,26 @@ impl Grid {
         }
     }
 
-    fn paint_numbers(&self, painter: &Painter, (row_idx, col_idx): (usize, usize), cell: &PeCell, value: ArrayValue, ink: Color32) {
+    fn paint_numbers(
+        &self,
+        painter: &Painter,
+        (row_idx, col_idx): (usize, usize),
+        cell: &PeCell,
+        value: ArrayValue,
+        ink: Color32,
+    ) {
         let rect = self.cell_rect(row_idx, col_idx);
         if self.cell < theme::CELL_WITH_DETAILS {
             if let Some(number) = value.of(cell) {
                 let size = (self.cell * 0.34).clamp(9.0, 15.0);
                 let ink = if is_at_rest(cell) { ink.gamma_multiply(0.5) } else { ink };
-                painter.text(rect.center(), Align2::CENTER_CENTER, format::compact(number), theme::mono(size), ink);
+                painter.text(
+                    rect.center(),
+                    Align2::CENTER_CENTER,
+                    format::compact(number),
+                    theme::mono(size),
+                    ink,
+                );
             }
             return;
         }
@@ -129,9 +176,21 @@ impl Grid {
             let Some(number) = number else { continue };
             let y = inner.min.y + inner.height() * (i as f32 + 0.5) / rows.len() as f32;
             let color = if is_at_rest(cell) { ink.gamma_multiply(0.5) } else { ink };
-            painter.text(pos2(inner.min.x, y), Align2::LEFT_CENTER, name, theme::mono(size), color.gamma_multiply(0.75));
+            painter.text(
+                pos2(inner.min.x, y),
+                Align2::LEFT_CENTER,
+                name,
+                theme::mono(size),
+                color.gamma_multiply(0.75),
+            );
             let number = format::compact(number);
-            painter.text(pos2(inner.max.x, y), Align2::RIGHT_CENTER, number, theme::mono(size), color);
+            painter.text(
+                pos2(inner.max.x, y),
+                Align2::RIGHT_CENTER,
+                number,
+                theme::mono(size),
+                color,
+            );
         }
     }
 }
@@ -142,12 +201,23 @@ fn is_at_rest(cell: &PeCell) -> bool {
 
 fn cells(array: &ArrayState) -> impl Iterator<Item = (usize, usize, &PeCell)> {
     let n_cols = array.n_cols.max(1);
-    array.cells.iter().enumerate().map(move |(idx, cell)| (idx / n_cols, idx % n_cols, cell))
+    array
+        .cells
+        .iter()
+        .enumerate()
+        .map(move |(idx, cell)| (idx / n_cols, idx % n_cols, cell))
 }
 
 /// The largest absolute value that the array shows, at least 1.
 pub(crate) fn magnitude(array: &ArrayState, value: ArrayValue) -> u64 {
-    array.cells.iter().filter_map(|cell| value.of(cell)).map(i64::unsigned_abs).max().unwrap_or(1).max(1)
+    array
+        .cells
+        .iter()
+        .filter_map(|cell| value.of(cell))
+        .map(i64::unsigned_abs)
+        .max()
+        .unwrap_or(1)
+        .max(1)
 }
 
 fn cell_fill(cell: &PeCell, value: ArrayValue, magnitude: u64, palette: &Palette) -> Color32 {
@@ -201,7 +271,12 @@ mod tests {
 
     #[test]
     fn every_cell_is_found_at_its_centre() {
-        let array = ArrayState { n_rows: 3, n_cols: 5, cells: vec![PeCell::default(); 15], caption: String::new() };
+        let array = ArrayState {
+            n_rows: 3,
+            n_cols: 5,
+            cells: vec![PeCell::default(); 15],
+            caption: String::new(),
+        };
         let area = Rect::from_min_size(pos2(10.0, 20.0), vec2(400.0, 300.0));
         let grid = Grid::fit(area, &array).unwrap();
         for (row_idx, col_idx, _) in cells(&array) {

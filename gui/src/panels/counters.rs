@@ -39,7 +39,12 @@ fn utilization_ui(ui: &mut Ui, unit_idx: usize, unit: &UnitState, cycle: u64) {
     let (busy, stalled) = (share(unit.busy_cycles), share(unit.stall_cycles));
     let size = vec2(ui.available_width(), COUNTER_HEIGHT + 3.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    let text = format!("{}: busy {}, stalled {}", UNIT_NAMES[unit_idx], format::share(busy), format::share(stalled));
+    let text = format!(
+        "{}: busy {}, stalled {}",
+        UNIT_NAMES[unit_idx],
+        format::share(busy),
+        format::share(stalled)
+    );
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
     let painter = ui.painter();
     paint_unit_tag(painter, rect.left_center(), unit_idx, palette);
@@ -56,11 +61,24 @@ fn utilization_ui(ui: &mut Ui, unit_idx: usize, unit: &UnitState, cycle: u64) {
     let low = Rect::from_x_y_ranges(busy_x..=stalled_x, bar.max.y - BAR_HEIGHT * 0.4..=bar.max.y);
     painter.rect_filled(low, CornerRadius::ZERO, palette.stalls[0]);
     let at = pos2(rect.max.x, rect.center().y);
-    painter.text(at, Align2::RIGHT_CENTER, format::share(busy), theme::mono(12.0), palette.text);
+    painter.text(
+        at,
+        Align2::RIGHT_CENTER,
+        format::share(busy),
+        theme::mono(12.0),
+        palette.text,
+    );
     response.on_hover_ui(|ui| {
         ui.label(text.clone());
-        ui.weak(format!("{} of {}", format::cycles(unit.busy_cycles), format::cycles(cycle)));
-        ui.weak(format!("{} waiting", format::counted(unit.n_queued as u64, "instruction")));
+        ui.weak(format!(
+            "{} of {}",
+            format::cycles(unit.busy_cycles),
+            format::cycles(cycle)
+        ));
+        ui.weak(format!(
+            "{} waiting",
+            format::counted(unit.n_queued as u64, "instruction")
+        ));
     });
 }
 
@@ -71,5 +89,11 @@ fn counter_ui(ui: &mut Ui, name: &str, value: &str) {
     let painter = ui.painter();
     let body = egui::TextStyle::Body.resolve(ui.style());
     painter.text(rect.left_center(), Align2::LEFT_CENTER, name, body, palette.text);
-    painter.text(rect.right_center(), Align2::RIGHT_CENTER, value, theme::mono(12.0), palette.text);
+    painter.text(
+        rect.right_center(),
+        Align2::RIGHT_CENTER,
+        value,
+        theme::mono(12.0),
+        palette.text,
+    );
 }

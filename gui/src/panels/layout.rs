@@ -9,7 +9,9 @@ use crate::frame::Frame;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
-use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{
+    Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse,
+};
 
 /// A panel that can be moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,16 +77,19 @@ pub(crate) struct Panels<'a> {
 
 impl Behavior<Pane> for Panels<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile_id: TileId, pane: &mut Pane) -> UiResponse {
-        egui::Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::same(theme::PANEL_MARGIN)).show(ui, |ui| {
-            ui.set_min_size(ui.available_size());
-            let (frame, view, memory) = (self.frame, self.view, &mut *self.memory);
-            match pane {
-                Pane::Array => array_ui(ui, frame, view, &mut memory.texture, self.actions),
-                Pane::Program => program_ui(ui, frame, view, &mut memory.listing, self.actions),
-                Pane::Timeline => timeline_ui(ui, frame, view, self.actions),
-                Pane::Counters => counters_ui(ui, frame),
-            }
-        });
+        egui::Frame::new()
+            .fill(ui.visuals().panel_fill)
+            .inner_margin(Margin::same(theme::PANEL_MARGIN))
+            .show(ui, |ui| {
+                ui.set_min_size(ui.available_size());
+                let (frame, view, memory) = (self.frame, self.view, &mut *self.memory);
+                match pane {
+                    Pane::Array => array_ui(ui, frame, view, &mut memory.texture, self.actions),
+                    Pane::Program => program_ui(ui, frame, view, &mut memory.listing, self.actions),
+                    Pane::Timeline => timeline_ui(ui, frame, view, self.actions),
+                    Pane::Counters => counters_ui(ui, frame),
+                }
+            });
         UiResponse::None
     }
 
@@ -93,7 +98,10 @@ impl Behavior<Pane> for Panels<'_> {
     }
 
     fn simplification_options(&self) -> SimplificationOptions {
-        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+        SimplificationOptions {
+            all_panes_must_have_tabs: true,
+            ..SimplificationOptions::default()
+        }
     }
 
     fn tab_bar_height(&self, _style: &Style) -> f32 {

@@ -13,8 +13,12 @@ pub(crate) fn open_dialog_ui(ui: &Ui, path: &str, is_browsing: bool, actions: &m
         ui.weak("A program (assembly text or ELF) or a model (ONNX, TFLite, Systole graph, SCALE-Sim topology).");
         ui.add_space(theme::GAP);
         let mut text = path.to_owned();
-        let edit = TextEdit::singleline(&mut text).hint_text("Path of the file").desired_width(f32::INFINITY);
-        let response = ui.add(edit.margin(egui::Margin::symmetric(8, 6))).accessible_name("Path of the file");
+        let edit = TextEdit::singleline(&mut text)
+            .hint_text("Path of the file")
+            .desired_width(f32::INFINITY);
+        let response = ui
+            .add(edit.margin(egui::Margin::symmetric(8, 6)))
+            .accessible_name("Path of the file");
         let is_confirmed = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
         if response.changed() {
             actions.push(Action::EditOpenPath(text.clone()));

@@ -4,7 +4,9 @@ use super::widgets::{UNIT_TAG_WIDTH, paint_clipped_text, paint_unit_tag};
 use crate::frame::{Frame, N_UNITS, ProgramInfo, ProgramLine, UNIT_NAMES};
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
-use egui::{Align, Align2, ComboBox, Layout, Rect, Role, ScrollArea, Sense, Stroke, TextEdit, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, Align2, ComboBox, Layout, Rect, Role, ScrollArea, Sense, Stroke, TextEdit, Ui, WidgetInfo, pos2, vec2,
+};
 use std::ops::Range;
 
 /// Width of the strip in which a click sets a breakpoint, in points.
@@ -32,20 +34,24 @@ pub(crate) fn program_ui(ui: &mut Ui, frame: &Frame, view: &View, listing: &mut 
     header_ui(ui, program, view, actions);
     let target = scroll_target(frame, view, listing);
     ui.spacing_mut().item_spacing.y = 0.0;
-    ScrollArea::vertical().auto_shrink(false).show_rows(ui, theme::ROW_HEIGHT, program.lines.len(), |ui, rows| {
-        if let Some(pc) = target {
-            scroll_to(ui, pc, &rows);
-        }
-        for row_idx in rows {
-            row_ui(ui, frame, program, view, row_idx, actions);
-        }
-    });
+    ScrollArea::vertical()
+        .auto_shrink(false)
+        .show_rows(ui, theme::ROW_HEIGHT, program.lines.len(), |ui, rows| {
+            if let Some(pc) = target {
+                scroll_to(ui, pc, &rows);
+            }
+            for row_idx in rows {
+                row_ui(ui, frame, program, view, row_idx, actions);
+            }
+        });
 }
 
 fn header_ui(ui: &mut Ui, program: &ProgramInfo, view: &View, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         let mut search = view.search.clone();
-        let edit = TextEdit::singleline(&mut search).hint_text("Find instruction").desired_width(150.0);
+        let edit = TextEdit::singleline(&mut search)
+            .hint_text("Find instruction")
+            .desired_width(150.0);
         let response = ui.add(edit).accessible_name("Find instruction");
         let is_confirmed = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
         if is_confirmed && let Some(pc) = next_match(program, &search, view.selected_pc) {
@@ -57,7 +63,9 @@ fn header_ui(ui: &mut Ui, program: &ProgramInfo, view: &View, actions: &mut Vec<
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let selected = view.followed_unit.map_or("nothing", |idx| UNIT_NAMES[idx]);
-            let combo = ComboBox::from_id_salt("followed-unit").width(76.0).selected_text(selected);
+            let combo = ComboBox::from_id_salt("followed-unit")
+                .width(76.0)
+                .selected_text(selected);
             let response = combo.show_ui(ui, |ui| {
                 for choice in std::iter::once(None).chain((0..N_UNITS).map(Some)) {
                     let name = choice.map_or("nothing", |idx| UNIT_NAMES[idx]);
@@ -76,7 +84,9 @@ fn header_ui(ui: &mut Ui, program: &ProgramInfo, view: &View, actions: &mut Vec<
 fn next_match(program: &ProgramInfo, search: &str, selected_pc: Option<u32>) -> Option<u32> {
     let n_lines = program.lines.len();
     let first = selected_pc.map_or(0, |pc| pc as usize + 1);
-    let found = (0..n_lines).map(|i| (first + i) % n_lines).find(|&pc| matches(&program.lines[pc], search))?;
+    let found = (0..n_lines)
+        .map(|i| (first + i) % n_lines)
+        .find(|&pc| matches(&program.lines[pc], search))?;
     u32::try_from(found).ok()
 }
 
@@ -111,12 +121,22 @@ fn scroll_to(ui: &Ui, pc: u32, rows: &Range<usize>) {
 }
 
 fn row_ui(ui: &mut Ui, frame: &Frame, program: &ProgramInfo, view: &View, row_idx: usize, actions: &mut Vec<Action>) {
-    let (Some(line), Ok(pc)) = (program.lines.get(row_idx), u32::try_from(row_idx)) else { return };
+    let (Some(line), Ok(pc)) = (program.lines.get(row_idx), u32::try_from(row_idx)) else {
+        return;
+    };
     let size = vec2(ui.available_width(), theme::ROW_HEIGHT);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let text = format!("{} {}", line.mnemonic, line.operands);
     response.widget_info(|| WidgetInfo::labeled(Role::Row, true, format!("Instruction {pc}: {text}")));
-    let row = Row { rect, pc, line, frame, program, view, palette: Palette::of(ui.visuals()) };
+    let row = Row {
+        rect,
+        pc,
+        line,
+        frame,
+        program,
+        view,
+        palette: Palette::of(ui.visuals()),
+    };
     row.paint(ui, response.hovered());
     row.breakpoint_ui(ui, actions);
     if response.clicked() {
@@ -139,7 +159,9 @@ struct Row<'a> {
 impl Row<'_> {
     fn paint(&self, ui: &Ui, is_hovered: bool) {
         let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(self.rect));
-        let here: Vec<usize> = (0..N_UNITS).filter(|idx| self.frame.now.units[*idx].pc == Some(self.pc)).collect();
+        let here: Vec<usize> = (0..N_UNITS)
+            .filter(|idx| self.frame.now.units[*idx].pc == Some(self.pc))
+            .collect();
         if self.view.selected_pc == Some(self.pc) {
             painter.rect_filled(self.rect, 3.0, self.palette.accent.gamma_multiply(0.22));
         } else if let Some(unit_idx) = here.first() {
@@ -154,7 +176,13 @@ impl Row<'_> {
             paint_unit_tag(&painter, at, *unit_idx, self.palette);
         }
         x += TAGS_WIDTH + PC_WIDTH;
-        painter.text(pos2(x, y), Align2::RIGHT_CENTER, self.pc, theme::mono(11.0), self.palette.weak_text);
+        painter.text(
+            pos2(x, y),
+            Align2::RIGHT_CENTER,
+            self.pc,
+            theme::mono(11.0),
+            self.palette.weak_text,
+        );
         self.paint_text(ui, pos2(x + 14.0, y));
     }
 
@@ -164,20 +192,42 @@ impl Row<'_> {
         if self.line.is_mark {
             let layer = self.line.layer_idx.and_then(|idx| self.program.layers.get(idx));
             let title = layer.map_or(self.line.operands.as_str(), String::as_str);
-            painter.hline(self.rect.x_range(), self.rect.min.y + 0.5, Stroke::new(1.0, self.palette.line));
-            paint_clipped_text(&painter, at, room, title, egui::FontId::proportional(13.0), self.palette.text);
+            painter.hline(
+                self.rect.x_range(),
+                self.rect.min.y + 0.5,
+                Stroke::new(1.0, self.palette.line),
+            );
+            paint_clipped_text(
+                &painter,
+                at,
+                room,
+                title,
+                egui::FontId::proportional(13.0),
+                self.palette.text,
+            );
             return;
         }
         let color = self.palette.units[self.line.unit.min(N_UNITS - 1)];
         paint_clipped_text(&painter, at, room, &self.line.mnemonic, theme::mono(12.0), color);
         let operands_at = at + vec2(MNEMONIC_WIDTH, 0.0);
         let is_match = matches(self.line, &self.view.search);
-        let color = if is_match { self.palette.accent } else { self.palette.text };
+        let color = if is_match {
+            self.palette.accent
+        } else {
+            self.palette.text
+        };
         let operands = match &self.line.label {
             Some(label) => format!("{}    <- {label}", self.line.operands),
             None => self.line.operands.clone(),
         };
-        paint_clipped_text(&painter, operands_at, room - MNEMONIC_WIDTH, &operands, theme::mono(12.0), color);
+        paint_clipped_text(
+            &painter,
+            operands_at,
+            room - MNEMONIC_WIDTH,
+            &operands,
+            theme::mono(12.0),
+            color,
+        );
     }
 
     fn breakpoint_ui(&self, ui: &Ui, actions: &mut Vec<Action>) {
@@ -187,10 +237,17 @@ impl Row<'_> {
         let label = format!("Breakpoint at instruction {}", self.pc);
         response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, is_set, &label));
         if is_set || response.hovered() {
-            let color = if is_set { self.palette.error } else { self.palette.error.gamma_multiply(0.4) };
+            let color = if is_set {
+                self.palette.error
+            } else {
+                self.palette.error.gamma_multiply(0.4)
+            };
             ui.painter().circle_filled(rect.center(), 4.5, color);
         }
-        if response.on_hover_text("Pause here when a unit starts this instruction.").clicked() {
+        if response
+            .on_hover_text("Pause here when a unit starts this instruction.")
+            .clicked()
+        {
             actions.push(Action::ToggleBreakpoint(self.pc));
         }
     }
@@ -202,8 +259,14 @@ mod tests {
 
     #[test]
     fn searching_goes_round() {
-        let line = |mnemonic: &str| ProgramLine { mnemonic: mnemonic.to_owned(), ..ProgramLine::default() };
-        let program = ProgramInfo { lines: vec![line("mx.mm"), line("li"), line("mx.mm")], ..ProgramInfo::default() };
+        let line = |mnemonic: &str| ProgramLine {
+            mnemonic: mnemonic.to_owned(),
+            ..ProgramLine::default()
+        };
+        let program = ProgramInfo {
+            lines: vec![line("mx.mm"), line("li"), line("mx.mm")],
+            ..ProgramInfo::default()
+        };
         assert_eq!(next_match(&program, "mm", None), Some(0));
         assert_eq!(next_match(&program, "mm", Some(0)), Some(2));
         assert_eq!(next_match(&program, "mm", Some(2)), Some(0));

@@ -52,7 +52,10 @@ fn place_ui(ui: &mut Ui, frame: &Frame) {
 fn machine_ui(ui: &mut Ui, frame: &Frame) {
     let Some(program) = &frame.program else { return };
     let machine = &program.machine;
-    let mut facts = vec![machine.name.clone(), format!("{} x {} PEs", machine.n_rows, machine.n_cols)];
+    let mut facts = vec![
+        machine.name.clone(),
+        format!("{} x {} PEs", machine.n_rows, machine.n_cols),
+    ];
     facts.push(format!("{} MHz", machine.clock_mhz));
     facts.extend(machine.notes.iter().cloned());
     ui.spacing_mut().item_spacing.x = theme::GAP;

@@ -3,10 +3,15 @@
 use super::timeline_scale::{Scale, span_at};
 use super::widgets::{legend_entry_ui, paint_clipped_text, paint_unit_tag, switch_ui};
 use crate::format;
-use crate::frame::{ActivityClass, ActivityId, Bins, Frame, Lane, ProgramInfo, Span, Timeline, TimelineView, UNIT_NAMES};
+use crate::frame::{
+    ActivityClass, ActivityId, Bins, Frame, Lane, ProgramInfo, Span, Timeline, TimelineView, UNIT_NAMES,
+};
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
-use egui::{Align, Align2, Color32, Layout, Mesh, Painter, Rangef, Rect, Response, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, Align2, Color32, Layout, Mesh, Painter, Rangef, Rect, Response, Role, Sense, Shape, Stroke, Ui, WidgetInfo,
+    pos2, vec2,
+};
 
 /// Height of the row of cycle numbers above the lanes, in points.
 const AXIS_HEIGHT: f32 = 20.0;
@@ -27,16 +32,28 @@ pub(crate) fn timeline_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut
         if x.span() < 1.0 {
             return;
         }
-        let lanes = Lanes { rect, scale: Scale { x, start, end }, frame, program, palette: Palette::of(ui.visuals()) };
+        let lanes = Lanes {
+            rect,
+            scale: Scale { x, start, end },
+            frame,
+            program,
+            palette: Palette::of(ui.visuals()),
+        };
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, describe(&lanes.scale)));
         lanes.paint(ui, view);
         lanes.interact(ui, &response, actions);
-        actions.push(Action::SetTimelineWidth((x.span() * ui.pixels_per_point()).round() as usize));
+        actions.push(Action::SetTimelineWidth(
+            (x.span() * ui.pixels_per_point()).round() as usize
+        ));
     });
 }
 
 fn describe(scale: &Scale) -> String {
-    format!("Timeline, cycles {} to {}", format::grouped(scale.start), format::grouped(scale.end))
+    format!(
+        "Timeline, cycles {} to {}",
+        format::grouped(scale.start),
+        format::grouped(scale.end)
+    )
 }
 
 fn header_ui(ui: &mut Ui, frame: &Frame, program: &ProgramInfo, view: &View, actions: &mut Vec<Action>) {
@@ -67,7 +84,9 @@ fn legend_ui(ui: &mut Ui, timeline: &Timeline, program: &ProgramInfo) {
     let visible = visible_activities(timeline, program.activities.len());
     for (idx, info) in program.activities.iter().enumerate() {
         if visible[idx] && info.class == ActivityClass::Stalled {
-            let color = palette.activity(0, ActivityId(idx as u8), &program.activities).unwrap_or(palette.weak_text);
+            let color = palette
+                .activity(0, ActivityId(idx as u8), &program.activities)
+                .unwrap_or(palette.weak_text);
             legend_entry_ui(ui, color, true, &format!("stalled: {}", info.name));
         }
     }
@@ -107,16 +126,25 @@ impl Lanes<'_> {
     fn lane_rect(&self, unit_idx: usize) -> Rect {
         let height = (self.rect.height() - AXIS_HEIGHT) / UNIT_NAMES.len() as f32;
         let min_y = self.rect.min.y + AXIS_HEIGHT + height * unit_idx as f32;
-        Rect::from_x_y_ranges(self.scale.x, min_y + 2.0..=min_y + height.min(theme::LANE_HEIGHT * 1.8) - 2.0)
+        Rect::from_x_y_ranges(
+            self.scale.x,
+            min_y + 2.0..=min_y + height.min(theme::LANE_HEIGHT * 1.8) - 2.0,
+        )
     }
 
     fn paint(&self, ui: &Ui, view: &View) {
         let painter = ui.painter_at(self.rect);
         self.paint_axis(&painter);
-        let lanes_painter = painter.with_clip_rect(painter.clip_rect().intersect(self.rect.with_min_x(self.scale.x.min)));
+        let lanes_painter =
+            painter.with_clip_rect(painter.clip_rect().intersect(self.rect.with_min_x(self.scale.x.min)));
         for (unit_idx, lane) in self.frame.now.timeline.lanes.iter().enumerate() {
             let rect = self.lane_rect(unit_idx);
-            paint_unit_tag(&painter, pos2(self.rect.min.x + 6.0, rect.center().y), unit_idx, self.palette);
+            paint_unit_tag(
+                &painter,
+                pos2(self.rect.min.x + 6.0, rect.center().y),
+                unit_idx,
+                self.palette,
+            );
             lanes_painter.rect_filled(rect, 3.0, self.palette.raised.gamma_multiply(0.6));
             match lane {
                 Lane::Spans(spans) => self.paint_spans(&lanes_painter, unit_idx, spans, view),
@@ -132,9 +160,19 @@ impl Lanes<'_> {
         let mut cycle = self.scale.start.div_ceil(tick_cycles).saturating_mul(tick_cycles);
         while cycle < self.scale.end {
             let x = self.scale.x(cycle).round();
-            painter.vline(x, self.rect.min.y + AXIS_HEIGHT - 5.0..=self.rect.max.y, Stroke::new(1.0, self.palette.line));
+            painter.vline(
+                x,
+                self.rect.min.y + AXIS_HEIGHT - 5.0..=self.rect.max.y,
+                Stroke::new(1.0, self.palette.line),
+            );
             let at = pos2(x + 4.0, self.rect.min.y + AXIS_HEIGHT / 2.0);
-            painter.text(at, Align2::LEFT_CENTER, format::grouped(cycle), theme::mono(10.5), self.palette.weak_text);
+            painter.text(
+                at,
+                Align2::LEFT_CENTER,
+                format::grouped(cycle),
+                theme::mono(10.5),
+                self.palette.weak_text,
+            );
             cycle = cycle.saturating_add(tick_cycles);
         }
     }
@@ -148,7 +186,9 @@ impl Lanes<'_> {
         for span in spans {
             let rect = self.span_rect(unit_idx, span, gap);
             let color = self.palette.activity(unit_idx, span.activity, &self.program.activities);
-            let (Some(color), true) = (color, rect.max.x >= painted_to + pixel) else { continue };
+            let (Some(color), true) = (color, rect.max.x >= painted_to + pixel) else {
+                continue;
+            };
             painted_to = rect.max.x.max(rect.min.x + pixel);
             mesh.add_colored_rect(rect.with_max_x(painted_to), color);
         }
@@ -172,7 +212,11 @@ impl Lanes<'_> {
         let lane = self.lane_rect(unit_idx);
         let (left, right) = (self.scale.x(span.start), self.scale.x(span.end));
         let rect = Rect::from_x_y_ranges(left..=(right - gap).max(left), lane.y_range());
-        if self.class(span) == ActivityClass::Stalled { rect.with_min_y(lane.max.y - lane.height() * 0.34) } else { rect }
+        if self.class(span) == ActivityClass::Stalled {
+            rect.with_min_y(lane.max.y - lane.height() * 0.34)
+        } else {
+            rect
+        }
     }
 
     fn paint_span_text(&self, painter: &Painter, unit_idx: usize, span: &Span, rect: Rect) {
@@ -180,10 +224,20 @@ impl Lanes<'_> {
         if self.class(span) != ActivityClass::Busy || visible.width() < MIN_TEXT_WIDTH {
             return;
         }
-        let fill = self.palette.activity(unit_idx, span.activity, &self.program.activities).unwrap_or(self.palette.raised);
+        let fill = self
+            .palette
+            .activity(unit_idx, span.activity, &self.program.activities)
+            .unwrap_or(self.palette.raised);
         let text = self.span_title(span);
         let at = pos2(visible.min.x + 6.0, visible.center().y);
-        paint_clipped_text(painter, at, visible.width() - 12.0, &text, theme::mono(11.0), self.palette.ink_on(fill));
+        paint_clipped_text(
+            painter,
+            at,
+            visible.width() - 12.0,
+            &text,
+            theme::mono(11.0),
+            self.palette.ink_on(fill),
+        );
     }
 
     /// The instruction's mnemonic and what the unit does for it.
@@ -196,16 +250,24 @@ impl Lanes<'_> {
     }
 
     fn activity_name(&self, id: ActivityId) -> &str {
-        self.program.activities.get(usize::from(id.0)).map_or("", |info| info.name.as_str())
+        self.program
+            .activities
+            .get(usize::from(id.0))
+            .map_or("", |info| info.name.as_str())
     }
 
     /// Draws one quad per bin, in the average colour of what happens in it.
     fn paint_bins(&self, painter: &Painter, unit_idx: usize, bins: &Bins) {
         let timeline = &self.frame.now.timeline;
-        let (lane, width) = (self.lane_rect(unit_idx), (timeline.end - timeline.start) as f64 / bins.n_bins.max(1) as f64);
+        let (lane, width) = (
+            self.lane_rect(unit_idx),
+            (timeline.end - timeline.start) as f64 / bins.n_bins.max(1) as f64,
+        );
         let mut mesh = Mesh::default();
         for bin_idx in 0..bins.n_bins {
-            let Some(color) = self.bin_color(unit_idx, bins.bin(bin_idx)) else { continue };
+            let Some(color) = self.bin_color(unit_idx, bins.bin(bin_idx)) else {
+                continue;
+            };
             let at = |idx: usize| self.scale.x(timeline.start + (idx as f64 * width) as u64);
             let rect = Rect::from_x_y_ranges(at(bin_idx)..=at(bin_idx + 1), lane.y_range());
             mesh.add_colored_rect(rect, color);
@@ -220,7 +282,9 @@ impl Lanes<'_> {
         }
         let mut mixed = egui::Rgba::TRANSPARENT;
         for (idx, n) in cycles.iter().enumerate().filter(|(_, n)| **n > 0) {
-            let color = self.palette.activity(unit_idx, ActivityId(idx as u8), &self.program.activities);
+            let color = self
+                .palette
+                .activity(unit_idx, ActivityId(idx as u8), &self.program.activities);
             mixed = mixed + egui::Rgba::from(color.unwrap_or(self.palette.raised)) * (*n as f32 / total as f32);
         }
         Some(mixed.into())
@@ -233,7 +297,13 @@ impl Lanes<'_> {
             let rect = Rect::from_x_y_ranges(x, self.rect.min.y + AXIS_HEIGHT..=self.rect.max.y);
             painter.rect_filled(rect, 0.0, self.palette.backdrop.gamma_multiply(0.85));
             let color = self.palette.weak_text;
-            painter.text(rect.center(), Align2::CENTER_CENTER, "no longer recorded", theme::mono(11.0), color);
+            painter.text(
+                rect.center(),
+                Align2::CENTER_CENTER,
+                "no longer recorded",
+                theme::mono(11.0),
+                color,
+            );
         }
     }
 
@@ -254,7 +324,9 @@ impl Lanes<'_> {
         if response.dragged() && response.drag_delta().x != 0.0 {
             actions.push(Action::SetTimeline(self.scale.panned(response.drag_delta().x)));
         }
-        let Some(pointer) = response.hover_pos().filter(|pos| self.scale.x.contains(pos.x)) else { return };
+        let Some(pointer) = response.hover_pos().filter(|pos| self.scale.x.contains(pos.x)) else {
+            return;
+        };
         let (scroll, zoom) = ui.input(|input| (input.smooth_scroll_delta(), input.zoom_delta()));
         let factor = f64::from(zoom) * f64::from(scroll.y / 160.0).exp();
         if factor != 1.0 {
@@ -266,9 +338,12 @@ impl Lanes<'_> {
         }
         let cycle = self.scale.cycle(pointer.x);
         let line = Stroke::new(1.0, self.palette.weak_text.gamma_multiply(0.6));
-        ui.painter_at(self.rect).vline(pointer.x.round(), self.rect.y_range(), line);
+        ui.painter_at(self.rect)
+            .vline(pointer.x.round(), self.rect.y_range(), line);
         let unit_idx = (0..UNIT_NAMES.len()).find(|idx| self.lane_rect(*idx).y_range().contains(pointer.y));
-        response.clone().on_hover_ui_at_pointer(|ui| self.tooltip_ui(ui, cycle, unit_idx));
+        response
+            .clone()
+            .on_hover_ui_at_pointer(|ui| self.tooltip_ui(ui, cycle, unit_idx));
         if response.double_clicked() {
             actions.push(Action::GoTo(cycle));
         } else if response.clicked() {
@@ -288,9 +363,17 @@ impl Lanes<'_> {
         ui.weak(format!("cycle {}", format::grouped(cycle)));
         let Some(unit_idx) = unit_idx else { return };
         if let Some(span) = self.span(unit_idx, cycle) {
-            ui.strong(format!("{}: {}", UNIT_NAMES[unit_idx], self.activity_name(span.activity)));
+            ui.strong(format!(
+                "{}: {}",
+                UNIT_NAMES[unit_idx],
+                self.activity_name(span.activity)
+            ));
             let n_cycles = format::cycles(span.end - span.start);
-            ui.label(format!("from {} to {}, {n_cycles}", format::grouped(span.start), format::grouped(span.end)));
+            ui.label(format!(
+                "from {} to {}, {n_cycles}",
+                format::grouped(span.start),
+                format::grouped(span.end)
+            ));
             if let Some((pc, line)) = span.pc.and_then(|pc| Some((pc, self.program.lines.get(pc as usize)?))) {
                 ui.monospace(format!("{pc}  {} {}", line.mnemonic, line.operands));
             }
@@ -302,7 +385,9 @@ impl Lanes<'_> {
 
     fn bin_tooltip_ui(&self, ui: &mut Ui, unit_idx: usize, bins: &Bins, cycle: u64) {
         let timeline = &self.frame.now.timeline;
-        let Some(offset) = cycle.checked_sub(timeline.start) else { return };
+        let Some(offset) = cycle.checked_sub(timeline.start) else {
+            return;
+        };
         let bin_idx = u128::from(offset) * bins.n_bins as u128 / u128::from((timeline.end - timeline.start).max(1));
         let cycles = bins.bin(usize::try_from(bin_idx).unwrap_or(usize::MAX));
         let total: u64 = cycles.iter().sum();

@@ -55,14 +55,20 @@ impl Scale {
         let old = (self.end - self.start) as f64;
         let new = (old / factor).clamp(MIN_SPAN as f64, MAX_SPAN as f64);
         let start = (self.start as f64 + share * (old - new)).max(0.0).round() as u64;
-        TimelineView::Range { start, end: start.saturating_add(new.round() as u64) }
+        TimelineView::Range {
+            start,
+            end: start.saturating_add(new.round() as u64),
+        }
     }
 
     /// The stretch moved by a number of points to the right (which shows earlier cycles).
     pub(crate) fn panned(&self, points: f32) -> TimelineView {
         let offset = (f64::from(-points) / f64::from(self.cycle_width())).round();
         let start = (self.start as f64 + offset).max(0.0) as u64;
-        TimelineView::Range { start, end: start.saturating_add(self.end - self.start) }
+        TimelineView::Range {
+            start,
+            end: start.saturating_add(self.end - self.start),
+        }
     }
 }
 
@@ -76,10 +82,17 @@ const MAX_SPAN: u64 = 1 << 50;
 pub(crate) fn zoomed_view(view: TimelineView, now: u64, factor: f64) -> TimelineView {
     if let TimelineView::Follow { span } = view {
         let span = (span as f64 / factor).round() as u64;
-        return TimelineView::Follow { span: span.clamp(MIN_SPAN, MAX_SPAN) };
+        return TimelineView::Follow {
+            span: span.clamp(MIN_SPAN, MAX_SPAN),
+        };
     }
     let (start, end) = view.window(now);
-    Scale { x: Rangef::new(0.0, 1.0), start, end }.zoomed(0.5, factor)
+    Scale {
+        x: Rangef::new(0.0, 1.0),
+        start,
+        end,
+    }
+    .zoomed(0.5, factor)
 }
 
 /// The span at a cycle, in spans sorted by start.
@@ -92,7 +105,11 @@ pub(crate) fn span_at(spans: &[Span], cycle: u64) -> Option<&Span> {
 mod tests {
     use super::*;
 
-    const SCALE: Scale = Scale { x: Rangef { min: 100.0, max: 900.0 }, start: 1_000, end: 1_400 };
+    const SCALE: Scale = Scale {
+        x: Rangef { min: 100.0, max: 900.0 },
+        start: 1_000,
+        end: 1_400,
+    };
 
     #[test]
     fn points_and_cycles_are_inverse() {
@@ -106,30 +123,53 @@ mod tests {
         for (min_distance, tick) in [(1.0, 1), (3.0, 2), (80.0, 50), (81.0, 50), (110.0, 100)] {
             assert_eq!(SCALE.tick_cycles(min_distance), tick);
         }
-        let whole = Scale { x: Rangef::new(0.0, 10.0), start: 0, end: u64::MAX };
+        let whole = Scale {
+            x: Rangef::new(0.0, 10.0),
+            start: 0,
+            end: u64::MAX,
+        };
         assert!(whole.tick_cycles(80.0) > 0);
     }
 
     #[test]
     fn zooming_keeps_the_cycle_under_the_pointer() {
         let x = 300.0;
-        let TimelineView::Range { start, end } = SCALE.zoomed(x, 2.0) else { panic!("zooming gives a range") };
+        let TimelineView::Range { start, end } = SCALE.zoomed(x, 2.0) else {
+            panic!("zooming gives a range")
+        };
         assert_eq!(end - start, 200);
         let after = Scale { start, end, ..SCALE };
         assert!(after.cycle(x).abs_diff(SCALE.cycle(x)) <= 1);
-        assert_eq!(zoomed_view(TimelineView::Follow { span: 100 }, 0, 2.0), TimelineView::Follow { span: 50 });
-        assert_eq!(zoomed_view(TimelineView::Follow { span: 8 }, 0, 2.0), TimelineView::Follow { span: 8 });
+        assert_eq!(
+            zoomed_view(TimelineView::Follow { span: 100 }, 0, 2.0),
+            TimelineView::Follow { span: 50 }
+        );
+        assert_eq!(
+            zoomed_view(TimelineView::Follow { span: 8 }, 0, 2.0),
+            TimelineView::Follow { span: 8 }
+        );
     }
 
     #[test]
     fn panning_stops_at_cycle_zero() {
-        assert_eq!(SCALE.panned(-20.0), TimelineView::Range { start: 1_010, end: 1_410 });
+        assert_eq!(
+            SCALE.panned(-20.0),
+            TimelineView::Range {
+                start: 1_010,
+                end: 1_410
+            }
+        );
         assert_eq!(SCALE.panned(1e9), TimelineView::Range { start: 0, end: 400 });
     }
 
     #[test]
     fn spans_are_found_by_cycle() {
-        let span = |start, end| Span { start, end, activity: crate::frame::ActivityId(1), pc: None };
+        let span = |start, end| Span {
+            start,
+            end,
+            activity: crate::frame::ActivityId(1),
+            pc: None,
+        };
         let spans = [span(10, 20), span(30, 40)];
         assert_eq!(span_at(&spans, 9), None);
         assert_eq!(span_at(&spans, 10), Some(&spans[0]));

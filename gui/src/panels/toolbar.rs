@@ -15,7 +15,10 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>)
         for menu in Menu::ALL {
             let button = ui.menu_button(menu.title(), |ui| {
                 for info in COMMANDS.iter().filter(|info| info.menu == menu) {
-                    let keys = info.shortcuts.first().map(|shortcut| ui.ctx().format_shortcut(shortcut));
+                    let keys = info
+                        .shortcuts
+                        .first()
+                        .map(|shortcut| ui.ctx().format_shortcut(shortcut));
                     let item = Button::new(info.label).shortcut_text(keys.unwrap_or_default());
                     let response = ui.add_enabled(info.command.is_enabled(frame), item);
                     if response.accessible_name(info.label).on_hover_text(info.help).clicked() {
@@ -52,7 +55,10 @@ pub(crate) fn toolbar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut 
             if command_button_ui(ui, info.command, frame) {
                 actions.push(Action::Command(info.command));
             }
-            if matches!(info.command, Command::Open | Command::StepInstruction | Command::Restart | Command::RunToEnd) {
+            if matches!(
+                info.command,
+                Command::Open | Command::StepInstruction | Command::Restart | Command::RunToEnd
+            ) {
                 ui.add_space(theme::GAP);
             }
         }
@@ -63,7 +69,9 @@ pub(crate) fn toolbar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut 
 
 fn speed_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     ui.weak("Speed");
-    let combo = ComboBox::from_id_salt("speed").width(150.0).selected_text(speed_name(view.speed));
+    let combo = ComboBox::from_id_salt("speed")
+        .width(150.0)
+        .selected_text(speed_name(view.speed));
     let response = combo.show_ui(ui, |ui| {
         for speed in Speed::ALL {
             if ui.selectable_label(speed == view.speed, speed_name(speed)).clicked() {
@@ -88,7 +96,9 @@ fn cycle_readout_ui(ui: &mut Ui, frame: &Frame) {
     }
     let palette = Palette::of(ui.visuals());
     let text = format::grouped(frame.now.cycle);
-    let galley = ui.painter().layout_no_wrap(text.clone(), theme::mono(20.0), palette.text);
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.clone(), theme::mono(20.0), palette.text);
     let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Cycle {text}")));
     ui.painter().galley(rect.min, galley, palette.text);

@@ -23,11 +23,18 @@ pub(crate) fn welcome_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>) 
             return;
         }
         let text = RichText::new("Choose a file").color(palette.on_accent);
-        if ui.add(Button::new(text).fill(palette.accent).min_size(Vec2::new(150.0, 34.0))).clicked() {
+        if ui
+            .add(Button::new(text).fill(palette.accent).min_size(Vec2::new(150.0, 34.0)))
+            .clicked()
+        {
             actions.push(Action::Command(Command::Open));
         }
         ui.add_space(4.0);
-        let shortcut = Command::Open.info().shortcuts.first().map(|shortcut| ui.ctx().format_shortcut(shortcut));
+        let shortcut = Command::Open
+            .info()
+            .shortcuts
+            .first()
+            .map(|shortcut| ui.ctx().format_shortcut(shortcut));
         ui.weak(shortcut.unwrap_or_default());
     });
 }

@@ -5,19 +5,27 @@ use crate::frame::{Frame, UNIT_NAMES};
 use crate::icons::paint_icon;
 use crate::theme::{self, Palette};
 use egui::{
-    Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui, Vec2,
-    WidgetInfo, pos2, vec2,
+    Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, TextStyle,
+    Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 /// A button for a command of the table: symbol, caption, tooltip with help and keys. Returns whether it was clicked.
 pub(crate) fn command_button_ui(ui: &mut Ui, command: Command, frame: &Frame) -> bool {
     let info = command.info();
-    let (icon, caption) = info.button.map_or((None, info.label), |(icon, caption)| (Some(icon), caption));
+    let (icon, caption) = info
+        .button
+        .map_or((None, info.label), |(icon, caption)| (Some(icon), caption));
     let is_enabled = command.is_enabled(frame);
     let response = ui
-        .add_enabled_ui(is_enabled, |ui| icon_button_ui(ui, icon, caption, info.label, command == Command::Run))
+        .add_enabled_ui(is_enabled, |ui| {
+            icon_button_ui(ui, icon, caption, info.label, command == Command::Run)
+        })
         .inner;
-    let keys: Vec<String> = info.shortcuts.iter().map(|shortcut| ui.ctx().format_shortcut(shortcut)).collect();
+    let keys: Vec<String> = info
+        .shortcuts
+        .iter()
+        .map(|shortcut| ui.ctx().format_shortcut(shortcut))
+        .collect();
     let tooltip = |ui: &mut Ui| {
         ui.horizontal(|ui| {
             ui.strong(info.label);
@@ -37,7 +45,11 @@ fn icon_button_ui(ui: &mut Ui, icon: Option<Icon>, caption: &str, label: &str, i
     let font = TextStyle::Button.resolve(ui.style());
     let text = ui.painter().layout_no_wrap(caption.to_owned(), font, palette.text);
     let icon_width = if icon.is_some() { ICON } else { 0.0 };
-    let between = if icon.is_some() && !caption.is_empty() { 6.0 } else { 0.0 };
+    let between = if icon.is_some() && !caption.is_empty() {
+        6.0
+    } else {
+        0.0
+    };
     let width = PADDING * 2.0 + icon_width + between + text.size().x;
     let (rect, response) = ui.allocate_exact_size(vec2(width, theme::BUTTON_HEIGHT), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), label));
@@ -49,10 +61,27 @@ fn icon_button_ui(ui: &mut Ui, icon: Option<Icon>, caption: &str, label: &str, i
             (true, true) => palette.accent.lerp_to_gamma(palette.text, 0.15),
             (false, _) => visuals.weak_bg_fill,
         };
-        let ink = if is_accented { palette.on_accent } else { visuals.text_color() };
-        let outline = if response.has_focus() { Stroke::new(1.5, palette.text) } else { visuals.bg_stroke };
-        ui.painter().rect(rect, CornerRadius::same(theme::RADIUS + 1), fill, outline, StrokeKind::Inside);
-        let icon_rect = Rect::from_min_size(pos2(rect.min.x + PADDING, rect.center().y - ICON / 2.0), Vec2::splat(ICON));
+        let ink = if is_accented {
+            palette.on_accent
+        } else {
+            visuals.text_color()
+        };
+        let outline = if response.has_focus() {
+            Stroke::new(1.5, palette.text)
+        } else {
+            visuals.bg_stroke
+        };
+        ui.painter().rect(
+            rect,
+            CornerRadius::same(theme::RADIUS + 1),
+            fill,
+            outline,
+            StrokeKind::Inside,
+        );
+        let icon_rect = Rect::from_min_size(
+            pos2(rect.min.x + PADDING, rect.center().y - ICON / 2.0),
+            Vec2::splat(ICON),
+        );
         if let Some(icon) = icon {
             paint_icon(ui.painter(), icon_rect, icon, ink);
         }
@@ -68,7 +97,13 @@ pub(crate) fn paint_unit_tag(painter: &Painter, left_center: Pos2, unit_idx: usi
     let fill = palette.units[unit_idx];
     let rect = Rect::from_min_size(left_center - vec2(0.0, 7.5), vec2(UNIT_TAG_WIDTH, 15.0));
     painter.rect_filled(rect, CornerRadius::same(3), fill);
-    painter.text(rect.center(), Align2::CENTER_CENTER, UNIT_NAMES[unit_idx], theme::mono(10.0), palette.ink_on(fill));
+    painter.text(
+        rect.center(),
+        Align2::CENTER_CENTER,
+        UNIT_NAMES[unit_idx],
+        theme::mono(10.0),
+        palette.ink_on(fill),
+    );
     rect
 }
 
@@ -102,7 +137,14 @@ pub(crate) fn switch_ui(ui: &mut Ui, names: &[&str], chosen_idx: Option<usize>, 
 }
 
 /// Writes `text` at most `max_width` wide, cut off with dots, vertically centred at `left_center`.
-pub(crate) fn paint_clipped_text(painter: &Painter, left_center: Pos2, max_width: f32, text: &str, font: FontId, color: Color32) {
+pub(crate) fn paint_clipped_text(
+    painter: &Painter,
+    left_center: Pos2,
+    max_width: f32,
+    text: &str,
+    font: FontId,
+    color: Color32,
+) {
     let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(max_width.max(0.0));
     let galley = painter.layout_job(job);

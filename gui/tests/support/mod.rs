@@ -15,9 +15,17 @@ use systole_simulator::machine::Mode;
 /// The product on a shipped machine: `n_rows` activation rows, twice the array's rows deep, twice its columns wide.
 pub(crate) fn sample_source(machine_name: &str, n_rows: u64) -> Source {
     let description = preset(machine_name).expect("the machine is shipped");
-    let program = Sample { m: n_rows, r: u64::from(description.rows), c: u64::from(description.cols) }.program();
+    let program = Sample {
+        m: n_rows,
+        r: u64::from(description.rows),
+        c: u64::from(description.cols),
+    }
+    .program();
     let machine = Machine::new(Arc::new(program), Arc::new(description), Mode::Full).expect("the program fits");
-    Source { name: "sample product".to_owned(), machine }
+    Source {
+        name: "sample product".to_owned(),
+        machine,
+    }
 }
 
 struct Sample {
@@ -41,7 +49,10 @@ fn view(index: u8) -> DescRef {
 }
 
 fn displaced(index: u8, offset: u8) -> DescRef {
-    DescRef { desc: Desc::at(index), offset: Reg::at(offset) }
+    DescRef {
+        desc: Desc::at(index),
+        offset: Reg::at(offset),
+    }
 }
 
 fn count(n: u64) -> Count {
@@ -73,10 +84,20 @@ impl Sample {
         let [_, w, par, out] = self.addresses();
         let activations = (0..self.m * self.k()).map(|i| if i % 5 == 0 { 0 } else { (i * 7 % 11) as u8 });
         let weights = (0..self.k() * self.n()).map(|i| (i as i64 * 5 % 13 - 6) as i8 as u8);
-        let parameters = (0..self.c).flat_map(|_| [0_u32, 0.05_f32.to_bits(), 0]).flat_map(u32::to_le_bytes);
-        let segment = |name: &str, address, bytes: Vec<u8>| Segment { name: name.to_owned(), address, bytes: bytes.into() };
+        let parameters = (0..self.c)
+            .flat_map(|_| [0_u32, 0.05_f32.to_bits(), 0])
+            .flat_map(u32::to_le_bytes);
+        let segment = |name: &str, address, bytes: Vec<u8>| Segment {
+            name: name.to_owned(),
+            address,
+            bytes: bytes.into(),
+        };
         let code = self.code();
-        let loop_start = code.iter().position(|i| matches!(i.op, Op::Loop { .. })).expect("the program has a loop") + 1;
+        let loop_start = code
+            .iter()
+            .position(|i| matches!(i.op, Op::Loop { .. }))
+            .expect("the program has a loop")
+            + 1;
         Program {
             name: "sample".to_owned(),
             code,
@@ -86,10 +107,21 @@ impl Sample {
                 segment("weights", w, weights.collect()),
                 segment("parameters", par, parameters.collect()),
             ],
-            symbols: vec![Symbol { name: "column_tile".to_owned(), kind: SymbolKind::Label, value: loop_start as u64, size: 0 }],
+            symbols: vec![Symbol {
+                name: "column_tile".to_owned(),
+                kind: SymbolKind::Label,
+                value: loop_start as u64,
+                size: 0,
+            }],
             marks: vec![
-                Mark { name: "load operands".to_owned(), op: "load".to_owned() },
-                Mark { name: "product".to_owned(), op: "gemm".to_owned() },
+                Mark {
+                    name: "load operands".to_owned(),
+                    op: "load".to_owned(),
+                },
+                Mark {
+                    name: "product".to_owned(),
+                    op: "gemm".to_owned(),
+                },
             ],
             ..Program::default()
         }
@@ -100,9 +132,26 @@ impl Sample {
         let base = Val::Imm(base as i64);
         let (n_rows, stride) = rows;
         [
-            Op::Desc { d, space, format, base, zero_point: imm(0), split: imm(1) },
-            Op::Level { d, index: imm(0), count: count(n_rows), stride: Val::Imm(stride as i64) },
-            Op::Level { d, index: imm(1), count: count(n_cols), stride: Val::Imm(1) },
+            Op::Desc {
+                d,
+                space,
+                format,
+                base,
+                zero_point: imm(0),
+                split: imm(1),
+            },
+            Op::Level {
+                d,
+                index: imm(0),
+                count: count(n_rows),
+                stride: Val::Imm(stride as i64),
+            },
+            Op::Level {
+                d,
+                index: imm(1),
+                count: count(n_cols),
+                stride: Val::Imm(1),
+            },
         ]
     }
 
@@ -131,9 +180,25 @@ impl Sample {
         let (m, r, c) = (count(self.m), count(self.r), count(self.c));
         let plain = |op: Op| with(op, Tokens::NONE);
         let token = Token::at;
-        let mark = |id| plain(Op::Mark { kind: MarkKind::Layer, id: imm(id) });
-        let add = |rd, ra, n: u64| plain(Op::Add { rd: Reg::at(rd), ra: Reg::at(ra), b: Val::Imm(n as i64) });
-        let copy = |(dram, spm): (u8, u8), m, n| Op::Ld { dst: view(spm), src: view(dram), m, n };
+        let mark = |id| {
+            plain(Op::Mark {
+                kind: MarkKind::Layer,
+                id: imm(id),
+            })
+        };
+        let add = |rd, ra, n: u64| {
+            plain(Op::Add {
+                rd: Reg::at(rd),
+                ra: Reg::at(ra),
+                b: Val::Imm(n as i64),
+            })
+        };
+        let copy = |(dram, spm): (u8, u8), m, n| Op::Ld {
+            dst: view(spm),
+            src: view(dram),
+            m,
+            n,
+        };
         let product = |k0, mode| Op::MxMm {
             c: displaced(ACC, 3),
             a: view(A.1),
@@ -149,7 +214,10 @@ impl Sample {
         code.push(with(copy(A, m, count(self.k())), Tokens::post(token(0))));
         code.push(with(copy(PAR, c, count(3)), Tokens::post(token(3))));
         code.push(mark(1));
-        code.push(with(Op::MxNop {}, Tokens::wait(token(0)).and_wait(token(1)).expect("two waits fit")));
+        code.push(with(
+            Op::MxNop {},
+            Tokens::wait(token(0)).and_wait(token(1)).expect("two waits fit"),
+        ));
         code.push(with(Op::VxNop {}, Tokens::wait(token(3))));
         let requantize = Op::VxRequant {
             dst: displaced(OUT.1, 5),
@@ -159,14 +227,30 @@ impl Sample {
             n: c,
             rounding: Rounding::Float,
         };
-        let store = Op::St { dst: displaced(OUT.0, 4), src: displaced(OUT.1, 5), m, n: c };
+        let store = Op::St {
+            dst: displaced(OUT.0, 4),
+            src: displaced(OUT.1, 5),
+            m,
+            n: c,
+        };
         let body = [
-            plain(Op::MxWload { w: displaced(W.1, 1), k: r, n: c }),
+            plain(Op::MxWload {
+                w: displaced(W.1, 1),
+                k: r,
+                n: c,
+            }),
             plain(product(0, Accumulate::Over)),
             add(2, 1, self.r * self.n()),
-            plain(Op::MxWload { w: displaced(W.1, 2), k: r, n: c }),
+            plain(Op::MxWload {
+                w: displaced(W.1, 2),
+                k: r,
+                n: c,
+            }),
             with(product(self.r, Accumulate::Add), Tokens::post(token(2))),
-            with(requantize, Tokens::wait(token(2)).and_post(token(4)).expect("one post fits")),
+            with(
+                requantize,
+                Tokens::wait(token(2)).and_post(token(4)).expect("one post fits"),
+            ),
             with(store, Tokens::wait(token(4))),
             add(1, 1, self.c),
             add(3, 3, self.m * self.c * 4),
@@ -174,7 +258,10 @@ impl Sample {
             add(5, 5, self.m * self.c),
         ];
         let end = Target((code.len() + 1 + body.len()) as u32);
-        code.push(plain(Op::Loop { count: Val::Imm(2), end }));
+        code.push(plain(Op::Loop {
+            count: Val::Imm(2),
+            end,
+        }));
         code.extend(body);
         code.push(plain(Op::Fence {}));
         code.push(plain(Op::Halt {}));

@@ -1,0 +1,199 @@
+//! The text of a whole program: description, symbols, code, data.
+
+use crate::disassemble::{Disassembler, is_inline_label};
+use crate::format::{Naming, Parts, is_plain_name};
+use crate::literal::{escape, float_text, quote};
+use crate::tensors::HOST_TYPES;
+use std::fmt::Write as _;
+use systole_isa::instruction::OPCODES;
+use systole_isa::program::{IoTensor, Segment, Symbol, SymbolKind};
+use systole_isa::{Instruction, Op, Program};
+
+/// Bytes on a line of data.
+const DATA_LINE_BYTES: usize = 64;
+/// Loops deeper than this are indented no further.
+const MAX_INDENT: usize = 8;
+/// Column at which tokens start, counted from the start of the operands.
+const OPERANDS_WIDTH: usize = 36;
+
+/// The text of a program.
+pub(crate) fn text(names: &Disassembler) -> String {
+    let mut text = String::new();
+    header(&mut text, names);
+    symbols(&mut text, names);
+    code(&mut text, names);
+    for segment in &names.program().segments {
+        data(&mut text, segment);
+    }
+    lines(&mut text, &names.program().lines);
+    text
+}
+
+/// Appends a line. Writing to a `String` cannot fail.
+macro_rules! line {
+    ($text:expr, $($argument:tt)*) => {{
+        let _ = writeln!($text, $($argument)*);
+    }};
+}
+
+fn header(text: &mut String, names: &Disassembler) {
+    let program = names.program();
+    line!(text, ".generated");
+    line!(text, ".program {}", quote(&program.name));
+    if let Some(machine) = &program.machine {
+        line!(text, ".machine {}, {:#018x}", quote(&machine.name), machine.hash);
+    }
+    line!(text, ".dram    {:#x}", program.dram_bytes);
+    if program.entry != 0 {
+        let entry = names
+            .label(program.entry)
+            .filter(|_| !names.labels(program.entry).is_empty());
+        line!(
+            text,
+            ".entry   {}",
+            entry.unwrap_or_else(|| format!("@{}", program.entry))
+        );
+    }
+    if !program.inputs.is_empty() || !program.outputs.is_empty() {
+        line!(text, "");
+    }
+    for tensor in &program.inputs {
+        line!(text, ".input  {}", tensor_text(tensor));
+    }
+    for tensor in &program.outputs {
+        line!(text, ".output {}", tensor_text(tensor));
+    }
+    if !program.marks.is_empty() {
+        line!(text, "");
+    }
+    for (id, mark) in program.marks.iter().enumerate() {
+        line!(text, ".mark {id}, {}, {}", quote(&mark.name), quote(&mark.op));
+    }
+}
+
+fn tensor_text(tensor: &IoTensor) -> String {
+    let host = HOST_TYPES.iter().find(|(_, host_type)| *host_type == tensor.host_type);
+    let mut text = quote(&tensor.name);
+    let _ = write!(text, ", shape={:?}", tensor.shape);
+    let _ = write!(text, ", host={}", host.map_or("", |(word, _)| word));
+    let _ = write!(text, ", format={}", tensor.format.word());
+    if let Some(quantization) = tensor.quantization {
+        let scale = float_text(quantization.scale);
+        let _ = write!(text, ", scale={scale}, zero={}", quantization.zero_point);
+    }
+    let _ = write!(text, ", address={:#x}, strides={:?}", tensor.address, tensor.strides);
+    text
+}
+
+fn symbols(text: &mut String, names: &Disassembler) {
+    let program = names.program();
+    // Labels make their symbols by themselves, unless the table has an order that they would not give.
+    let labels_suffice = names.has_canonical_labels();
+    let is_written = |symbol: &&Symbol| !(labels_suffice && is_inline_label(program, symbol));
+    let written: Vec<&Symbol> = program.symbols.iter().filter(is_written).collect();
+    if !written.is_empty() {
+        line!(text, "");
+    }
+    for symbol in written {
+        let name = if is_plain_name(&symbol.name) {
+            symbol.name.clone()
+        } else {
+            quote(&symbol.name)
+        };
+        let (kind, value) = match symbol.kind {
+            SymbolKind::Label => ("label", symbol.value.to_string()),
+            SymbolKind::Dram => ("dram", format!("{:#x}", symbol.value)),
+            SymbolKind::Spm => ("spm", format!("{:#x}", symbol.value)),
+            SymbolKind::Acc => ("acc", format!("{:#x}", symbol.value)),
+        };
+        line!(text, ".symbol {name}, {kind}, {value}, {}", symbol.size);
+    }
+}
+
+fn code(text: &mut String, names: &Disassembler) {
+    let program = names.program();
+    let mnemonic_width = OPCODES.iter().map(|row| row.mnemonic.len()).max().unwrap_or(0) + 1;
+    line!(text, "");
+    // The ends of the loops around the current instruction, innermost last.
+    let mut loop_ends: Vec<u32> = Vec::new();
+    for (pc, instruction) in (0_u32..).zip(&program.code) {
+        while loop_ends.last().is_some_and(|end| *end <= pc) {
+            loop_ends.pop();
+        }
+        mark_comment(text, program, instruction);
+        for label in names.labels(pc) {
+            line!(text, "{label}:");
+        }
+        let parts = Parts::new(instruction, names);
+        let indent = 4 + 2 * loop_ends.len().min(MAX_INDENT);
+        let mut written = format!("{:indent$}{:mnemonic_width$}", "", parts.mnemonic);
+        if parts.tokens.is_empty() {
+            written.push_str(&parts.operands);
+        } else {
+            let _ = write!(written, "{:OPERANDS_WIDTH$} {}", parts.operands, parts.tokens);
+        }
+        line!(text, "{}", written.trim_end());
+        if let Op::Loop { end, .. } = instruction.op
+            && end.0 > pc
+        {
+            loop_ends.push(end.0);
+        }
+    }
+    for label in names.labels(program.code.len() as u32) {
+        line!(text, "{label}:");
+    }
+}
+
+/// Puts the name of a layer or tile above the instruction that marks its beginning.
+fn mark_comment(text: &mut String, program: &Program, instruction: &Instruction) {
+    if let Op::Mark { kind, id } = instruction.op
+        && let Some(mark) = usize::try_from(id.0).ok().and_then(|id| program.marks.get(id))
+    {
+        line!(text, "\n; {kind} {} ({})", escape(&mark.name), escape(&mark.op));
+    }
+}
+
+fn data(text: &mut String, segment: &Segment) {
+    line!(text, "\n.segment {}, {:#x}", quote(&segment.name), segment.address);
+    let mut n_zeros = 0;
+    for bytes in segment.bytes.chunks(DATA_LINE_BYTES) {
+        if bytes.iter().all(|byte| *byte == 0) {
+            n_zeros += bytes.len();
+            continue;
+        }
+        zeros(text, &mut n_zeros);
+        text.push_str(".hex \"");
+        for byte in bytes {
+            text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+        }
+        text.push_str("\"\n");
+    }
+    zeros(text, &mut n_zeros);
+}
+
+fn zeros(text: &mut String, n_zeros: &mut usize) {
+    if *n_zeros > 0 {
+        line!(text, ".zero {n_zeros}");
+    }
+    *n_zeros = 0;
+}
+
+/// Runs of source lines on one line of text.
+const LINE_RUNS: usize = 12;
+
+fn lines(text: &mut String, lines: &[u32]) {
+    if lines.is_empty() {
+        return;
+    }
+    line!(text, "\n; source line of each instruction");
+    let runs: Vec<String> = lines
+        .chunk_by(|a, b| a.checked_add(1) == Some(*b))
+        .map(|run| match run {
+            [first, .., last] => format!("{first}..{last}"),
+            _ => run[0].to_string(),
+        })
+        .collect();
+    for runs in runs.chunks(LINE_RUNS) {
+        line!(text, ".lines {}", runs.join(", "));
+    }
+}
