@@ -135,6 +135,11 @@ impl Descriptor {
         for (mut rest, levels) in [(row, 0..split), (column, split..N_LEVELS)] {
             for level in levels.rev() {
                 let count = u64::from(self.levels[level].count.max(1));
+                // Most positions lie within the innermost level that counts, and a division is slow.
+                if rest < count {
+                    index[level] = rest as u32;
+                    break;
+                }
                 index[level] = (rest % count) as u32;
                 rest /= count;
             }
