@@ -1,15 +1,6 @@
 //! The codes of the assembler's diagnostics, with the long text that `systole explain` prints.
 
-/// A diagnostic code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CodeInfo {
-    /// The code, such as `A0010`.
-    pub code: &'static str,
-    /// What it means, in a few words.
-    pub title: &'static str,
-    /// What it means, why it is refused and how to go on.
-    pub explanation: &'static str,
-}
+use systole_isa::diagnostic::CodeInfo;
 
 macro_rules! codes {
     ($($name:ident $code:literal $title:literal $explanation:literal)+) => {
@@ -92,7 +83,7 @@ codes! {
     LINE_COUNT "A0049" "line table of another length than the program"
         ".lines gives one source line for each instruction."
     TOO_LARGE "A0050" "program that is too large"
-        "A program has at most 2^24 instructions, the reach of a jump, and a source text has less than 4 GiB."
+        "A program has fewer than 2^24 instructions, so that a jump can name each of them and the end, and a source text has less than 4 GiB."
 }
 
 #[cfg(test)]

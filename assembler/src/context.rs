@@ -87,7 +87,8 @@ impl<'a> Context<'a> {
             return Some(value);
         }
         let (lo, hi) = (range.start(), range.end());
-        let diagnostic = Diagnostic::error(codes::OUT_OF_RANGE, format!("{what} is {value}, outside {lo}..={hi}"));
+        let diagnostic = Diagnostic::error(codes::OUT_OF_RANGE, format!("{what} is {value}, outside {lo}..={hi}"))
+            .help(format!("choose a value from {lo} to {hi}"));
         self.report(expr.span, diagnostic);
         None
     }

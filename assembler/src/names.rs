@@ -13,7 +13,7 @@ use systole_isa::Diagnostic;
 use systole_isa::program::SymbolKind;
 
 /// Expressions and definitions nested into each other while one value is sought; bounds the recursion.
-const MAX_DEPTH: u32 = 600;
+const MAX_DEPTH: u32 = 320;
 
 /// What a name stands for.
 #[derive(Clone, Copy)]
@@ -128,12 +128,7 @@ impl<'a> Names<'a> {
 
     fn evaluate_at(&self, expr: &Expr, problems: &mut Problems, depth: u32) -> Option<i128> {
         if depth > MAX_DEPTH {
-            let message = "this value is defined through too many others";
-            let diagnostic = Diagnostic::error(codes::TOO_DEEP, message)
-                .because(format!("at most {MAX_DEPTH} definitions and operators are followed"))
-                .help("define constants before their first use");
-            problems.push(expr.span, diagnostic);
-            return None;
+            return self.fail(expr.span, problems, too_deep);
         }
         match &expr.kind {
             ExprKind::Invalid => None,
@@ -149,9 +144,7 @@ impl<'a> Names<'a> {
                 let right = self.evaluate_at(&operands.1, problems, depth + 1);
                 let (left, right) = (left?, right?);
                 if right == 0 && matches!(op, BinaryOp::Divide | BinaryOp::Remainder) {
-                    let diagnostic = Diagnostic::error(codes::ARITHMETIC, "this divides by zero");
-                    problems.push(operands.1.span, diagnostic);
-                    return None;
+                    return self.fail(operands.1.span, problems, division_by_zero);
                 }
                 self.computed(apply(*op, left, right), expr.span, problems)
             }
@@ -160,24 +153,22 @@ impl<'a> Names<'a> {
             | ExprKind::At(_)
             | ExprKind::Displaced(..)
             | ExprKind::List(_)
-            | ExprKind::Range(_) => {
-                let found = self.source.slice(expr.span);
-                let diagnostic = Diagnostic::error(codes::WRONG_KIND, format!("`{found}` is no integer"))
-                    .because("an integer, a constant or an address is needed here");
-                problems.push(expr.span, diagnostic);
-                None
-            }
+            | ExprKind::Range(_) => self.fail(expr.span, problems, no_integer),
         }
     }
 
     fn computed(&self, value: Option<i128>, span: Span, problems: &mut Problems) -> Option<i128> {
-        if value.is_none() {
-            let text = self.source.slice(span);
-            let diagnostic = Diagnostic::error(codes::ARITHMETIC, format!("`{text}` has no value"))
-                .because("it exceeds 128 bits, or shifts by a negative amount or by more than 127");
-            problems.push(span, diagnostic);
+        match value {
+            Some(value) => Some(value),
+            None => self.fail(span, problems, no_value),
         }
-        value
+    }
+
+    /// Reports that the text of a range has no value. Apart from its callers, which recurse and should need little stack.
+    #[inline(never)]
+    fn fail(&self, span: Span, problems: &mut Problems, reason: fn(&str) -> Diagnostic) -> Option<i128> {
+        problems.push(span, reason(self.source.slice(span)));
+        None
     }
 
     fn name_value(&self, span: Span, problems: &mut Problems, depth: u32) -> Option<i128> {
@@ -189,13 +180,18 @@ impl<'a> Names<'a> {
         } else if let Some(definition) = self.globals.get(name) {
             return self.value_of(definition, span, problems, depth);
         }
+        self.report_unknown(name, span, problems);
+        None
+    }
+
+    #[inline(never)]
+    fn report_unknown(&self, name: &str, span: Span, problems: &mut Problems) {
         let diagnostic = match registers::kind_of(name) {
             Some(kind) => Diagnostic::error(codes::WRONG_KIND, format!("`{name}` is a {kind}, not a constant"))
                 .because("constants and addresses are known when the program is assembled"),
             None => self.unknown(name),
         };
         problems.push(span, diagnostic);
-        None
     }
 
     fn unknown(&self, name: &str) -> Diagnostic {
@@ -213,13 +209,7 @@ impl<'a> Names<'a> {
         match definition.state.get() {
             State::Known(value) => Some(value),
             State::Failed => None,
-            State::Active => {
-                let name = self.source.slice(span);
-                let diagnostic = Diagnostic::error(codes::CYCLE, format!("`{name}` is defined by itself"))
-                    .help("give one of the names in the circle a number");
-                problems.push(span, diagnostic);
-                None
-            }
+            State::Active => self.fail(span, problems, cycle),
             State::Unknown => match definition.meaning {
                 Meaning::Constant(expr) | Meaning::Symbol(_, expr) => {
                     definition.state.set(State::Active);
@@ -228,14 +218,7 @@ impl<'a> Names<'a> {
                     value
                 }
                 Meaning::Label(pc) => Some(i128::from(pc)),
-                Meaning::Data => {
-                    let name = self.source.slice(span);
-                    let message = format!("the address of `{name}` is not known yet");
-                    let diagnostic = Diagnostic::error(codes::NOT_YET_KNOWN, message)
-                        .because("it depends on the place or length that is being determined here");
-                    problems.push(span, diagnostic);
-                    None
-                }
+                Meaning::Data => self.fail(span, problems, not_yet_known),
             },
         }
     }
@@ -268,7 +251,9 @@ impl<'a> Names<'a> {
         match &expr.kind {
             ExprKind::Name => {
                 let name = self.source.slice(expr.span);
-                match self.globals.get(name).map(|definition| definition.meaning) {
+                // A symbol in quotes may look like a local label, but cannot be meant by one.
+                let global = self.globals.get(name).filter(|_| !name.starts_with('.'));
+                match global.map(|definition| definition.meaning) {
                     Some(Meaning::Constant(_)) => Some(0),
                     Some(Meaning::Data | Meaning::Symbol(SymbolKind::Dram | SymbolKind::Spm | SymbolKind::Acc, _)) => {
                         let message = format!("`{name}` is the address of data, not a label");
@@ -289,6 +274,39 @@ impl<'a> Names<'a> {
             _ => Some(0),
         }
     }
+}
+
+fn too_deep(_: &str) -> Diagnostic {
+    Diagnostic::error(codes::TOO_DEEP, "this value is defined through too many others")
+        .because(format!("at most {MAX_DEPTH} definitions and operators are followed"))
+        .help("define constants before their first use")
+}
+
+fn division_by_zero(_: &str) -> Diagnostic {
+    Diagnostic::error(codes::ARITHMETIC, "this divides by zero")
+}
+
+fn no_integer(text: &str) -> Diagnostic {
+    Diagnostic::error(codes::WRONG_KIND, format!("`{text}` is no integer"))
+        .because("an integer, a constant or an address is needed here")
+}
+
+fn no_value(text: &str) -> Diagnostic {
+    Diagnostic::error(codes::ARITHMETIC, format!("`{text}` has no value"))
+        .because("it exceeds 128 bits, or shifts by a negative amount or by more than 127")
+}
+
+fn cycle(text: &str) -> Diagnostic {
+    Diagnostic::error(codes::CYCLE, format!("`{text}` is defined by itself"))
+        .help("give one of the names in the circle a number")
+}
+
+fn not_yet_known(text: &str) -> Diagnostic {
+    Diagnostic::error(
+        codes::NOT_YET_KNOWN,
+        format!("the address of `{text}` is not known yet"),
+    )
+    .because("it depends on the place or length that is being determined here")
 }
 
 fn apply(op: BinaryOp, left: i128, right: i128) -> Option<i128> {

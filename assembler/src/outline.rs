@@ -54,9 +54,20 @@ pub(crate) enum Item<'a> {
     Data(DataKind, &'static DirectiveInfo, &'a Statement),
 }
 
-/// Largest number of instructions that a jump can name.
+/// Most instructions of a program: a jump can then also name the end of it.
 fn max_instructions() -> usize {
     OperandKind::Target.range().map_or(0, |(_, hi)| hi as usize)
+}
+
+/// Reports a program of more than `n_most` instructions.
+fn check_size(code: &[&Statement], n_most: usize, context: &mut Context) {
+    if let Some(first_extra) = code.get(n_most) {
+        let message = "the program has more instructions than a jump can reach";
+        let diagnostic = Diagnostic::error(codes::TOO_LARGE, message)
+            .because(format!("a program has at most {n_most} instructions"))
+            .help("use loops, or split the work into several programs");
+        context.report(first_extra.head, diagnostic);
+    }
 }
 
 /// Walks the tree and defines its names.
@@ -69,15 +80,7 @@ pub(crate) fn outline<'a>(tree: &'a Tree, context: &mut Context<'a>) -> Outline<
     for line in &tree.lines {
         walk.line(line);
     }
-    if walk.outline.code.len() > max_instructions() {
-        let first_extra = walk.outline.code[max_instructions()].head;
-        let diagnostic = Diagnostic::error(
-            codes::TOO_LARGE,
-            "the program has more instructions than a jump can reach",
-        )
-        .because(format!("a program has at most {} instructions", max_instructions()));
-        walk.context.report(first_extra, diagnostic);
-    }
+    check_size(&walk.outline.code, max_instructions(), walk.context);
     walk.outline
 }
 
@@ -293,6 +296,28 @@ impl<'a> Walk<'_, 'a> {
                 let other = other.span;
                 self.report_duplicate(&name, span, other);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parser::parse;
+    use crate::source::{Problems, Source};
+
+    #[test]
+    fn the_first_instruction_too_many_is_named() {
+        for (n_most, line) in [(3, None), (2, Some(4)), (0, Some(1))] {
+            let source = Source::new("a\nb ; second\n\nc\n", "t").unwrap();
+            let mut problems = Problems::new(&source);
+            let tree = parse(&source, &mut problems);
+            let mut context = Context::new(&source, problems);
+            let outline = outline(&tree, &mut context);
+            check_size(&outline.code, n_most, &mut context);
+            let found = context.problems.into_diagnostics();
+            let place = found.first().and_then(|diagnostic| diagnostic.place.as_ref());
+            assert_eq!(place.map(|place| place.line), line, "{n_most}");
         }
     }
 }

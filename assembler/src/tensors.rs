@@ -74,7 +74,6 @@ fn check_complete(
         .iter()
         .filter(|(key, is_needed)| *is_needed && !values.contains_key(key));
     let mut missing: Vec<&str> = needed.map(|(key, _)| *key).collect();
-    // Scale and zero point mean something only together.
     for (one, other) in [("scale", "zero"), ("zero", "scale")] {
         if values.contains_key(one) && !values.contains_key(other) {
             missing.push(other);
@@ -86,7 +85,13 @@ fn check_complete(
         .iter()
         .any(|argument| argument.value.kind == ExprKind::Invalid);
     if !missing.is_empty() && !is_unclear {
+        let is_half_quantized = values.contains_key("scale") != values.contains_key("zero");
+        let reason = match is_half_quantized {
+            true => "a scale and a zero point mean something only together",
+            false => "the host could not find or read the tensor without them",
+        };
         let diagnostic = Diagnostic::error(codes::BAD_KEY, format!("`{}` lacks {}", info.name, missing.join(", ")))
+            .because(reason)
             .help(format!("the form is `{} {}`", info.name, info.form));
         context.report(statement.head, diagnostic);
     }
@@ -154,7 +159,8 @@ fn list(expr: &Expr, info: &DirectiveInfo, what: &str, context: &mut Context) ->
             return None;
         }
     };
-    let values: Vec<Option<u64>> = items.iter().map(|item| context.unsigned(item, what)).collect();
+    let what = format!("an element of `{what}`");
+    let values: Vec<Option<u64>> = items.iter().map(|item| context.unsigned(item, &what)).collect();
     values.into_iter().collect()
 }
 

@@ -68,6 +68,13 @@ pub(crate) enum Command {
 `array_cycles` counts the cycles in which the array works when all operands are in the scratchpad; `cycles` is the whole run
 with DRAM.")]
     Gemm(GemmArgs),
+    /// Explain the code of a diagnostic
+    #[command(after_help = "Example:
+  systole explain S0002")]
+    Explain {
+        /// The code, as printed in brackets behind `error`
+        code: String,
+    },
     /// List, show and check machine descriptions
     #[command(after_help = "Examples:
   systole machine list

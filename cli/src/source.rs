@@ -78,10 +78,7 @@ pub(crate) fn load(path: &Path, description: MachineDescription) -> Result<Loade
         .file_stem()
         .map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned());
     let program = if container::is_elf(&bytes) {
-        container::read(&bytes).map_err(|error| {
-            Diagnostic::error("E0001", format!("`{file}` is no Systole program: {error}"))
-                .help("make one with `systole compile` or `systole asm`")
-        })?
+        read_program(&bytes, &file)?
     } else if let Some(text) = assembly_text(&bytes) {
         systole_assembler::assemble(text, &file)?
     } else {
@@ -90,6 +87,17 @@ pub(crate) fn load(path: &Path, description: MachineDescription) -> Result<Loade
     Ok(Loaded {
         program: Arc::new(program),
         description: Arc::new(description),
+    })
+}
+
+/// A program from the bytes of its file.
+pub(crate) fn read_program(bytes: &[u8], file: &str) -> Result<Program, Diagnostic> {
+    container::read(bytes).map_err(|error| {
+        let diagnostic = error.diagnostic();
+        Diagnostic {
+            message: format!("`{file}`: {}", diagnostic.message),
+            ..diagnostic
+        }
     })
 }
 

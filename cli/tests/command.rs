@@ -199,7 +199,7 @@ fn a_faulting_program_exits_with_three_and_names_the_instruction() {
 fn wrong_usage_exits_with_two_and_help_has_examples() {
     assert_eq!(outcome(&["run"]).0, 2);
     assert_eq!(outcome(&["no-such-verb"]).0, 2);
-    for verb in ["run", "compile", "asm", "disasm", "gemm", "machine"] {
+    for verb in ["run", "compile", "asm", "disasm", "gemm", "explain", "machine"] {
         let (code, stdout, _) = outcome(&[verb, "--help"]);
         assert_eq!(code, 0);
         assert!(stdout.contains("Example"), "{verb} --help has no example:\n{stdout}");

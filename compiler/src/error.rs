@@ -4,6 +4,7 @@
 //! collected: one run reports everything it can find out.
 
 use std::fmt;
+use systole_isa::diagnostic::{CodeInfo, code_list};
 use thiserror::Error;
 
 /// Whom an error concerns.
@@ -41,6 +42,100 @@ impl fmt::Display for Subject {
         }
     }
 }
+
+/// Codes of what can be wrong with a model.
+pub const CODES: &[CodeInfo] = &code_list([
+    (
+        "M0001",
+        "not a model file",
+        "The bytes are no well-formed ONNX message: the file is truncated, damaged, or something else.",
+    ),
+    (
+        "M0002",
+        "incomplete model",
+        "The file lacks a part that every model has, such as the graph or an operator set.",
+    ),
+    (
+        "M0003",
+        "unknown element type",
+        "A tensor has an element type that the compiler does not read.",
+    ),
+    (
+        "M0004",
+        "shape that cannot be used",
+        "A shape is missing, negative, too large, or symbolic beyond the batch axis. Fix the shapes when exporting the model.",
+    ),
+    (
+        "M0005",
+        "constant without its data",
+        "The data of a constant is missing, lies in another file, or has the wrong length. Save the model with its weights inside.",
+    ),
+    (
+        "M0006",
+        "impossible attribute",
+        "An attribute of a node has the wrong type or a value that its operator does not allow.",
+    ),
+    (
+        "M0007",
+        "nodes that make no graph",
+        "A node reads a tensor that nothing writes, two nodes write the same one, or nodes depend on each other in a circle.",
+    ),
+    (
+        "C0001",
+        "unsupported operator",
+        "The model uses an operator, or a variant of one, that the compiler does not translate. All of them are listed at once, with their nodes; `systole compile --dump-after infer-shapes` still shows the graph.",
+    ),
+    (
+        "C0002",
+        "shapes that do not fit together",
+        "Two operands of a node have shapes that its operator does not combine.",
+    ),
+    (
+        "C0003",
+        "element types that do not fit together",
+        "Two operands of a node have types that its operator does not combine, or a tensor is not of 8 bits where it has to be.",
+    ),
+    (
+        "C0004",
+        "quantization that cannot be used",
+        "A scale or zero point is missing, contradictory or impossible: scales are finite and above zero, activations have one scale per tensor, weights one zero point.",
+    ),
+    (
+        "C0005",
+        "node that computes in real numbers",
+        "After all rewriting a node still works on real numbers. Quantize the whole model: QuantizeLinear behind its inputs, DequantizeLinear before its outputs, or the integer operators.",
+    ),
+    (
+        "C0006",
+        "operand that has to be constant",
+        "Weights, biases, shapes and scales are known when a model is compiled. Make the operand an initializer.",
+    ),
+    (
+        "C0007",
+        "tensor whose order cannot be changed",
+        "The machine keeps images with the channels innermost. This tensor is used in a way that would need its elements reordered at run time.",
+    ),
+    (
+        "C0008",
+        "accumulator could overflow",
+        "With these weights an input exists whose sums exceed 32 bits. Split the layer over its input channels, or quantize its weights with a larger scale.",
+    ),
+    (
+        "C0009",
+        "graph that contradicts itself",
+        "A pass left a graph that its verifier rejects. This is a fault of the compiler; please report the model.",
+    ),
+    (
+        "C0010",
+        "unknown pass",
+        "There is no pass of this name. The message lists all of them in the order in which they run.",
+    ),
+    (
+        "C0011",
+        "machine too small",
+        "A layer does not fit the scratchpad or the accumulators even in the smallest tiles, or the whole program does not fit DRAM. The message says what is needed and what there is.",
+    ),
+]);
 
 /// What kind of fault a model file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

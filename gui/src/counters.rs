@@ -1,4 +1,5 @@
-//! The machine's counters as rows of the counters panel. Every number comes from the simulator's own report of the run.
+//! The machine's counters as rows of the counters panel. Amounts are the simulator's counts; shares and rates are
+//! defined as in its report.
 
 use crate::format::Quantity;
 use crate::frame::Counter;

@@ -118,6 +118,18 @@ pub struct ActivityInfo {
     pub name: String,
     /// Whether that is work, waiting or rest.
     pub class: ActivityClass,
+    /// Which variation of the class's colour it has; 0 for the main kind of work of a unit.
+    pub shade: u8,
+}
+
+impl ActivityInfo {
+    /// The name, with a word before it that tells waiting from work.
+    pub fn title(&self) -> String {
+        match self.class {
+            ActivityClass::Stalled => format!("stalled: {}", self.name),
+            ActivityClass::Busy | ActivityClass::Idle => self.name.clone(),
+        }
+    }
 }
 
 /// The three things that a unit-cycle can be.

@@ -279,14 +279,19 @@ fn activity_id(activity: Activity) -> ActivityId {
 }
 
 fn activity_info(activity: Activity) -> ActivityInfo {
-    let class = match activity {
-        Activity::Idle => ActivityClass::Idle,
-        Activity::Busy(_) => ActivityClass::Busy,
-        Activity::Stalled(_) => ActivityClass::Stalled,
+    let (class, shade) = match activity {
+        Activity::Idle => (ActivityClass::Idle, 0),
+        Activity::Stalled(reason) => (ActivityClass::Stalled, reason as u8),
+        Activity::Busy(BusyKind::WeightLoad) => (ActivityClass::Busy, 1),
+        Activity::Busy(BusyKind::Drain | BusyKind::Sync) => (ActivityClass::Busy, 2),
+        Activity::Busy(BusyKind::Scalar | BusyKind::Transfer | BusyKind::Stream | BusyKind::Vector) => {
+            (ActivityClass::Busy, 0)
+        }
     };
     ActivityInfo {
         name: activity.name().replace('_', " "),
         class,
+        shade,
     }
 }
 

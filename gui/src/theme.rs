@@ -160,21 +160,17 @@ impl Palette {
 
     /// The colour of an activity in a unit's lane. Busy kinds are shades of the unit's colour; `None` for idle.
     pub(crate) fn activity(&self, unit_idx: usize, id: ActivityId, activities: &[ActivityInfo]) -> Option<Color32> {
-        let class = activities.get(usize::from(id.0))?.class;
-        let ordinal = activities[..usize::from(id.0)]
-            .iter()
-            .filter(|other| other.class == class)
-            .count();
-        match class {
+        let info = activities.get(usize::from(id.0))?;
+        match info.class {
             ActivityClass::Idle => None,
-            ActivityClass::Stalled => Some(self.stalls[ordinal % self.stalls.len()]),
-            ActivityClass::Busy => Some(self.shade(self.units[unit_idx % N_UNITS], ordinal)),
+            ActivityClass::Stalled => Some(self.stalls[usize::from(info.shade) % self.stalls.len()]),
+            ActivityClass::Busy => Some(self.shade(self.units[unit_idx % N_UNITS], info.shade)),
         }
     }
 
     /// A variation of a colour: itself for 0, then mixed more and more with the panel's background, in three steps.
-    fn shade(&self, color: Color32, ordinal: usize) -> Color32 {
-        let share = [0.0, 0.26, 0.46][ordinal % 3];
+    fn shade(&self, color: Color32, shade: u8) -> Color32 {
+        let share = [0.0, 0.3, 0.55][usize::from(shade) % 3];
         color.lerp_to_gamma(self.panel, share)
     }
 
@@ -232,6 +228,7 @@ pub(crate) fn apply(ctx: &Context) {
         style.spacing.item_spacing = vec2(GAP, 6.0);
         style.spacing.button_padding = vec2(9.0, 4.0);
         style.spacing.menu_margin = Margin::same(6);
+        style.spacing.window_margin = Margin::same(16);
         style.spacing.interact_size = Vec2::new(28.0, 22.0);
         style.spacing.scroll.bar_width = 8.0;
         style.interaction.selectable_labels = false;

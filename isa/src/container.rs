@@ -15,7 +15,7 @@
 //! and data do not collide. Equal programs give equal bytes. Reading believes nothing that it has not checked: a damaged
 //! or foreign file gets the reason why it is refused. Whether a program makes sense on a machine is not known here.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{CodeInfo, Diagnostic, code_list};
 use crate::hash::StableHasher;
 use crate::instruction::{DecodeError, EncodeError, Instruction, WORD_BYTES};
 use crate::program::{IoTensor, MachineReference, Mark, Program, Segment, Symbol, SymbolKind};
@@ -97,6 +97,30 @@ pub enum ContainerError {
         source: EncodeError,
     },
 }
+
+/// Codes of program files that cannot be read or written.
+pub const CODES: &[CodeInfo] = &code_list([
+    (
+        "P0001",
+        "not a Systole program",
+        "The file is no ELF file of the kind that holds a program: another format, another machine, 32 bits, big-endian, or not executable.",
+    ),
+    (
+        "P0002",
+        "damaged program",
+        "The file was cut short or changed after it was written: a checksum covers code, constants and description.",
+    ),
+    (
+        "P0003",
+        "program of another version",
+        "The file was written by a toolchain whose format this one does not read.",
+    ),
+    (
+        "P0004",
+        "program that cannot be stored",
+        "An instruction has no encoding, or parts of the program contradict each other.",
+    ),
+]);
 
 impl ContainerError {
     /// The error for the user, with what to do about it.

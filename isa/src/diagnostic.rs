@@ -3,6 +3,36 @@
 use serde::Serialize;
 use std::fmt;
 
+/// A diagnostic code with the long text that `systole explain` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeInfo {
+    /// The code, such as `A0010`.
+    pub code: &'static str,
+    /// What it means, in a few words.
+    pub title: &'static str,
+    /// What it means, why it is refused and how to go on.
+    pub explanation: &'static str,
+}
+
+/// A list of codes from (code, title, explanation).
+pub const fn code_list<const N: usize>(rows: [(&'static str, &'static str, &'static str); N]) -> [CodeInfo; N] {
+    let mut codes = [CodeInfo {
+        code: "",
+        title: "",
+        explanation: "",
+    }; N];
+    let mut i = 0;
+    while i < N {
+        codes[i] = CodeInfo {
+            code: rows[i].0,
+            title: rows[i].1,
+            explanation: rows[i].2,
+        };
+        i += 1;
+    }
+    codes
+}
+
 /// How much a diagnostic matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

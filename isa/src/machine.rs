@@ -1,6 +1,6 @@
 //! Machine descriptions: everything about a machine that a user may vary, in RON.
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{CodeInfo, Diagnostic, Place, code_list};
 use crate::dram::DramStandard;
 use crate::energy::Node;
 use crate::hash::stable_hash;
@@ -80,6 +80,30 @@ pub struct MachineDescription {
     /// Technology node, which chooses the energy table.
     pub node: Node,
 }
+
+/// Codes of what can be wrong with a description.
+pub const CODES: &[CodeInfo] = &code_list([
+    (
+        "H0001",
+        "not a machine description",
+        "A machine description is RON text with the fields of a shipped one. `systole machine show edge16x16` prints one to start from; an unknown or missing field is named with its place.",
+    ),
+    (
+        "H0002",
+        "value out of range",
+        "Every field has a range in which the models of time and energy hold. All fields that are out of range are listed at once.",
+    ),
+    (
+        "H0003",
+        "number of channels is no power of two",
+        "Consecutive bursts go to consecutive channels, and the channel is a bit field of the address; so there are 1, 2, 4, ... channels.",
+    ),
+    (
+        "H0004",
+        "machine without a name",
+        "Reports, and programs that are bound to a machine, name it.",
+    ),
+]);
 
 /// A shipped machine description.
 struct Preset {

@@ -2,7 +2,77 @@
 
 use std::fmt;
 use systole_isa::Unit;
+use systole_isa::diagnostic::{CodeInfo, code_list};
 use systole_isa::operand::{Space, Token};
+
+/// Codes of faults, and of programs and inputs that a machine does not take.
+pub const CODES: &[CodeInfo] = &code_list([
+    (
+        "S0001",
+        "trap",
+        "The program executed `trap`, which carries a number of the program's own choice.",
+    ),
+    (
+        "S0002",
+        "deadlock",
+        "No unit can go on: each waits for a token that only another waiting unit would post, or that nothing posts at all. The message lists who waits for what. Every wait needs a post, or a `credit` at the start; loads, products and stores that share a buffer need a token for full and one for free buffers.",
+    ),
+    (
+        "S0003",
+        "race",
+        "Two instructions of different units touch the same bytes at the same time, one of them writes, and no token orders them. Units have no other interlock: let the first post a token (`!t`) that the second waits for (`?t`).",
+    ),
+    (
+        "S0004",
+        "access beyond a memory",
+        "An element that a descriptor names lies outside its memory. Elements outside a window are not fetched and may lie anywhere; all others must exist. Check base, counts and strides.",
+    ),
+    (
+        "S0005",
+        "operand that the machine cannot execute",
+        "A count is negative, a tile is larger than the array, a view is smaller than the instruction uses, or an operand is in a memory that the unit is not wired to. The message says which and what would be right.",
+    ),
+    (
+        "S0006",
+        "end of program without `halt`",
+        "Execution ran past the last instruction.",
+    ),
+    (
+        "S0007",
+        "loops nested too deep",
+        "The sequencer holds eight loops. Leave a loop before entering another, unroll the innermost one, or use a branch.",
+    ),
+    (
+        "S0008",
+        "accumulator overflow",
+        "A sum left the 32 bits of an accumulator, so the result would be wrong. Split the reduction, or scale the operands down.",
+    ),
+    (
+        "S0009",
+        "program did not end",
+        "The program ran up to the limit that was given. Raise `--limit`, or look for a loop that does not end.",
+    ),
+    (
+        "S0010",
+        "program for another machine",
+        "Tile sizes, addresses and loops are fixed when a program is made, so it runs only on the machine it was made for. The message lists the fields that differ.",
+    ),
+    (
+        "S0011",
+        "DRAM too small",
+        "The program's tensors and constants need more DRAM than the machine has.",
+    ),
+    (
+        "S0012",
+        "segment beyond the program's DRAM",
+        "A segment's bytes reach beyond the DRAM that the program reserves with `.dram`.",
+    ),
+    (
+        "S0020",
+        "input that does not fit",
+        "An input has another number or type of values than the program expects. Give one array per input, in the order of the model's inputs, with the inferences along axis 0.",
+    ),
+]);
 
 /// What a program did wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use crate::dram::{Dram, DramParameters};
 use crate::exec::{self, Memories};
 use crate::fault::{Fault, FaultKind, Wait};
 use crate::memory::PagedMemory;
-use crate::mx::{MxState, Shadow, Start};
+use crate::mx::{MxState, Start};
 use crate::observer::{Event, Observer};
 use crate::race::{self, Access};
 use crate::sequencer::{Effect, Sequencer, Surroundings};
@@ -121,7 +121,7 @@ impl Machine {
             tokens: [0; N_TOKENS],
             queues: Default::default(),
             transfers: [None, None],
-            mx: MxState::new(),
+            mx: MxState::default(),
             vx: None,
             dram_timing: Dram::new(&dram_parameters),
             memories,

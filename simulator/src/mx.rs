@@ -22,24 +22,24 @@ pub(crate) struct MxInFlight {
     pub(crate) tile: SharedTile,
 }
 
-/// The shadow registers.
+/// A weight tile in the registers of the array, from its load on until the next one has replaced it everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Shadow {
-    Empty,
-    /// Sizes of the tile that is being loaded.
-    Loading {
-        k: u64,
-        n: u64,
-    },
-    Loaded(SharedTile),
+pub(crate) struct Resident {
+    /// Its weights, as soon as they are loaded.
+    pub(crate) tile: Option<SharedTile>,
+    /// Cycle in which its first row entered the first column.
+    pub(crate) loads_from: u64,
+    /// Cycle in which it became active in the first PE; `None` while it waits in the shadow registers.
+    pub(crate) active_from: Option<u64>,
 }
 
 /// State of the array.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct MxState {
     pub(crate) in_flight: VecDeque<MxInFlight>,
-    pub(crate) shadow: Shadow,
-    pub(crate) active: SharedTile,
+    /// Tiles in the order of their loads. At most the last one is in the shadow registers; those before the last active one are still
+    /// held by PEs that the wavefront of its swap has not reached.
+    pub(crate) residents: VecDeque<Resident>,
 }
 
 /// When an instruction at the head of the queue can start.
@@ -50,11 +50,29 @@ pub(crate) enum Start {
 }
 
 impl MxState {
-    pub(crate) fn new() -> Self {
-        Self {
-            in_flight: VecDeque::new(),
-            shadow: Shadow::Empty,
-            active: SharedTile::default(),
+    /// The tile in the shadow registers, complete or not.
+    fn shadow(&self) -> Option<&Resident> {
+        self.residents.back().filter(|resident| resident.active_from.is_none())
+    }
+
+    /// The complete tile in the shadow registers.
+    fn loaded(&self) -> Option<&SharedTile> {
+        self.shadow()?.tile.as_ref()
+    }
+
+    fn active(&self) -> Option<&SharedTile> {
+        self.residents
+            .iter()
+            .rev()
+            .find(|resident| resident.active_from.is_some())?
+            .tile
+            .as_ref()
+    }
+
+    /// Ends the load under way.
+    pub(crate) fn finish_load(&mut self, tile: SharedTile) {
+        if let Some(resident) = self.residents.back_mut() {
+            resident.tile = Some(tile);
         }
     }
 
@@ -74,9 +92,9 @@ impl MxState {
             })
         };
         let ready = match work {
-            Work::WeightLoad { .. } => port_is_free(true) && matches!(self.shadow, Shadow::Empty),
+            Work::WeightLoad { .. } => port_is_free(true) && self.shadow().is_none(),
             Work::MatMul { weights, .. } => {
-                port_is_free(false) && (*weights == Weights::Keep || matches!(self.shadow, Shadow::Loaded(_)))
+                port_is_free(false) && (*weights == Weights::Keep || self.loaded().is_some())
             }
             _ => true,
         };
@@ -85,26 +103,24 @@ impl MxState {
 
     /// Why an instruction at the head of the queue could never start; since the queue is in order, nothing behind it can help.
     pub(crate) fn never_startable(&self, work: &Work) -> Option<&'static str> {
-        match (work, &self.shadow) {
-            (Work::WeightLoad { .. }, Shadow::Loaded(_)) => {
+        match work {
+            Work::WeightLoad { .. } if self.loaded().is_some() => {
                 Some("the shadow registers hold weights that no `mx.mm` has swapped in; this load would lose them")
             }
-            (
-                Work::MatMul {
-                    weights: Weights::Swap, ..
-                },
-                Shadow::Empty,
-            ) => Some("there are no weights in the shadow registers to swap in; load a tile with `mx.wload` first"),
+            Work::MatMul {
+                weights: Weights::Swap, ..
+            } if self.shadow().is_none() => {
+                Some("there are no weights in the shadow registers to swap in; load a tile with `mx.wload` first")
+            }
             _ => None,
         }
     }
 
     /// The tile that a matrix product would use, if it is known already.
     pub(crate) fn tile_for(&self, weights: Weights) -> Option<&SharedTile> {
-        match (weights, &self.shadow) {
-            (Weights::Keep, _) => Some(&self.active),
-            (Weights::Swap, Shadow::Loaded(tile)) => Some(tile),
-            (Weights::Swap, _) => None,
+        match weights {
+            Weights::Keep => self.active(),
+            Weights::Swap => self.loaded(),
         }
     }
 
@@ -117,16 +133,18 @@ impl MxState {
         now: u64,
     ) {
         let (port, done) = match &*dispatched.work {
-            Work::WeightLoad { k, n, .. } => {
-                self.shadow = Shadow::Loading { k: *k, n: *n };
+            Work::WeightLoad { k, .. } => {
+                self.residents.push_back(Resident {
+                    tile: None,
+                    loads_from: now,
+                    active_from: None,
+                });
                 let duration = latency::weight_load(machine, *k).0;
                 (duration, duration)
             }
             Work::MatMul { m, weights, .. } => {
-                if *weights == Weights::Swap
-                    && let Shadow::Loaded(tile) = std::mem::replace(&mut self.shadow, Shadow::Empty)
-                {
-                    self.active = tile;
+                if *weights == Weights::Swap {
+                    self.swap(latency::drain(machine).0, now);
                 }
                 let stream = latency::stream(*m).0.max(1);
                 (stream, stream + latency::drain(machine).0)
@@ -141,7 +159,7 @@ impl MxState {
                     .unwrap_or(1),
             ),
         };
-        let tile = self.active.clone();
+        let tile = self.active().cloned().unwrap_or_default();
         let in_flight = MxInFlight {
             dispatched,
             accesses,
@@ -151,6 +169,17 @@ impl MxState {
             tile,
         };
         self.in_flight.push_back(in_flight);
+    }
+
+    /// Makes the tile in the shadow registers active. The wavefront has crossed the array after `crossing` cycles.
+    fn swap(&mut self, crossing: u64, now: u64) {
+        let is_everywhere = |resident: &Resident| resident.active_from.is_some_and(|from| from + crossing < now);
+        if let Some(oldest) = self.residents.iter().rposition(is_everywhere) {
+            self.residents.drain(..oldest);
+        }
+        if let Some(resident) = self.residents.back_mut() {
+            resident.active_from = Some(now);
+        }
     }
 
     /// What the array does in cycle `now`, for which instruction and layer.

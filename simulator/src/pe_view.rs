@@ -2,13 +2,16 @@
 //! lives in the machine's state.
 //!
 //! A matrix product that started in cycle `s` has PE `(r, c)` multiply activation row `i` in cycle `s + i + r + c`: activations enter
-//! row `r` skewed by `r` cycles and move one column per cycle, partial sums move down one row per cycle.
+//! row `r` skewed by `r` cycles and move one column per cycle, partial sums move down one row per cycle. Weights shift down the columns,
+//! column `c` skewed by `c` cycles, and the swap travels with the first activation row; without that skew the next tile, which may load
+//! from cycle `s` on, would overwrite shadow registers that the swap has not reached.
 
 use crate::access::read_row;
-use crate::exec::SharedTile;
-use crate::machine::Machine;
-use crate::mx::MxInFlight;
+use crate::exec::{self, SharedTile, WeightTile};
+use crate::machine::{Machine, Mode};
+use crate::mx::{MxInFlight, Resident};
 use crate::work::Work;
+use systole_isa::latency;
 
 /// What a PE does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -69,29 +72,46 @@ impl Machine {
         if self.now() == 0 {
             return view;
         }
-        view.hold(&self.state.mx.active, |cell, weight| cell.weight = weight);
-        for in_flight in &self.state.mx.in_flight {
-            let local = view.cycle - in_flight.started_at;
-            match &*in_flight.dispatched.work {
-                Work::MatMul { .. } => self.show_product(&mut view, in_flight, local),
-                Work::WeightLoad { w, k, n } => {
-                    let tile = crate::exec::load_weights(&self.state.memories, w, *k, *n);
-                    view.show_load(&tile.weights, *k as usize, *n as usize, local);
-                }
-                _ => {}
+        for resident in &self.state.mx.residents {
+            if let Some(tile) = resident.tile.clone().or_else(|| self.tile_being_loaded()) {
+                let n_shifts = latency::weight_load(self.description(), tile.k).0;
+                view.show_resident(resident, &tile, n_shifts);
             }
         }
-        if let crate::mx::Shadow::Loaded(tile) = &self.state.mx.shadow {
-            view.hold(tile, |cell, weight| cell.shadow = weight);
+        for product in &self.state.mx.in_flight {
+            let local = view.cycle - product.started_at;
+            self.show_product(&mut view, product, local);
         }
         view
+    }
+
+    /// The tile of the load under way.
+    fn tile_being_loaded(&self) -> Option<SharedTile> {
+        self.state
+            .mx
+            .in_flight
+            .iter()
+            .find_map(|load| match &*load.dispatched.work {
+                Work::WeightLoad { w, k, n } if self.mode() == Mode::Full => {
+                    Some(exec::load_weights(&self.state.memories, w, *k, *n).into())
+                }
+                Work::WeightLoad { k, n, .. } => Some(
+                    WeightTile {
+                        k: *k,
+                        n: *n,
+                        weights: Vec::new(),
+                    }
+                    .into(),
+                ),
+                _ => None,
+            })
     }
 
     fn show_product(&self, view: &mut PeView, product: &MxInFlight, local: u64) {
         let Work::MatMul { a, m0, m, k0, .. } = &*product.dispatched.work else {
             return;
         };
-        let tile = &product.tile;
+        let (tile, has_values) = (&product.tile, self.mode() == Mode::Full);
         let (k, n) = (tile.k as usize, tile.n as usize);
         // Rows of `a` that are anywhere in the array now.
         let first = local.saturating_sub((view.n_rows + view.n_cols - 2) as u64);
@@ -122,9 +142,8 @@ impl Machine {
                     cell.state = PeState::Passing;
                     continue;
                 }
-                cell.activation = Some(activations[r]);
-                cell.weight = weight(r);
-                cell.state = if activations[r] == 0 || weight(r) == Some(0) {
+                cell.activation = has_values.then_some(activations[r]);
+                cell.state = if has_values && activations[r] == 0 || weight(r) == Some(0) {
                     PeState::Gated
                 } else {
                     PeState::Active
@@ -140,22 +159,27 @@ impl PeView {
         &self.cells[row * self.n_cols + col]
     }
 
-    fn hold(&mut self, tile: &SharedTile, set: impl Fn(&mut PeCell, Option<i32>)) {
-        let n = tile.n as usize;
-        for (i, &weight) in tile.weights.iter().enumerate() {
-            set(&mut self.cells[i / n * self.n_cols + i % n], Some(weight));
-        }
-    }
-
-    /// Weights enter from the top, last row first, and move down one row per cycle: after `local + 1` shifts row `r` holds the weight
-    /// that will end `k - 1 - local` rows further down.
-    fn show_load(&mut self, weights: &[i32], k: usize, n: usize, local: u64) {
-        for r in 0..k.min(local as usize + 1).min(self.n_rows) {
-            let remaining = k.saturating_sub(1 + local as usize);
-            for c in 0..n {
-                let cell = &mut self.cells[r * self.n_cols + c];
-                cell.shadow = weights.get((r + remaining) * n + c).copied();
-                if cell.state == PeState::Idle {
+    /// Shows a tile in shadow and active registers. `n_shifts` rows enter the top of each column, tile row 0 last; those before the
+    /// tile's own are empty.
+    fn show_resident(&mut self, resident: &Resident, tile: &WeightTile, n_shifts: u64) {
+        let (cycle, n) = (self.cycle, tile.n as usize);
+        let weight = |r: usize, c: usize| {
+            if c < n {
+                tile.weights.get(r * n + c).copied()
+            } else {
+                None
+            }
+        };
+        for (i, cell) in self.cells.iter_mut().enumerate() {
+            let (r, c) = (i / self.n_cols, i % self.n_cols);
+            let since = |from: u64| cycle.checked_sub(from + (r + c) as u64);
+            if resident.active_from.and_then(since).is_some() {
+                (cell.weight, cell.shadow) = (weight(r, c), None);
+            } else if let Some(n_seen) = since(resident.loads_from)
+                && let Some(last) = n_shifts.checked_sub(1 + r as u64)
+            {
+                cell.shadow = weight((n_shifts - 1 - n_seen.min(last)) as usize, c);
+                if n_seen <= last && c < n {
                     cell.state = PeState::Loading;
                 }
             }

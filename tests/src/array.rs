@@ -99,8 +99,12 @@ impl ReferenceArray {
             n_rows,
             n_cols,
             pes: vec![Pe::default(); n_rows * n_cols],
-            row_delays: (0..n_rows).map(|row| VecDeque::from(vec![RowInput::default(); delay(row)])).collect(),
-            column_delays: (0..n_cols).map(|col| VecDeque::from(vec![ColumnInput::default(); col])).collect(),
+            row_delays: (0..n_rows)
+                .map(|row| VecDeque::from(vec![RowInput::default(); delay(row)]))
+                .collect(),
+            column_delays: (0..n_cols)
+                .map(|col| VecDeque::from(vec![ColumnInput::default(); col]))
+                .collect(),
             cycle,
             outputs: Vec::new(),
         }
@@ -132,7 +136,10 @@ impl ReferenceArray {
                     0 => left[row],
                     _ => {
                         let pe = &before[row * self.n_cols + col - 1];
-                        RowInput { activation: pe.activation, swaps: pe.swaps }
+                        RowInput {
+                            activation: pe.activation,
+                            swaps: pe.swaps,
+                        }
                     }
                 };
                 let above = row.checked_sub(1).map(|above| &before[above * self.n_cols + col]);
@@ -142,7 +149,11 @@ impl ReferenceArray {
         }
         for column in 0..self.n_cols {
             if let Some(value) = self.pe(self.n_rows - 1, column).partial_sum {
-                self.outputs.push(Output { cycle: self.cycle, column, value });
+                self.outputs.push(Output {
+                    cycle: self.cycle,
+                    column,
+                    value,
+                });
             }
         }
         self.cycle += 1;
@@ -150,7 +161,10 @@ impl ReferenceArray {
 
     fn left_edge(&mut self, edge: &Edge) -> Vec<RowInput> {
         let inputs = self.row_delays.iter_mut().enumerate().map(|(row, delay)| {
-            delay.push_back(RowInput { activation: edge.activations.get(row).copied(), swaps: edge.swaps });
+            delay.push_back(RowInput {
+                activation: edge.activations.get(row).copied(),
+                swaps: edge.swaps,
+            });
             delay.pop_front().unwrap_or_default()
         });
         inputs.collect()
@@ -158,11 +172,15 @@ impl ReferenceArray {
 
     fn top_edge(&mut self, edge: &Edge) -> Vec<ColumnInput> {
         let inputs = self.column_delays.iter_mut().enumerate().map(|(col, delay)| {
-            delay.push_back(edge.weights.as_ref().map_or_else(ColumnInput::default, |row| ColumnInput {
-                shifts: true,
-                weight: row.weights.get(col).copied().flatten(),
-                is_last: row.is_last,
-            }));
+            delay.push_back(
+                edge.weights
+                    .as_ref()
+                    .map_or_else(ColumnInput::default, |row| ColumnInput {
+                        shifts: true,
+                        weight: row.weights.get(col).copied().flatten(),
+                        is_last: row.is_last,
+                    }),
+            );
             delay.pop_front().unwrap_or_default()
         });
         inputs.collect()
@@ -173,18 +191,27 @@ impl Pe {
     /// The registers after a clock edge, from the neighbours' registers before it. `column` is what enters the column's top and moves
     /// its whole chain.
     fn next(&self, from_left: RowInput, above: Option<&Pe>, column: ColumnInput) -> Pe {
-        let (weight, left_in_shadow) = if from_left.swaps { (self.shadow, None) } else { (self.weight, self.shadow) };
+        let (weight, left_in_shadow) = if from_left.swaps {
+            (self.shadow, None)
+        } else {
+            (self.weight, self.shadow)
+        };
         let arriving = match above {
             None => column.shifts.then_some(column.weight),
             Some(above) => (column.shifts && above.fresh).then_some(above.shadow),
         };
         let sum_from_above = above.and_then(|above| above.partial_sum);
-        let product = from_left.activation.zip(weight).map(|(a, w)| i64::from(a) * i64::from(w));
+        let product = from_left
+            .activation
+            .zip(weight)
+            .map(|(a, w)| i64::from(a) * i64::from(w));
         Pe {
             weight,
             shadow: arriving.unwrap_or(left_in_shadow),
             activation: from_left.activation.filter(|_| weight.is_some()),
-            partial_sum: product.map(|product| product + sum_from_above.unwrap_or(0)).or(sum_from_above),
+            partial_sum: product
+                .map(|product| product + sum_from_above.unwrap_or(0))
+                .or(sum_from_above),
             fresh: (self.fresh || arriving.is_some()) && !(column.shifts && column.is_last),
             swaps: from_left.swaps,
         }
@@ -199,11 +226,23 @@ mod tests {
     fn product(skew: Skew) -> ReferenceArray {
         let mut array = ReferenceArray::new(2, 2, skew, 0);
         let row = |weights: [i32; 2], is_last| Edge {
-            weights: Some(WeightRow { weights: weights.map(Some).to_vec(), is_last }),
+            weights: Some(WeightRow {
+                weights: weights.map(Some).to_vec(),
+                is_last,
+            }),
             ..Edge::default()
         };
-        let activations = |a: [i32; 2], swaps| Edge { activations: a.to_vec(), swaps, weights: None };
-        let inputs = [row([3, 4], false), row([1, 2], true), activations([10, 100], true), activations([1, 0], false)];
+        let activations = |a: [i32; 2], swaps| Edge {
+            activations: a.to_vec(),
+            swaps,
+            weights: None,
+        };
+        let inputs = [
+            row([3, 4], false),
+            row([1, 2], true),
+            activations([10, 100], true),
+            activations([1, 0], false),
+        ];
         inputs.iter().for_each(|edge| array.clock(edge));
         (0..4).for_each(|_| array.clock(&Edge::default()));
         array
@@ -211,7 +250,11 @@ mod tests {
 
     #[test]
     fn a_product_leaves_skewed_at_the_bottom() {
-        let outputs: Vec<_> = product(Skew::Exact).outputs().iter().map(|o| (o.cycle, o.column, o.value)).collect();
+        let outputs: Vec<_> = product(Skew::Exact)
+            .outputs()
+            .iter()
+            .map(|o| (o.cycle, o.column, o.value))
+            .collect();
         assert_eq!(outputs, [(3, 0, 310), (4, 0, 1), (4, 1, 420), (5, 1, 2)]);
     }
 

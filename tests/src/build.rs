@@ -29,7 +29,10 @@ pub fn whole(d: u8) -> DescRef {
 /// Waits and posts, by token index.
 pub fn tokens(waits: &[u8], posts: &[u8]) -> Tokens {
     let place = |list: &[u8], i: usize| list.get(i).map(|&t| Token::at(t));
-    Tokens { waits: [place(waits, 0), place(waits, 1)], posts: [place(posts, 0), place(posts, 1)] }
+    Tokens {
+        waits: [place(waits, 0), place(waits, 1)],
+        posts: [place(posts, 0), place(posts, 1)],
+    }
 }
 
 /// Where a matrix lies: row-major, `row_stride` elements from row to row.
@@ -54,7 +57,15 @@ pub struct Matrix {
 impl Matrix {
     /// A dense matrix without zero point.
     pub fn dense(space: Space, format: ElementFormat, base: i64, m: u64, n: u64) -> Self {
-        Self { space, format, base, zero_point: 0, m, n, row_stride: n as i64 }
+        Self {
+            space,
+            format,
+            base,
+            zero_point: 0,
+            m,
+            n,
+            row_stride: n as i64,
+        }
     }
 }
 
@@ -70,7 +81,10 @@ pub struct Builder {
 impl Builder {
     /// An empty program with this much DRAM.
     pub fn new(dram_bytes: u64) -> Self {
-        Self { dram_bytes, ..Self::default() }
+        Self {
+            dram_bytes,
+            ..Self::default()
+        }
     }
 
     /// The index of the next instruction.
@@ -103,11 +117,23 @@ impl Builder {
     ) {
         let d = Desc::at(d);
         let zero_point = Imm(i64::from(zero_point));
-        self.op(Op::Desc { d, space, format, base: Scalar::Imm(base), zero_point, split: Imm(split) });
+        self.op(Op::Desc {
+            d,
+            space,
+            format,
+            base: Scalar::Imm(base),
+            zero_point,
+            split: Imm(split),
+        });
         assert!(levels.len() <= N_LEVELS, "a descriptor has five levels");
         for (i, &(n, stride)) in levels.iter().enumerate() {
             let index = Imm((N_LEVELS - levels.len() + i) as i64);
-            self.op(Op::Level { d, index, count: count(n), stride: Scalar::Imm(stride) });
+            self.op(Op::Level {
+                d,
+                index,
+                count: count(n),
+                stride: Scalar::Imm(stride),
+            });
         }
     }
 
@@ -118,7 +144,14 @@ impl Builder {
     }
 
     /// Bounds an axis of a descriptor by levels `outer` and `inner`, each with step 1.
-    pub fn window(&mut self, d: u8, axis: systole_isa::operand::Axis, (outer, inner): (i64, i64), origin: i64, extent: u64) {
+    pub fn window(
+        &mut self,
+        d: u8,
+        axis: systole_isa::operand::Axis,
+        (outer, inner): (i64, i64),
+        origin: i64,
+        extent: u64,
+    ) {
         self.op(Op::Window {
             d: Desc::at(d),
             axis,
@@ -133,24 +166,46 @@ impl Builder {
 
     /// `ld` of an `m` x `n` view.
     pub fn ld(&mut self, dst: u8, src: u8, (m, n): (u64, u64), tokens: Tokens) -> u32 {
-        self.with(Op::Ld { dst: whole(dst), src: whole(src), m: count(m), n: count(n) }, tokens)
+        self.with(
+            Op::Ld {
+                dst: whole(dst),
+                src: whole(src),
+                m: count(m),
+                n: count(n),
+            },
+            tokens,
+        )
     }
 
     /// `st` of an `m` x `n` view.
     pub fn st(&mut self, dst: u8, src: u8, (m, n): (u64, u64), tokens: Tokens) -> u32 {
-        self.with(Op::St { dst: whole(dst), src: whole(src), m: count(m), n: count(n) }, tokens)
+        self.with(
+            Op::St {
+                dst: whole(dst),
+                src: whole(src),
+                m: count(m),
+                n: count(n),
+            },
+            tokens,
+        )
     }
 
     /// Puts bytes into DRAM before the start.
     pub fn data(&mut self, address: u64, bytes: Vec<u8>) {
         let name = format!("data{}", self.segments.len());
-        self.segments.push(Segment { name, address, bytes: bytes.into() });
+        self.segments.push(Segment {
+            name,
+            address,
+            bytes: bytes.into(),
+        });
     }
 
     /// Puts values into DRAM, densely packed in whole-byte elements.
     pub fn values(&mut self, address: u64, format: ElementFormat, values: &[i32]) {
         let element_bytes = format.bits() as usize / 8;
-        let bytes = values.iter().flat_map(|&v| format.encode(v).to_le_bytes().into_iter().take(element_bytes));
+        let bytes = values
+            .iter()
+            .flat_map(|&v| format.encode(v).to_le_bytes().into_iter().take(element_bytes));
         self.data(address, bytes.collect());
     }
 
@@ -198,5 +253,8 @@ pub fn read_values(machine: &Machine, space: Space, format: ElementFormat, addre
     let mut bytes = vec![0; n * element_bytes];
     machine.memory(space).read(address, &mut bytes);
     let pattern = |b: &[u8]| b.iter().rev().fold(0u32, |p, &byte| p << 8 | u32::from(byte));
-    bytes.chunks_exact(element_bytes).map(|b| format.decode(pattern(b))).collect()
+    bytes
+        .chunks_exact(element_bytes)
+        .map(|b| format.decode(pattern(b)))
+        .collect()
 }

@@ -2,5 +2,7 @@
 
 pub mod array;
 pub mod build;
+pub mod manual;
 pub mod models;
+pub mod program_test;
 pub mod scalar;

@@ -14,20 +14,14 @@ pub(crate) fn asm(args: &AsmArgs) -> Result<(), CommandError> {
             .help("assembly is UTF-8 text")
     })?;
     let program = systole_assembler::assemble(&text, &file)?;
-    let elf = container::write(&program).map_err(|error| Diagnostic::error("E0002", error.to_string()))?;
+    let elf = container::write(&program).map_err(|error| error.diagnostic())?;
     write(&args.output, &elf)?;
     Ok(())
 }
 
 pub(crate) fn disasm(args: &DisasmArgs) -> Result<(), CommandError> {
     let bytes = read(&args.program)?;
-    let program = container::read(&bytes).map_err(|error| {
-        Diagnostic::error(
-            "E0001",
-            format!("`{}` is no Systole program: {error}", args.program.display()),
-        )
-        .help("make one with `systole compile` or `systole asm`")
-    })?;
+    let program = crate::source::read_program(&bytes, &args.program.display().to_string())?;
     print(systole_assembler::disassemble(&program).trim_end());
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &CompileArgs) -> Result<(), CommandError> {
         print(systole_assembler::disassemble(&program).trim_end());
     }
     if let Some(path) = &args.output {
-        let elf = container::write(&program).map_err(|error| Diagnostic::error("E0002", error.to_string()))?;
+        let elf = container::write(&program).map_err(|error| error.diagnostic())?;
         write(path, &elf)?;
     }
     if args.emit.is_none() && args.output.is_none() {

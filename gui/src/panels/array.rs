@@ -48,12 +48,9 @@ fn header_ui(ui: &mut Ui, array: &ArrayState, view: &View, actions: &mut Vec<Act
         let names = ArrayValue::ALL.map(ArrayValue::name);
         let chosen = ArrayValue::ALL.iter().position(|value| *value == view.array_value);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let width = 384.0_f32.min(ui.available_width());
-            ui.allocate_ui_with_layout(vec2(width, 22.0), Layout::left_to_right(Align::Center), |ui| {
-                if let Some(idx) = switch_ui(ui, &names, chosen, "Array shows") {
-                    actions.push(Action::SetArrayValue(ArrayValue::ALL[idx]));
-                }
-            });
+            if let Some(idx) = switch_ui(ui, &names, chosen, "Array shows") {
+                actions.push(Action::SetArrayValue(ArrayValue::ALL[idx]));
+            }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.add(egui::Label::new(&array.caption).truncate());
             });

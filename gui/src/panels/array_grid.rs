@@ -72,13 +72,14 @@ impl Grid {
     pub(crate) fn paint_rulers(&self, painter: &Painter, palette: &Palette) {
         let font = theme::mono(11.0);
         let color = palette.weak_text;
-        let stride = |min_distance: f32| (min_distance / self.cell).ceil().max(1.0) as usize;
+        // Powers of two, because sides of arrays and tiles are.
+        let stride = |min_distance: f32| ((min_distance / self.cell).ceil().max(1.0) as usize).next_power_of_two();
         for row_idx in (0..self.n_rows).step_by(stride(18.0)) {
             let at = pos2(self.rect.min.x - 14.0, self.cell_rect(row_idx, 0).center().y);
             painter.text(at, Align2::RIGHT_CENTER, row_idx, font.clone(), color);
             arrow_head(painter, at + vec2(5.0, 0.0), vec2(1.0, 0.0), color);
         }
-        for col_idx in (0..self.n_cols).step_by(stride(32.0)) {
+        for col_idx in (0..self.n_cols).step_by(stride(26.0)) {
             let at = pos2(self.cell_rect(0, col_idx).center().x, self.rect.min.y - 13.0);
             painter.text(at, Align2::CENTER_BOTTOM, col_idx, font.clone(), color);
             arrow_head(painter, at + vec2(0.0, 5.0), vec2(0.0, 1.0), color);

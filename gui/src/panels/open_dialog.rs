@@ -10,7 +10,7 @@ pub(crate) fn open_dialog_ui(ui: &Ui, path: &str, is_browsing: bool, actions: &m
     let response = Modal::new(Id::unique("open-dialog")).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
         ui.heading("Open");
-        ui.weak("A program (assembly text or ELF) or a model (ONNX, TFLite, Systole graph, SCALE-Sim topology).");
+        ui.weak("A program (assembly text or ELF) or a model (ONNX).");
         ui.add_space(theme::GAP);
         let mut text = path.to_owned();
         let edit = TextEdit::singleline(&mut text)

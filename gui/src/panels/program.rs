@@ -164,7 +164,7 @@ impl Row<'_> {
             .collect();
         if self.view.selected_pc == Some(self.pc) {
             painter.rect_filled(self.rect, 3.0, self.palette.accent.gamma_multiply(0.22));
-        } else if let Some(unit_idx) = here.first() {
+        } else if let Some(unit_idx) = here.last() {
             painter.rect_filled(self.rect, 3.0, self.palette.units[*unit_idx].gamma_multiply(0.14));
         } else if is_hovered {
             painter.rect_filled(self.rect, 3.0, self.palette.raised);

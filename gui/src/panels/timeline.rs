@@ -4,7 +4,7 @@ use super::timeline_scale::{Scale, span_at};
 use super::widgets::{legend_entry_ui, paint_clipped_text, paint_unit_tag, switch_ui};
 use crate::format;
 use crate::frame::{
-    ActivityClass, ActivityId, Bins, Frame, Lane, ProgramInfo, Span, Timeline, TimelineView, UNIT_NAMES,
+    ActivityClass, ActivityId, ActivityInfo, Bins, Frame, Lane, ProgramInfo, Span, Timeline, TimelineView, UNIT_NAMES,
 };
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
@@ -87,7 +87,7 @@ fn legend_ui(ui: &mut Ui, timeline: &Timeline, program: &ProgramInfo) {
             let color = palette
                 .activity(0, ActivityId(idx as u8), &program.activities)
                 .unwrap_or(palette.weak_text);
-            legend_entry_ui(ui, color, true, &format!("stalled: {}", info.name));
+            legend_entry_ui(ui, color, true, &info.title());
         }
     }
 }
@@ -165,14 +165,11 @@ impl Lanes<'_> {
                 self.rect.min.y + AXIS_HEIGHT - 5.0..=self.rect.max.y,
                 Stroke::new(1.0, self.palette.line),
             );
-            let at = pos2(x + 4.0, self.rect.min.y + AXIS_HEIGHT / 2.0);
-            painter.text(
-                at,
-                Align2::LEFT_CENTER,
-                format::grouped(cycle),
-                theme::mono(10.5),
-                self.palette.weak_text,
-            );
+            let label = painter.layout_no_wrap(format::grouped(cycle), theme::mono(10.5), self.palette.weak_text);
+            let at = pos2(x + 4.0, self.rect.min.y + (AXIS_HEIGHT - label.size().y) / 2.0);
+            if at.x + label.size().x <= self.rect.max.x {
+                painter.galley(at, label, self.palette.weak_text);
+            }
             cycle = cycle.saturating_add(tick_cycles);
         }
     }
@@ -181,10 +178,9 @@ impl Lanes<'_> {
     fn paint_spans(&self, painter: &Painter, unit_idx: usize, spans: &[Span], view: &View) {
         let mut mesh = Mesh::default();
         let mut painted_to = f32::NEG_INFINITY;
-        let gap = if self.scale.cycle_width() >= 4.0 { 1.0 } else { 0.0 };
         let pixel = 1.0 / painter.pixels_per_point();
         for span in spans {
-            let rect = self.span_rect(unit_idx, span, gap);
+            let rect = self.span_rect(unit_idx, span);
             let color = self.palette.activity(unit_idx, span.activity, &self.program.activities);
             let (Some(color), true) = (color, rect.max.x >= painted_to + pixel) else {
                 continue;
@@ -194,7 +190,7 @@ impl Lanes<'_> {
         }
         painter.add(Shape::mesh(mesh));
         for span in spans.iter().filter(|span| span.end > span.start) {
-            let rect = self.span_rect(unit_idx, span, gap);
+            let rect = self.span_rect(unit_idx, span);
             if view.selected_pc.is_some() && span.pc == view.selected_pc && self.class(span) != ActivityClass::Idle {
                 let outline = Stroke::new(1.5, self.palette.text);
                 painter.rect_stroke(rect.expand(1.0), 2.0, outline, egui::StrokeKind::Outside);
@@ -208,10 +204,12 @@ impl Lanes<'_> {
         info.map_or(ActivityClass::Idle, |info| info.class)
     }
 
-    fn span_rect(&self, unit_idx: usize, span: &Span, gap: f32) -> Rect {
+    /// Spans that are wide enough end a point early, so that equal neighbours can be told apart.
+    fn span_rect(&self, unit_idx: usize, span: &Span) -> Rect {
         let lane = self.lane_rect(unit_idx);
         let (left, right) = (self.scale.x(span.start), self.scale.x(span.end));
-        let rect = Rect::from_x_y_ranges(left..=(right - gap).max(left), lane.y_range());
+        let gap = if right - left >= 4.0 { 1.0 } else { 0.0 };
+        let rect = Rect::from_x_y_ranges(left..=right - gap, lane.y_range());
         if self.class(span) == ActivityClass::Stalled {
             rect.with_min_y(lane.max.y - lane.height() * 0.34)
         } else {
@@ -254,6 +252,11 @@ impl Lanes<'_> {
             .activities
             .get(usize::from(id.0))
             .map_or("", |info| info.name.as_str())
+    }
+
+    fn activity_title(&self, id: ActivityId) -> String {
+        let info = self.program.activities.get(usize::from(id.0));
+        info.map(ActivityInfo::title).unwrap_or_default()
     }
 
     /// Draws one quad per bin, in the average colour of what happens in it.
@@ -364,9 +367,9 @@ impl Lanes<'_> {
         let Some(unit_idx) = unit_idx else { return };
         if let Some(span) = self.span(unit_idx, cycle) {
             ui.strong(format!(
-                "{}: {}",
+                "{}  {}",
                 UNIT_NAMES[unit_idx],
-                self.activity_name(span.activity)
+                self.activity_title(span.activity)
             ));
             let n_cycles = format::cycles(span.end - span.start);
             ui.label(format!(
@@ -394,7 +397,7 @@ impl Lanes<'_> {
         ui.strong(format!("{}: {}", UNIT_NAMES[unit_idx], format::cycles(total)));
         for (idx, n) in cycles.iter().enumerate().filter(|(_, n)| **n > 0) {
             let share = format::share(*n as f64 / total as f64);
-            ui.label(format!("{share}  {}", self.activity_name(ActivityId(idx as u8))));
+            ui.label(format!("{share}  {}", self.activity_title(ActivityId(idx as u8))));
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn welcome_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>) 
         paint_icon(ui.painter(), rect, Icon::Folder, palette.weak_text);
         ui.add_space(6.0);
         ui.heading("Nothing is loaded yet");
-        ui.weak("Open a program (.sasm, .elf) or a model (.onnx, .tflite, .ron) to step through it cycle by cycle.");
+        ui.weak("Open a program (.sasm, .elf) or a model (.onnx) to step through it cycle by cycle.");
         ui.add_space(14.0);
         if matches!(frame.run_state, RunState::Loading(_)) {
             ui.spinner();

@@ -120,15 +120,20 @@ pub(crate) fn legend_entry_ui(ui: &mut Ui, color: Color32, is_low: bool, text: &
     ui.add_space(6.0);
 }
 
-/// A switch between a few named values, drawn as one row of selectable labels; returns the newly chosen index.
+/// A switch between a few named values, as a row of selectable labels in the layout's direction; returns the newly chosen
+/// index. In a layout from right to left the names still read from left to right.
 pub(crate) fn switch_ui(ui: &mut Ui, names: &[&str], chosen_idx: Option<usize>, what: &str) -> Option<usize> {
     let mut clicked = None;
-    ui.horizontal(|ui| {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    if ui.layout().prefer_right_to_left() {
+        order.reverse();
+    }
+    ui.scope(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         ui.spacing_mut().button_padding = vec2(7.0, 2.0);
-        for (idx, name) in names.iter().enumerate() {
-            let response = ui.selectable_label(chosen_idx == Some(idx), *name);
-            if response.accessible_name(format!("{what}: {name}")).clicked() {
+        for idx in order {
+            let response = ui.selectable_label(chosen_idx == Some(idx), names[idx]);
+            if response.accessible_name(format!("{what}: {}", names[idx])).clicked() {
                 clicked = Some(idx);
             }
         }

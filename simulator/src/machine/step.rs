@@ -67,7 +67,7 @@ impl Machine {
                         weights: Vec::new(),
                     }
                 };
-                self.state.mx.shadow = Shadow::Loaded(Arc::new(tile));
+                self.state.mx.finish_load(Arc::new(tile));
                 Ok(0)
             }
             Work::MatMul {

@@ -1,0 +1,175 @@
+//! Diagnostics as users meet them: code, place, reason and help.
+//!
+//! The files in `errors/` are assembly with mistakes. A comment line with carets below a mistake gives its place, its code and a
+//! part of its text:
+//!
+//! ```text
+//!     mx.mmm d0
+//! ;   ^^^^^^ A0010 did you mean `mx.mm`?
+//! ```
+//!
+//! Each file has to give exactly the diagnostics that its carets announce.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use systole_assembler::assemble;
+use systole_assembler::codes::CODES;
+use systole_isa::Diagnostic;
+
+/// A diagnostic that a caret line announces.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Expected {
+    line: u32,
+    column: u32,
+    length: u32,
+    code: String,
+    part: String,
+}
+
+/// What the caret lines of a text announce, in the order of the places.
+fn expected(text: &str) -> Vec<Expected> {
+    let mut expected = Vec::new();
+    let mut line_with_mistake = 0;
+    for (line, number) in text.lines().zip(1..) {
+        let carets = line.strip_prefix(';').filter(|rest| rest.trim_start().starts_with('^'));
+        let Some(rest) = carets else {
+            line_with_mistake = number;
+            continue;
+        };
+        let n_blanks = rest.chars().take_while(|c| *c == ' ').count() as u32;
+        let length = rest.chars().filter(|c| *c == '^').count() as u32;
+        let (code, part) = rest.trim_start_matches([' ', '^']).split_at(5);
+        expected.push(Expected {
+            line: line_with_mistake,
+            column: n_blanks + 2,
+            length,
+            code: code.to_owned(),
+            part: part.trim().to_owned(),
+        });
+    }
+    expected.sort();
+    expected
+}
+
+/// Whether the diagnostics are those that the text announces; if not, both.
+fn mismatch(text: &str, diagnostics: &[Diagnostic]) -> Option<String> {
+    let expected = expected(text);
+    let fits = |(expected, found): (&Expected, &Diagnostic)| {
+        let place = found.place.as_ref().expect("every mistake in a text has a place");
+        (place.line, place.column, place.length) == (expected.line, expected.column, expected.length)
+            && found.code == expected.code
+            && found.to_string().contains(&expected.part)
+    };
+    if expected.len() == diagnostics.len() && expected.iter().zip(diagnostics).all(fits) {
+        return None;
+    }
+    let mut report = String::new();
+    for expected in &expected {
+        report += &format!("expected {expected:?}\n");
+    }
+    for found in diagnostics {
+        report += &format!("found {found}\n");
+    }
+    Some(report)
+}
+
+#[test]
+fn files_give_the_diagnostics_that_they_announce() {
+    let mut seen = BTreeSet::new();
+    let mut n_files = 0;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let diagnostics = assemble(&text, &path.file_name().unwrap().to_string_lossy()).unwrap_err();
+        if let Some(report) = mismatch(&text, &diagnostics) {
+            panic!("{}:\n{report}", path.display());
+        }
+        seen.extend(diagnostics.iter().map(|diagnostic| diagnostic.code));
+        n_files += 1;
+    }
+    assert!(n_files >= 6, "{n_files}");
+    // What takes too much text for a file is tested by itself.
+    seen.extend(["A0006", "A0050"]);
+    let untested: Vec<&str> = CODES
+        .iter()
+        .map(|info| info.code)
+        .filter(|code| !seen.contains(code))
+        .collect();
+    assert!(untested.is_empty(), "no file provokes {untested:?}");
+}
+
+#[test]
+fn a_comparison_with_wrong_carets_fails() {
+    let right = "\n    mx.mmm d0\n;   ^^^^^^ A0010 did you mean `mx.mm`?\n";
+    assert_eq!(mismatch(right, &assemble(right, "t").unwrap_err()), None);
+    for (from, to) in [
+        ("A0010", "A0011"),
+        ("^^^^^^", "^^^^^"),
+        (";   ^", ";  ^^"),
+        ("`mx.mm`?", "`mul`?"),
+    ] {
+        let wrong = right.replacen(from, to, 1);
+        assert!(
+            mismatch(&wrong, &assemble(&wrong, "t").unwrap_err()).is_some(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn a_diagnostic_shows_its_place_reason_and_help() {
+    let diagnostics = assemble("\n\tld d1, d2, m=-1, n=4 ; ü\n", "demo.sasm").unwrap_err();
+    let expected = "\
+error[A0017]: `m` of `ld` is -1, outside 0..=16777215
+ --> demo.sasm:2:15
+  |
+2 | \tld d1, d2, m=-1, n=4 ; ü
+  | \t             ^^
+  = why: it is stored in 24 bits, in bits 48 to 72 of the instruction word
+  = help: put the value in a register and give the register";
+    assert_eq!(diagnostics[0].to_string(), expected);
+}
+
+#[test]
+fn columns_count_characters_not_bytes() {
+    let diagnostics = assemble(".program \"größer\" 7", "t").unwrap_err();
+    let place = diagnostics[0].place.as_ref().unwrap();
+    assert_eq!((place.column, place.length), (19, 1));
+}
+
+#[test]
+fn a_long_line_of_nonsense_gives_few_diagnostics() {
+    let diagnostics = assemble(&"# ".repeat(10_000), "t").unwrap_err();
+    assert_eq!(diagnostics.len(), 24);
+    assert_eq!(diagnostics[23].code, "A0006");
+}
+
+#[test]
+fn deep_nesting_and_long_chains_are_refused_and_not_followed() {
+    let parentheses = format!("li r1, {}1{}", "(".repeat(100_000), ")".repeat(100_000));
+    let signs = format!("li r1, {}1", "-".repeat(100_000));
+    let sum = format!("li r1, {}1", "1+".repeat(100_000));
+    let lists = format!(".input \"x\", shape={}", "[".repeat(100_000));
+    let chain: String = (0..100_000).map(|i| format!(".equ c{}x, c{}x\n", i, i + 1)).collect();
+    for text in [parentheses, signs, sum, lists, chain] {
+        let diagnostics = assemble(&text, "t").unwrap_err();
+        assert!(diagnostics.iter().any(|d| d.code == "A0005"), "{}", diagnostics[0]);
+    }
+}
+
+#[test]
+fn the_long_way_round_in_order_is_no_problem() {
+    let chain: String = (1..10_000).map(|i| format!(".equ c{i}x, c{}x + 1\n", i - 1)).collect();
+    let program = assemble(&format!(".equ c0x, 0\n{chain}li r1, c9999x\n"), "t").unwrap();
+    assert_eq!(systole_assembler::disassemble_line(&program, 0), "li r1, 9999");
+}
+
+#[test]
+fn thousands_of_unknown_names_take_no_quadratic_time() {
+    let text: String = (0..20_000)
+        .map(|i| format!("label_number_{i}: jmp label_nummer_{i}\n"))
+        .collect();
+    let start = std::time::Instant::now();
+    assert_eq!(assemble(&text, "t").unwrap_err().len(), 20_000);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}

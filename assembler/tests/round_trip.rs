@@ -1,0 +1,172 @@
+//! Programs survive being text and being a file; nothing that is neither makes the tools panic.
+
+mod common;
+
+use common::{instruction, program};
+use proptest::prelude::*;
+use systole_assembler::{Disassembler, assemble, disassemble, format_instruction};
+use systole_isa::instruction::OPCODES;
+use systole_isa::{Instruction, Program, container};
+
+/// The program of a text that is expected to assemble.
+fn assembled(text: &str) -> Program {
+    assemble(text, "t.sasm").unwrap_or_else(|diagnostics| {
+        let reasons: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+        panic!("{}\n{text}", reasons.join("\n"))
+    })
+}
+
+/// Lines of something like assembly: pieces that belong in it, in any order.
+fn nearly_assembly() -> impl Strategy<Value = String> {
+    let mut pieces: Vec<String> = OPCODES.iter().map(|row| format!("{} ", row.mnemonic)).collect();
+    pieces.extend(
+        systole_assembler::directives::DIRECTIVES
+            .iter()
+            .map(|row| format!("{} ", row.name)),
+    );
+    let marks = [
+        "\n",
+        "\n",
+        "\n",
+        ", ",
+        ", ",
+        ", ",
+        ":",
+        "=",
+        "(",
+        ")",
+        "[",
+        "]",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "<<",
+        ">>",
+        "&",
+        "|",
+        "?t1",
+        "!t2",
+        "@",
+        "..",
+        "\"a\"",
+        "\"",
+        "\\",
+        ";",
+        "x",
+        "y",
+        "x:",
+        ".L1",
+        ".L1:",
+        "r1",
+        "r40",
+        "d3",
+        "d3[r4]",
+        "t1",
+        "spm",
+        "over",
+        "1",
+        "0",
+        "0x10",
+        "99999999999",
+        "1.5",
+        "-1",
+        "name=",
+        "k=",
+        "shape=",
+        "[1, 2]",
+        "é",
+        "\t",
+        "\r\n",
+        "\"0f\"",
+    ];
+    pieces.extend(marks.map(str::to_owned));
+    prop::collection::vec(proptest::sample::select(pieces), 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::default())]
+
+    #[test]
+    fn an_instruction_survives_its_word(instruction in instruction()) {
+        let word = instruction.encode().unwrap();
+        prop_assert_eq!(Instruction::decode(word), Ok(instruction));
+    }
+
+    #[test]
+    fn an_instruction_survives_its_text(instruction in instruction()) {
+        let text = format_instruction(&instruction, &|_| None);
+        prop_assert_eq!(assembled(&text).code, [instruction], "{}", text);
+    }
+
+    #[test]
+    fn a_program_survives_its_text(program in program()) {
+        let text = disassemble(&program);
+        let again = assembled(&text);
+        prop_assert_eq!(&again, &program, "{}", text);
+        prop_assert_eq!(container::write(&again).unwrap(), container::write(&program).unwrap());
+    }
+
+    #[test]
+    fn a_program_survives_its_file(program in program()) {
+        let bytes = container::write(&program).unwrap();
+        prop_assert_eq!(container::read(&bytes).unwrap(), program);
+    }
+
+    #[test]
+    fn every_line_can_be_shown_by_itself(program in program()) {
+        let names = Disassembler::new(&program);
+        for pc in 0..program.code.len() as u32 {
+            let line = names.line(pc);
+            prop_assert!(!line.is_empty() && !line.contains('\n'));
+        }
+        prop_assert_eq!(names.line(program.code.len() as u32), "");
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_or_equal(program in program(), at in any::<prop::sample::Index>(), xor in 1_u8..) {
+        let mut bytes = container::write(&program).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] ^= xor;
+        if let Ok(read) = container::read(&bytes) {
+            prop_assert_eq!(read, program);
+        }
+    }
+
+    #[test]
+    fn random_text_never_panics(text in any::<String>()) {
+        let _ = assemble(&text, "t.sasm");
+    }
+
+    #[test]
+    fn random_pieces_of_assembly_never_panic(text in nearly_assembly()) {
+        if let Ok(program) = assemble(&text, "t.sasm") {
+            // What assembles is a program like any other.
+            prop_assert_eq!(assembled(&disassemble(&program)), program);
+        }
+    }
+
+    #[test]
+    fn every_place_lies_in_the_text(text in nearly_assembly()) {
+        for diagnostic in assemble(&text, "t.sasm").err().unwrap_or_default() {
+            let place = diagnostic.place.as_ref().unwrap();
+            let line = text.split('\n').nth(place.line as usize - 1).unwrap();
+            prop_assert_eq!(line.trim_end_matches('\r'), &place.text);
+            prop_assert!(place.column as usize + place.length as usize <= place.text.chars().count() + 2);
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_no_program_and_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(container::read(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_random_rest_behind_a_real_header_never_panics(rest in prop::collection::vec(any::<u8>(), 0..400)) {
+        let mut bytes = container::write(&Program::default()).unwrap();
+        bytes.truncate(64);
+        bytes.extend(rest);
+        prop_assert!(container::read(&bytes).is_err());
+    }
+}

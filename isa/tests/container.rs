@@ -1,0 +1,258 @@
+//! The container: what is written is read back, and what is damaged or foreign is refused with its reason.
+
+use std::process::Command;
+use systole_isa::container::{self, CODE_BASE, ContainerError};
+use systole_isa::format::ElementFormat;
+use systole_isa::operand::{Desc, Imm, MarkKind, Reg, Target};
+use systole_isa::program::{
+    HostType, IoTensor, MachineReference, Mark, Program, Quantization, Segment, Symbol, SymbolKind,
+};
+use systole_isa::{Instruction, Op, Tokens};
+
+fn symbol(name: &str, kind: SymbolKind, value: u64, size: u64) -> Symbol {
+    Symbol {
+        name: name.to_owned(),
+        kind,
+        value,
+        size,
+    }
+}
+
+fn tensor(name: &str, scale: f32) -> IoTensor {
+    IoTensor {
+        name: name.to_owned(),
+        shape: vec![1, 2, 3],
+        host_type: HostType::F32,
+        format: ElementFormat::I8,
+        quantization: Some(Quantization { scale, zero_point: -3 }),
+        address: 0x100,
+        strides: vec![6, 3, 1],
+    }
+}
+
+/// A program with something in every part.
+fn sample() -> Program {
+    let code: Vec<Op> = vec![
+        Op::Mark {
+            kind: MarkKind::Layer,
+            id: Imm(0),
+        },
+        Op::Li {
+            rd: Reg::at(1),
+            value: Imm(i64::MIN),
+        },
+        Op::Loop {
+            count: 3.into(),
+            end: Target(4),
+        },
+        Op::Move {
+            d: Desc::at(2),
+            bytes: Reg::at(1).into(),
+        },
+        Op::Halt {},
+    ];
+    Program {
+        name: "sample \"1\"".to_owned(),
+        machine: Some(MachineReference {
+            name: "edge16x16".to_owned(),
+            hash: u64::MAX,
+        }),
+        code: code.into_iter().map(Instruction::from).collect(),
+        entry: 1,
+        dram_bytes: 4096,
+        // Not in the order of their addresses, and one of them empty.
+        segments: vec![
+            Segment {
+                name: "weights".to_owned(),
+                address: 0x200,
+                bytes: (0..40).collect::<Vec<u8>>().into(),
+            },
+            Segment {
+                name: "bias\u{1}".to_owned(),
+                address: 0x100,
+                bytes: vec![7; 3].into(),
+            },
+            Segment {
+                name: "nothing".to_owned(),
+                address: 0x300,
+                bytes: Vec::new().into(),
+            },
+        ],
+        symbols: vec![
+            symbol("top", SymbolKind::Label, 2, 0),
+            symbol("weights", SymbolKind::Dram, 0x200, 40),
+            symbol("tile", SymbolKind::Spm, 0, 16),
+            symbol("sums", SymbolKind::Acc, 64, 16),
+            symbol("beyond", SymbolKind::Label, u64::MAX, 0),
+        ],
+        marks: vec![Mark {
+            name: "conv1".to_owned(),
+            op: "conv".to_owned(),
+        }],
+        inputs: vec![tensor("x", 0.1)],
+        outputs: vec![tensor("y", f32::MIN_POSITIVE)],
+        lines: vec![3, 4, 5, 5, 9],
+    }
+}
+
+#[test]
+fn a_program_survives_its_file_and_equal_programs_have_equal_bytes() {
+    for program in [sample(), Program::default()] {
+        let bytes = container::write(&program).unwrap();
+        assert!(container::is_elf(&bytes));
+        assert_eq!(container::read(&bytes).unwrap(), program);
+        assert_eq!(container::write(&program.clone()).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_file_may_lie_at_any_alignment_in_memory() {
+    let bytes = container::write(&sample()).unwrap();
+    for shift in 0..16 {
+        let mut moved = vec![0; shift];
+        moved.extend(&bytes);
+        assert_eq!(container::read(&moved[shift..]).unwrap(), sample());
+    }
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bytes = container::write(&sample()).unwrap();
+    for n in 0..bytes.len() {
+        let error = container::read(&bytes[..n]).expect_err("a part of a file is no file");
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_refused_or_changes_nothing() {
+    let program = sample();
+    let mut bytes = container::write(&program).unwrap();
+    let mut n_refused = 0;
+    for i in 0..bytes.len() {
+        for bit in 0..8 {
+            bytes[i] ^= 1 << bit;
+            match container::read(&bytes) {
+                Ok(read) => assert_eq!(read, program, "byte {i:#x} bit {bit}"),
+                Err(_) => n_refused += 1,
+            }
+            bytes[i] ^= 1 << bit;
+        }
+    }
+    // Padding and what only other tools read may change unnoticed; the greater part may not.
+    assert!(n_refused > bytes.len() * 8 / 2, "{n_refused} of {}", bytes.len() * 8);
+}
+
+#[test]
+fn every_flipped_bit_of_content_is_refused_by_the_checksum() {
+    let mut bytes = container::write(&sample()).unwrap();
+    let contents: [&[u8]; 3] = [b"dram_bytes", &[7, 7, 7], &[3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0]];
+    for content in contents {
+        let at = bytes
+            .windows(content.len())
+            .position(|window| window == content)
+            .unwrap();
+        for bit in 0..8 * content.len() {
+            bytes[at + bit / 8] ^= 1 << (bit % 8);
+            let error = container::read(&bytes).unwrap_err();
+            assert!(matches!(error, ContainerError::Checksum { .. }), "{error}");
+            bytes[at + bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}
+
+/// A file with one byte changed.
+fn patched(at: usize, byte: u8) -> Vec<u8> {
+    let mut bytes = container::write(&sample()).unwrap();
+    bytes[at] = byte;
+    bytes
+}
+
+#[test]
+fn foreign_files_get_the_reason() {
+    let cases: [(Vec<u8>, ContainerError); 7] = [
+        (Vec::new(), ContainerError::NotElf),
+        (b"#!/bin/sh".to_vec(), ContainerError::NotElf),
+        (patched(4, 1), ContainerError::Class(1)),
+        (patched(5, 2), ContainerError::Encoding(2)),
+        (patched(16, 1), ContainerError::FileType(1)),
+        (patched(16, 3), ContainerError::FileType(3)),
+        (patched(18, 0x3e), ContainerError::Machine(0x593e)),
+    ];
+    for (bytes, expected) in cases {
+        let error = container::read(&bytes).unwrap_err();
+        assert_eq!(error, expected);
+        let diagnostic = error.diagnostic();
+        assert_eq!(diagnostic.code, "P0001");
+        assert!(diagnostic.help.is_some());
+    }
+}
+
+#[test]
+fn a_file_of_another_version_is_told_from_a_damaged_one() {
+    let mut bytes = container::write(&sample()).unwrap();
+    let word = b"systole-program ";
+    let at = bytes.windows(word.len()).position(|window| window == word).unwrap();
+    bytes[at + word.len()] = b'7';
+    assert_eq!(container::read(&bytes), Err(ContainerError::Version(7)));
+}
+
+#[test]
+fn what_contradicts_itself_is_not_written() {
+    let reason = |change: fn(&mut Program)| {
+        let mut program = sample();
+        change(&mut program);
+        container::write(&program).unwrap_err().to_string()
+    };
+    assert!(reason(|p| p.lines.truncate(2)).contains("2 source lines are given for 5 instructions"));
+    assert!(reason(|p| p.segments[1].name = "weights".to_owned()).contains("two segments are named `weights`"));
+    assert!(reason(|p| p.symbols[0].name = "tile".to_owned()).contains("two symbols are named `tile`"));
+    assert!(reason(|p| p.segments[0].address = CODE_BASE - 39).contains("reaches beyond"));
+    assert!(reason(|p| p.segments[0].address = u64::MAX).contains("reaches beyond"));
+    let too_wide = |p: &mut Program| {
+        p.code[2].op = Op::Loop {
+            count: (1 << 50).into(),
+            end: Target(4),
+        }
+    };
+    assert!(reason(too_wide).contains("instruction 2: operand `count`"));
+    let second_token_only = |p: &mut Program| {
+        let token = Some(systole_isa::operand::Token::at(1));
+        p.code[0].tokens = Tokens {
+            waits: [None, token],
+            ..Tokens::NONE
+        };
+    };
+    assert!(reason(second_token_only).contains("first token place is empty"));
+}
+
+#[test]
+fn readelf_shows_every_part_without_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sample.elf");
+    std::fs::write(&path, container::write(&sample()).unwrap()).unwrap();
+    let Ok(output) = Command::new("readelf").args(["-a", "-W"]).arg(&path).output() else {
+        println!("readelf is not installed; nothing was compared");
+        return;
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    assert!(!text.to_lowercase().contains("warning"), "{text}");
+    for part in [
+        "EXEC (Executable file)",
+        "0x1000000000010",
+        ".text",
+        ".data.weights",
+        ".data.bias_",
+        ".systole.meta",
+        ".systole.lines",
+        ".systole.check",
+        "LOAD",
+        "0001000000000020     0 NOTYPE  GLOBAL DEFAULT    1 top",
+        "0000000000000200    40 OBJECT  GLOBAL DEFAULT    2 weights",
+        "0000000000000040    16 OBJECT  GLOBAL DEFAULT  ABS sums",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+}
