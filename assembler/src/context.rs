@@ -5,7 +5,7 @@ use crate::directives::DirectiveInfo;
 use crate::literal;
 use crate::names::Names;
 use crate::source::{Problems, Source, Span};
-use crate::syntax::{Expr, ExprKind, Statement};
+use crate::syntax::{Argument, Expr, ExprKind, Statement};
 use std::ops::RangeInclusive;
 use systole_isa::Diagnostic;
 
@@ -52,6 +52,11 @@ impl<'a> Context<'a> {
         info: &DirectiveInfo,
         n_allowed: RangeInclusive<usize>,
     ) -> bool {
+        let is_unclear = |argument: &Argument| argument.value.kind == ExprKind::Invalid;
+        if statement.arguments.iter().any(is_unclear) {
+            // It was reported, and says nothing about the number of arguments.
+            return false;
+        }
         let n_given = statement.arguments.len();
         let named = statement.arguments.iter().find(|argument| argument.name.is_some());
         let problem = if let Some(named) = named {

@@ -80,6 +80,7 @@ fn bind<'t>(row: &OpcodeInfo, statement: &'t Statement, context: &mut Context) -
                 is_by_name = true;
                 place_by_name(row, name, context)
             }
+            None if is_by_name && argument.value.kind == ExprKind::Invalid => None,
             None if is_by_name => {
                 let message = "this operand is given by position after one by name";
                 let diagnostic = Diagnostic::error(codes::POSITION_AFTER_NAME, message)
@@ -89,6 +90,7 @@ fn bind<'t>(row: &OpcodeInfo, statement: &'t Statement, context: &mut Context) -
                 None
             }
             None if i < bound.len() => Some(i),
+            None if argument.value.kind == ExprKind::Invalid => break,
             None => {
                 report_extra(row, i, statement, context);
                 break;

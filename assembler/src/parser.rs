@@ -121,7 +121,9 @@ impl<'p, 's> Parser<'p, 's> {
                 None if self.at == self.tokens.len() => false,
                 _ => {
                     let Reported = self.unexpected("`,` before the next operand");
-                    self.skip_argument(start);
+                    // What follows stands for an argument, so that it is not reported as missing as well.
+                    let rest = self.at;
+                    arguments.push(self.skip_argument(rest));
                     self.take(Mark::Comma)
                 }
             };
@@ -173,7 +175,7 @@ impl<'p, 's> Parser<'p, 's> {
         self.at = i.max(self.at);
         let first = self.tokens.get(start).map_or(self.end, |token| token.span);
         Argument {
-            name: None,
+            name: self.name_at(start),
             value: Expr {
                 span: first,
                 kind: ExprKind::Invalid,
@@ -181,14 +183,20 @@ impl<'p, 's> Parser<'p, 's> {
         }
     }
 
+    /// The name of the argument that begins at a token, if it is given by name.
+    fn name_at(&self, at: usize) -> Option<Span> {
+        match self.tokens.get(at..)? {
+            [name, equals, ..] if equals.kind == TokenKind::Mark(Mark::Equals) => {
+                Some(name.span).filter(|_| name.kind == TokenKind::Word)
+            }
+            _ => None,
+        }
+    }
+
     fn argument(&mut self) -> Parsed<Argument> {
         (self.n_parts, self.nesting) = (0, 0);
-        let mut name = None;
-        if let [first, equals, ..] = &self.tokens[self.at..]
-            && first.kind == TokenKind::Word
-            && equals.kind == TokenKind::Mark(Mark::Equals)
-        {
-            name = Some(first.span);
+        let name = self.name_at(self.at);
+        if name.is_some() {
             self.at += 2;
         }
         let first = self.expression(0)?;

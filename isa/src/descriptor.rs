@@ -38,9 +38,10 @@ pub struct Window {
 
 impl Window {
     fn admits(&self, index: &[u32; N_LEVELS]) -> bool {
-        let coordinate = self.origin
-            + i64::from(self.outer_step) * i64::from(index[usize::from(self.outer)])
-            + i64::from(self.inner_step) * i64::from(index[usize::from(self.inner)]);
+        let outer = i64::from(self.outer_step) * i64::from(index[usize::from(self.outer)]);
+        let inner = i64::from(self.inner_step) * i64::from(index[usize::from(self.inner)]);
+        // At either end of the range of `i64` a coordinate is outside, so saturation does not change the answer.
+        let coordinate = self.origin.saturating_add(outer.saturating_add(inner));
         (0..self.extent).contains(&coordinate)
     }
 }
@@ -103,20 +104,14 @@ impl Descriptor {
         self
     }
 
-    /// Number of rows of the matrix view.
+    /// Number of rows of the matrix view, at most `u64::MAX`.
     pub fn n_rows(&self) -> u64 {
-        self.levels[..usize::from(self.split)]
-            .iter()
-            .map(|level| u64::from(level.count))
-            .product()
+        product_of_counts(&self.levels[..usize::from(self.split)])
     }
 
-    /// Number of columns of the matrix view.
+    /// Number of columns of the matrix view, at most `u64::MAX`.
     pub fn n_columns(&self) -> u64 {
-        self.levels[usize::from(self.split)..]
-            .iter()
-            .map(|level| u64::from(level.count))
-            .product()
+        product_of_counts(&self.levels[usize::from(self.split)..])
     }
 
     /// Bounds on this axis.
@@ -254,39 +249,39 @@ impl Descriptor {
         bytes
     }
 
-    /// The lowest and one past the highest byte that an `m` x `n` view can touch, windows ignored; `None` for an empty view.
+    /// The lowest and one past the highest byte that an `m` x `n` view can touch, windows ignored; `None` for an empty view. Bytes beyond
+    /// the range of `i64` count as its end: nothing wraps around.
     pub fn byte_span(&self, m0: u64, m: u64, k0: u64, n: u64) -> Option<(i64, i64)> {
         if m == 0 || n == 0 {
             return None;
         }
         let split = usize::from(self.split);
-        let (mut lo, mut hi) = (0i64, 0i64);
+        let (mut lo, mut hi) = (0i128, 0i128);
         for (first, count, levels) in [(m0, m, 0..split), (k0, n, split..N_LEVELS)] {
             let (mut a, mut b) = (first, first + count - 1);
             for level in levels.rev() {
                 let level_count = u64::from(self.levels[level].count.max(1));
-                let stride = self.levels[level].stride;
+                let stride = i128::from(self.levels[level].stride);
                 let (i0, i1) = if a / level_count == b / level_count {
                     (a % level_count, b % level_count)
                 } else {
                     (0, level_count - 1)
                 };
-                let (x, y) = (stride.wrapping_mul(i0 as i64), stride.wrapping_mul(i1 as i64));
-                lo = lo.wrapping_add(x.min(y));
-                hi = hi.wrapping_add(x.max(y));
+                let (x, y) = (stride * i128::from(i0), stride * i128::from(i1));
+                lo += x.min(y);
+                hi += x.max(y);
                 a /= level_count;
                 b /= level_count;
             }
         }
-        let bits = i64::from(self.format.bits());
-        let first_bit = self.base.wrapping_mul(8).wrapping_add(lo.wrapping_mul(bits));
-        let last_bit = self
-            .base
-            .wrapping_mul(8)
-            .wrapping_add(hi.wrapping_mul(bits))
-            .wrapping_add(bits - 1);
-        Some((first_bit.div_euclid(8), last_bit.div_euclid(8).wrapping_add(1)))
+        let (bits, base) = (i128::from(self.format.bits()), i128::from(self.base) * 8);
+        let clamp = |byte: i128| byte.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
+        Some((clamp((base + lo * bits).div_euclid(8)), clamp((base + (hi + 1) * bits - 1).div_euclid(8) + 1)))
     }
+}
+
+fn product_of_counts(levels: &[Level]) -> u64 {
+    levels.iter().fold(1, |product: u64, level| product.saturating_mul(u64::from(level.count)))
 }
 
 #[cfg(test)]

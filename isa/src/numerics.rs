@@ -40,7 +40,7 @@ pub const fn rounding_divide_by_power_of_two(value: i32, exponent: u32) -> i32 {
 /// Multiplies by `multiplier * 2^-31 * 2^-shift` as TensorFlow Lite's reference kernels do; a negative `shift` shifts left first.
 pub const fn multiply_by_quantized_multiplier(value: i32, multiplier: i32, shift: i32) -> i32 {
     let (left, right) = if shift < 0 {
-        ((-shift) as u32, 0)
+        (shift.unsigned_abs(), 0)
     } else {
         (0, shift as u32)
     };

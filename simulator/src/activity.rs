@@ -115,16 +115,35 @@ pub struct UnitStatus {
     pub pc: Option<u32>,
     /// Layer slot of that instruction: 0 before the first mark, else one more than the mark's id.
     pub layer: u32,
+    /// Cycle in which that instruction started; it tells two executions of the same instruction apart.
+    pub started_at: Option<u64>,
     /// First cycle in this status.
     pub since: u64,
 }
 
 impl UnitStatus {
+    /// A status that begins in cycle `now`.
+    pub(crate) const fn busy(kind: BusyKind, pc: u32, layer: u32, started_at: u64, now: u64) -> Self {
+        Self {
+            activity: Activity::Busy(kind),
+            pc: Some(pc),
+            layer,
+            started_at: Some(started_at),
+            since: now,
+        }
+    }
+
+    /// Whether this is the same status, whenever it began.
+    pub(crate) fn continues(&self, other: &Self) -> bool {
+        Self { since: 0, ..*self } == Self { since: 0, ..*other }
+    }
+
     /// Idle from cycle 0 on.
     pub(crate) const START: Self = Self {
         activity: Activity::Idle,
         pc: None,
         layer: 0,
+        started_at: None,
         since: 0,
     };
 }

@@ -1,6 +1,6 @@
 //! The array as a unit in time: a port for weights and a port for activations, both pipelined.
 
-use crate::activity::{Activity, BusyKind};
+use crate::activity::{BusyKind, UnitStatus};
 use crate::exec::SharedTile;
 use crate::race::Access;
 use crate::work::{Dispatched, Work};
@@ -182,13 +182,14 @@ impl MxState {
         }
     }
 
-    /// What the array does in cycle `now`, for which instruction and layer.
-    pub(crate) fn activity(&self, now: u64) -> Option<(Activity, u32, u32)> {
+    /// What the array does in cycle `now`; `None` if nothing.
+    pub(crate) fn status(&self, now: u64) -> Option<UnitStatus> {
         let of = |wanted: fn(&Work) -> bool, entering: bool, kind: BusyKind| {
-            self.in_flight
+            let found = self
+                .in_flight
                 .iter()
-                .find(|x| wanted(&x.dispatched.work) && (!entering || x.port_free_at > now))
-                .map(|x| (Activity::Busy(kind), x.dispatched.pc, x.dispatched.layer))
+                .find(|x| wanted(&x.dispatched.work) && (!entering || x.port_free_at > now));
+            found.map(|x| UnitStatus::busy(kind, x.dispatched.pc, x.dispatched.layer, x.started_at, now))
         };
         of(|w| matches!(w, Work::MatMul { .. }), true, BusyKind::Stream)
             .or_else(|| of(|w| matches!(w, Work::WeightLoad { .. }), true, BusyKind::WeightLoad))

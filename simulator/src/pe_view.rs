@@ -79,8 +79,10 @@ impl Machine {
             }
         }
         for product in &self.state.mx.in_flight {
-            let local = view.cycle - product.started_at;
-            self.show_product(&mut view, product, local);
+            // In the cycle of a fault, products may have started that the view does not show yet.
+            if let Some(local) = view.cycle.checked_sub(product.started_at) {
+                self.show_product(&mut view, product, local);
+            }
         }
         view
     }

@@ -5,6 +5,9 @@ use crate::work::Work;
 use systole_isa::Descriptor;
 use systole_isa::operand::Space;
 
+/// Byte addresses beyond this, on either side of zero, are out of range even outside a window.
+const ADDRESS_LIMIT: i64 = 1 << 59;
+
 /// A part of a descriptor's matrix view that an instruction reads or writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Access {
@@ -86,6 +89,11 @@ impl Access {
         let inside = |(first, end): (i64, i64)| first >= 0 && end as u64 <= capacity;
         if inside(self.span) {
             return Ok(());
+        }
+        // Where addresses of bits would wrap around, single elements are not looked at.
+        if self.span.0 < -ADDRESS_LIMIT || self.span.1 > ADDRESS_LIMIT {
+            let (first, end) = self.span;
+            return Err(FaultKind::OutOfRange { space: self.view.space, first, end, capacity });
         }
         match self.intervals().into_iter().find(|&interval| !inside(interval)) {
             None => Ok(()),

@@ -4,8 +4,8 @@ use crate::fault::FaultKind;
 use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Rounding, Space, Weights};
 use systole_isa::{Descriptor, ElementFormat, MachineDescription, Op, Tokens, Unit};
 
-/// Largest number of elements that one instruction may process, so that every run ends.
-const MAX_ELEMENTS: u64 = 1 << 31;
+/// Largest number of elements that one instruction may process, so that every run ends and lists of its bursts fit in memory.
+const MAX_ELEMENTS: u64 = 1 << 26;
 
 /// What a unit is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -242,6 +242,12 @@ fn in_space(name: &str, view: &Descriptor, allowed: &[Space]) -> Result<(), Faul
     })
 }
 
+fn is_multiplicand(name: &str, view: &Descriptor) -> Result<(), FaultKind> {
+    require(view.format.bits() <= 16, || {
+        format!("`{name}` has format {}; the array multiplies elements of at most 16 bits", view.format)
+    })
+}
+
 /// Checks what the array's size and the wiring between units and memories demand. `tile` is the (k, n) that a matrix product uses.
 pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile: (u64, u64)) -> Result<(), FaultKind> {
     const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
@@ -252,6 +258,7 @@ pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile:
                 format!("a weight tile of {k} x {n} does not fit the array of {rows} x {cols}")
             })?;
             in_space("w", w, &[Space::Spm])?;
+            is_multiplicand("w", w)?;
             within_view("w", w, *k, *n)
         }
         Work::MatMul { c, a, m0, m, k0, .. } => {
@@ -259,6 +266,7 @@ pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile:
                 "the array holds no weights; load a tile with `mx.wload` and `swap` it in".into()
             })?;
             in_space("a", a, &[Space::Spm])?;
+            is_multiplicand("a", a)?;
             in_space("c", c, &[Space::Acc])?;
             require(c.format == ElementFormat::I32, || {
                 format!("`c` has format {}; accumulators are i32", c.format)

@@ -371,62 +371,69 @@ impl Machine {
 
     /// Notes what each unit does from now on.
     pub(super) fn update_statuses(&mut self, sequencer_activity: Activity, observer: &mut impl Observer) {
-        let now = self.state.now;
         for unit in Unit::ALL {
-            let (activity, pc, layer) = match unit {
+            let status = match unit {
                 Unit::Seq => self.sequencer_status(sequencer_activity),
-                _ => self.unit_activity(unit),
+                Unit::Ld | Unit::St | Unit::Mx | Unit::Vx => self.current_status(unit),
             };
-            let old = self.state.statuses[unit.index()];
-            if (old.activity, old.pc, old.layer) != (activity, pc, layer) {
-                self.close_span(
-                    unit,
-                    UnitStatus {
-                        activity,
-                        pc,
-                        layer,
-                        since: now,
-                    },
-                    observer,
-                );
+            if !status.continues(&self.state.statuses[unit.index()]) {
+                self.close_span(unit, status, observer);
             }
         }
     }
 
-    fn sequencer_status(&self, activity: Activity) -> (Activity, Option<u32>, u32) {
-        let pc = matches!(activity, Activity::Stalled(_)).then_some(self.state.sequencer.pc);
-        (activity, pc, self.state.sequencer.layer)
+    fn sequencer_status(&self, activity: Activity) -> UnitStatus {
+        let sequencer = &self.state.sequencer;
+        let pc = matches!(activity, Activity::Stalled(_)).then_some(sequencer.pc);
+        UnitStatus {
+            activity,
+            pc,
+            layer: sequencer.layer,
+            started_at: None,
+            since: self.state.now,
+        }
     }
 
-    fn unit_activity(&self, unit: Unit) -> (Activity, Option<u32>, u32) {
+    fn current_status(&self, unit: Unit) -> UnitStatus {
         let state = &self.state;
-        let of = |work: &Work, kind| {
-            if matches!(work, Work::Sync) {
+        let now = state.now;
+        let busy = |dispatched: &Dispatched, started_at: u64, kind: BusyKind| {
+            let kind = if matches!(*dispatched.work, Work::Sync) {
                 BusyKind::Sync
             } else {
                 kind
-            }
+            };
+            UnitStatus::busy(kind, dispatched.pc, dispatched.layer, started_at, now)
         };
-        let busy = match unit {
+        let status = match unit {
             Unit::Seq => None,
-            Unit::Ld | Unit::St => state.transfers[unit.index() - Unit::Ld.index()].as_ref().map(|t| {
-                let d = &t.dispatched;
-                (Activity::Busy(of(&d.work, BusyKind::Transfer)), d.pc, d.layer)
-            }),
-            Unit::Mx => state.mx.activity(state.now),
-            Unit::Vx => state.vx.as_ref().map(|x| {
-                let d = &x.dispatched;
-                (Activity::Busy(of(&d.work, BusyKind::Vector)), d.pc, d.layer)
-            }),
+            Unit::Ld | Unit::St => state.transfers[unit.index() - Unit::Ld.index()]
+                .as_ref()
+                .map(|transfer| busy(&transfer.dispatched, transfer.started_at, BusyKind::Transfer)),
+            Unit::Mx => state.mx.status(now),
+            Unit::Vx => state
+                .vx
+                .as_ref()
+                .map(|vx| busy(&vx.dispatched, vx.started_at, BusyKind::Vector)),
+        };
+        let idle = UnitStatus {
+            activity: Activity::Idle,
+            pc: None,
+            layer: state.statuses[unit.index()].layer,
+            started_at: None,
+            since: now,
         };
         let waiting = || {
             let head = state.queues[unit.index()].front()?;
-            Some((Activity::Stalled(StallReason::Token), head.pc, head.layer))
+            let activity = Activity::Stalled(StallReason::Token);
+            Some(UnitStatus {
+                activity,
+                pc: Some(head.pc),
+                layer: head.layer,
+                ..idle
+            })
         };
-        match busy.or_else(waiting) {
-            Some((activity, pc, layer)) => (activity, Some(pc), layer),
-            None => (Activity::Idle, None, state.statuses[unit.index()].layer),
-        }
+        status.or_else(waiting).unwrap_or(idle)
     }
 
     pub(super) fn close_span(&mut self, unit: Unit, next: UnitStatus, observer: &mut impl Observer) {
