@@ -308,12 +308,14 @@ impl<'c, 'a> Assembly<'c, 'a> {
         let range = 0..=i128::from(u32::MAX);
         for argument in &statement.arguments {
             let expr = &argument.value;
+            let mut line = |expr| self.context.integer(expr, range.clone(), "a source line");
             let (first, last) = match &expr.kind {
-                ExprKind::Range(ends) => (&ends.0, &ends.1),
-                _ => (expr, expr),
+                ExprKind::Range(ends) => (line(&ends.0), line(&ends.1)),
+                _ => {
+                    let only = line(expr);
+                    (only, only)
+                }
             };
-            let first = self.context.integer(first, range.clone(), "a source line");
-            let last = self.context.integer(last, range.clone(), "a source line");
             let (Some(first), Some(last)) = (first, last) else {
                 continue;
             };

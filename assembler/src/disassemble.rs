@@ -80,16 +80,18 @@ impl<'p> Disassembler<'p> {
         }
     }
 
-    /// Whether labels are enough to make the symbol table, in its order: then all other symbols come first, and labels follow
-    /// in the order of their instructions.
-    pub(crate) fn has_canonical_labels(&self) -> bool {
-        let symbols = &self.program.symbols;
-        let first_label = symbols.iter().position(|symbol| is_inline_label(self.program, symbol));
-        let from_first_label = &symbols[first_label.unwrap_or(symbols.len())..];
-        from_first_label
-            .iter()
-            .all(|symbol| is_inline_label(self.program, symbol))
-            && from_first_label.is_sorted_by_key(|symbol| symbol.value)
+    /// The symbols to be declared before and behind the code, so that with its labels they make the symbol table in its order.
+    pub(crate) fn declarations(&self) -> (&'p [Symbol], &'p [Symbol]) {
+        let symbols = &self.program.symbols[..];
+        let is_label = |symbol: &Symbol| is_inline_label(self.program, symbol);
+        let start = symbols.iter().position(is_label).unwrap_or(symbols.len());
+        let end = symbols.iter().rposition(is_label).map_or(start, |last| last + 1);
+        let labels = &symbols[start..end];
+        if labels.iter().all(is_label) && labels.is_sorted_by_key(|symbol| symbol.value) {
+            (&symbols[..start], &symbols[end..])
+        } else {
+            (symbols, &[])
+        }
     }
 
     /// Whether a label can stand there: before an instruction or behind the last.
@@ -118,7 +120,7 @@ impl Naming for Disassembler<'_> {
 }
 
 /// Whether a symbol can be written as a label: it names an instruction and nothing else can be meant.
-pub(crate) fn is_inline_label(program: &Program, symbol: &Symbol) -> bool {
+fn is_inline_label(program: &Program, symbol: &Symbol) -> bool {
     symbol.kind == SymbolKind::Label
         && symbol.size == 0
         && symbol.value <= program.code.len() as u64

@@ -1,6 +1,6 @@
 //! The text of a whole program: description, symbols, code, data.
 
-use crate::disassemble::{Disassembler, is_inline_label};
+use crate::disassemble::Disassembler;
 use crate::format::{Naming, Parts, is_plain_name};
 use crate::literal::{escape, float_text, quote};
 use crate::tensors::HOST_TYPES;
@@ -20,8 +20,10 @@ const OPERANDS_WIDTH: usize = 36;
 pub(crate) fn text(names: &Disassembler) -> String {
     let mut text = String::new();
     header(&mut text, names);
-    symbols(&mut text, names);
+    let (before_code, behind_code) = names.declarations();
+    declarations(&mut text, before_code);
     code(&mut text, names);
+    declarations(&mut text, behind_code);
     for segment in &names.program().segments {
         data(&mut text, segment);
     }
@@ -85,16 +87,11 @@ fn tensor_text(tensor: &IoTensor) -> String {
     text
 }
 
-fn symbols(text: &mut String, names: &Disassembler) {
-    let program = names.program();
-    // Labels make their symbols by themselves, unless the table has an order that they would not give.
-    let labels_suffice = names.has_canonical_labels();
-    let is_written = |symbol: &&Symbol| !(labels_suffice && is_inline_label(program, symbol));
-    let written: Vec<&Symbol> = program.symbols.iter().filter(is_written).collect();
-    if !written.is_empty() {
+fn declarations(text: &mut String, symbols: &[Symbol]) {
+    if !symbols.is_empty() {
         line!(text, "");
     }
-    for symbol in written {
+    for symbol in symbols {
         let name = if is_plain_name(&symbol.name) {
             symbol.name.clone()
         } else {

@@ -156,23 +156,9 @@ impl<'p, 's> Parser<'p, 's> {
         uses
     }
 
-    /// Goes on at the comma or token use after an argument that began at token `start` and could not be read.
+    /// Goes on behind an argument that began at token `start` and could not be read; what stands for it in the tree.
     fn skip_argument(&mut self, start: usize) -> Argument {
-        let is_opening = |mark| matches!(mark, Mark::OpenParenthesis | Mark::OpenBracket);
-        let is_closing = |mark| matches!(mark, Mark::CloseParenthesis | Mark::CloseBracket);
-        let mut depth = 0_i32;
-        let mut i = start;
-        while let Some(token) = self.tokens.get(i) {
-            if let TokenKind::Mark(mark) = token.kind {
-                let ends = mark == Mark::Wait || mark == Mark::Post || (mark == Mark::Comma && depth <= 0);
-                if i >= self.at && ends {
-                    break;
-                }
-                depth += i32::from(is_opening(mark)) - i32::from(is_closing(mark));
-            }
-            i += 1;
-        }
-        self.at = i.max(self.at);
+        self.at = self.argument_end(start);
         let first = self.tokens.get(start).map_or(self.end, |token| token.span);
         Argument {
             name: self.name_at(start),
@@ -181,6 +167,25 @@ impl<'p, 's> Parser<'p, 's> {
                 kind: ExprKind::Invalid,
             },
         }
+    }
+
+    /// The comma, token use or end of the line, here or further, at which the argument that began at token `start` ends.
+    fn argument_end(&self, start: usize) -> usize {
+        let mut depth = 0_i32;
+        let mut first_comma = None;
+        for (i, token) in self.tokens.iter().enumerate().skip(start) {
+            let is_ahead = i >= self.at;
+            match token.kind {
+                TokenKind::Mark(Mark::OpenParenthesis | Mark::OpenBracket) => depth += 1,
+                TokenKind::Mark(Mark::CloseParenthesis | Mark::CloseBracket) => depth -= 1,
+                TokenKind::Mark(Mark::Comma) if is_ahead && depth <= 0 => return i,
+                TokenKind::Mark(Mark::Comma) if is_ahead => first_comma = first_comma.or(Some(i)),
+                // If a bracket was never closed, the commas behind it are probably those between operands.
+                TokenKind::Mark(Mark::Wait | Mark::Post) if is_ahead => return first_comma.unwrap_or(i),
+                _ => {}
+            }
+        }
+        first_comma.unwrap_or(self.tokens.len())
     }
 
     /// The name of the argument that begins at a token, if it is given by name.

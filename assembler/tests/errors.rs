@@ -64,8 +64,12 @@ fn mismatch(text: &str, diagnostics: &[Diagnostic]) -> Option<String> {
     if n_fitting == expected.len() && n_fitting == diagnostics.len() {
         return None;
     }
-    let expected = expected.get(n_fitting).map_or("nothing".to_owned(), |expected| format!("{expected:?}"));
-    let found = diagnostics.get(n_fitting).map_or("nothing".to_owned(), ToString::to_string);
+    let expected = expected
+        .get(n_fitting)
+        .map_or("nothing".to_owned(), |expected| format!("{expected:?}"));
+    let found = diagnostics
+        .get(n_fitting)
+        .map_or("nothing".to_owned(), ToString::to_string);
     Some(format!("expected {expected}\nfound {found}"))
 }
 

@@ -148,6 +148,31 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_disassembly_assembles_to_a_program_or_says_why(
+        program in program(),
+        places in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..4), 1..4),
+    ) {
+        let mut lines: Vec<String> = disassemble(&program).lines().map(str::to_owned).collect();
+        for (at, damage) in places {
+            let at = at.index(lines.len());
+            let n_chars = lines[at].chars().count();
+            match damage {
+                0 => { lines.remove(at); }
+                1 => lines.insert(at, lines[at].clone()),
+                2 => lines[at] = lines[at].chars().take(n_chars / 2).collect(),
+                _ => lines[at] = lines[at].replacen(',', " ", 1),
+            }
+            if lines.is_empty() {
+                break;
+            }
+        }
+        match assemble(&lines.join("\n"), "t.sasm") {
+            Ok(program) => prop_assert_eq!(assembled(&disassemble(&program)), program),
+            Err(diagnostics) => prop_assert!(!diagnostics.is_empty()),
+        }
+    }
+
+    #[test]
     fn every_place_lies_in_the_text(text in nearly_assembly()) {
         for diagnostic in assemble(&text, "t.sasm").err().unwrap_or_default() {
             let place = diagnostic.place.as_ref().unwrap();

@@ -276,12 +276,17 @@ impl Descriptor {
         }
         let (bits, base) = (i128::from(self.format.bits()), i128::from(self.base) * 8);
         let clamp = |byte: i128| byte.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
-        Some((clamp((base + lo * bits).div_euclid(8)), clamp((base + (hi + 1) * bits - 1).div_euclid(8) + 1)))
+        Some((
+            clamp((base + lo * bits).div_euclid(8)),
+            clamp((base + (hi + 1) * bits - 1).div_euclid(8) + 1),
+        ))
     }
 }
 
 fn product_of_counts(levels: &[Level]) -> u64 {
-    levels.iter().fold(1, |product: u64, level| product.saturating_mul(u64::from(level.count)))
+    levels
+        .iter()
+        .fold(1, |product: u64, level| product.saturating_mul(u64::from(level.count)))
 }
 
 #[cfg(test)]

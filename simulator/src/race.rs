@@ -93,7 +93,12 @@ impl Access {
         // Where addresses of bits would wrap around, single elements are not looked at.
         if self.span.0 < -ADDRESS_LIMIT || self.span.1 > ADDRESS_LIMIT {
             let (first, end) = self.span;
-            return Err(FaultKind::OutOfRange { space: self.view.space, first, end, capacity });
+            return Err(FaultKind::OutOfRange {
+                space: self.view.space,
+                first,
+                end,
+                capacity,
+            });
         }
         match self.intervals().into_iter().find(|&interval| !inside(interval)) {
             None => Ok(()),

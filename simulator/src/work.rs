@@ -244,7 +244,10 @@ fn in_space(name: &str, view: &Descriptor, allowed: &[Space]) -> Result<(), Faul
 
 fn is_multiplicand(name: &str, view: &Descriptor) -> Result<(), FaultKind> {
     require(view.format.bits() <= 16, || {
-        format!("`{name}` has format {}; the array multiplies elements of at most 16 bits", view.format)
+        format!(
+            "`{name}` has format {}; the array multiplies elements of at most 16 bits",
+            view.format
+        )
     })
 }
 

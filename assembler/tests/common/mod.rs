@@ -56,7 +56,7 @@ fn tokens() -> impl Strategy<Value = Tokens> {
 }
 
 /// Any instruction that has a word.
-pub fn instruction() -> impl Strategy<Value = Instruction> {
+pub(crate) fn instruction() -> impl Strategy<Value = Instruction> {
     let op = proptest::sample::select(OPCODES).prop_flat_map(|row| {
         let operands: Vec<_> = row.operands.iter().map(|info| operand(info.kind)).collect();
         operands.prop_map(move |values| Op::from_operands(row.opcode, &values).expect("values are of the row's kinds"))
@@ -173,7 +173,7 @@ fn tensor() -> impl Strategy<Value = IoTensor> {
 }
 
 /// Any program that has a file.
-pub fn program() -> impl Strategy<Value = Program> {
+pub(crate) fn program() -> impl Strategy<Value = Program> {
     let machine = (name(), any::<u64>()).prop_map(|(name, hash)| MachineReference { name, hash });
     let mark = (name(), name()).prop_map(|(name, op)| Mark { name, op });
     let described = (
