@@ -122,18 +122,19 @@ pub(crate) fn continues_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '.' || c == '$'
 }
 
+/// One token. Its first character decides what it can be, so that no alternative is tried in vain.
 fn token(input: Input) -> IResult<Input, TokenKind> {
-    alt((
-        value(TokenKind::Newline, char('\n')),
-        value(TokenKind::Comment, comment),
-        value(TokenKind::Float, float),
-        value(TokenKind::Integer, integer),
-        mark.map(TokenKind::Mark),
-        value(TokenKind::Word, word),
-        text,
-        value(TokenKind::Unknown, anychar),
-    ))
-    .parse(input)
+    let first = input.fragment().chars().next().unwrap_or('\n');
+    match first {
+        '\n' => value(TokenKind::Newline, char('\n')).parse(input),
+        '"' => text(input),
+        ';' => value(TokenKind::Comment, comment).parse(input),
+        '/' => alt((value(TokenKind::Comment, comment), mark.map(TokenKind::Mark))).parse(input),
+        '.' => alt((mark.map(TokenKind::Mark), value(TokenKind::Word, word))).parse(input),
+        '0'..='9' => alt((value(TokenKind::Float, float), value(TokenKind::Integer, integer))).parse(input),
+        c if starts_word(c) => value(TokenKind::Word, word).parse(input),
+        _ => alt((mark.map(TokenKind::Mark), value(TokenKind::Unknown, anychar))).parse(input),
+    }
 }
 
 fn comment(input: Input) -> IResult<Input, Input> {
@@ -175,13 +176,13 @@ fn text(input: Input) -> IResult<Input, TokenKind> {
 }
 
 fn mark(input: Input) -> IResult<Input, Mark> {
-    alt((
-        value(Mark::ShiftLeft, tag("<<")),
-        value(Mark::ShiftRight, tag(">>")),
-        value(Mark::DotDot, tag("..")),
-        map_opt(anychar, mark_of_char),
-    ))
-    .parse(input)
+    let two = |mark, text| value(mark, tag(text));
+    match input.fragment().as_bytes() {
+        [b'<', ..] => two(Mark::ShiftLeft, "<<").parse(input),
+        [b'>', ..] => two(Mark::ShiftRight, ">>").parse(input),
+        [b'.', ..] => two(Mark::DotDot, "..").parse(input),
+        _ => map_opt(anychar, mark_of_char).parse(input),
+    }
 }
 
 fn mark_of_char(c: char) -> Option<Mark> {

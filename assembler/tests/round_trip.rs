@@ -1,5 +1,7 @@
 //! Programs survive being text and being a file; nothing that is neither makes the tools panic.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{instruction, program};

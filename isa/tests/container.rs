@@ -1,5 +1,7 @@
 //! The container: what is written is read back, and what is damaged or foreign is refused with its reason.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::Command;
 use systole_isa::container::{self, CODE_BASE, ContainerError};
 use systole_isa::format::ElementFormat;

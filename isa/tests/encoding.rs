@@ -1,5 +1,7 @@
 //! The encoding as a whole: every word is one instruction or none, and says which.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use systole_isa::Instruction;
 use systole_isa::instruction::{OPCODES, OpcodeInfo};
@@ -64,7 +66,7 @@ fn words_of_the_table_do_decode() {
 #[test]
 fn rows_tell_exactly_which_bits_have_a_meaning() {
     for row in OPCODES {
-        let owned = operand_mask(row) | (1 << 28) - 1;
+        let owned = operand_mask(row) | ((1 << 28) - 1);
         for bit in 0..128 {
             let is_reserved = owned >> bit & 1 == 0;
             let error = Instruction::decode(u128::from(row.opcode) | 1 << bit).err();

@@ -6,3 +6,4 @@ pub mod manual;
 pub mod models;
 pub mod program_test;
 pub mod scalar;
+pub mod small;

@@ -1,5 +1,7 @@
 //! The machine against an array of registers: values, cycles, and what every PE holds in every cycle.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use systole_isa::machine::Overlap;
 use systole_isa::operand::{Accumulate, Space, Weights};

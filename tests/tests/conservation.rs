@@ -1,6 +1,8 @@
 //! What holds for every run of small random programs: each unit-cycle is counted once, DRAM bytes are those of the descriptors, a
 //! snapshot is independent of its original, and going back leads to where a fresh run would be.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use systole_isa::operand::{Accumulate, Imm, MarkKind, Rounding, Scalar, Space, Target, Weights};
 use systole_isa::program::Mark;
