@@ -3,7 +3,7 @@
 use crate::counts::EventCounts;
 use crate::dram::{Dram, DramParameters};
 use crate::race::Access;
-use crate::work::Dispatched;
+use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use systole_isa::{Descriptor, latency};
@@ -61,6 +61,10 @@ impl Transfer {
         } else {
             &mut counts.dram_read_bytes
         }) = bytes;
+        let setup_cycles = match &*dispatched.work {
+            Work::Sync => 1,
+            _ => latency::DMA_SETUP_CYCLES,
+        };
         Self {
             dispatched,
             accesses,
@@ -69,7 +73,7 @@ impl Transfer {
             is_write,
             bursts: bursts.into(),
             n_issued: 0,
-            next_issue_at: now + latency::DMA_SETUP_CYCLES,
+            next_issue_at: now + setup_cycles,
             outstanding: VecDeque::new(),
         }
     }

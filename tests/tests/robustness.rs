@@ -5,10 +5,12 @@
 
 use proptest::prelude::*;
 use systole_isa::instruction::OPCODES;
-use systole_isa::operand::{Desc, DescRef, OperandKind, OperandValue, Reg, Space, Token};
+use systole_isa::operand::{
+    Accumulate, Desc, DescRef, OperandKind, OperandValue, Reg, Rounding, Space, Token, Weights,
+};
 use systole_isa::{ElementFormat, Instruction, Op, Program, Tokens, Unit};
 use systole_simulator::{Machine, Status};
-use systole_testkit::build::{Builder, load, tiny};
+use systole_testkit::build::{Builder, count, load, tiny, whole};
 
 /// An integer near the places where something may break.
 fn integer(lo: i64, hi: i64) -> impl Strategy<Value = i64> {
@@ -47,14 +49,76 @@ fn operand(kind: OperandKind) -> BoxedStrategy<OperandValue> {
     }
 }
 
-fn instruction() -> impl Strategy<Value = Instruction> {
-    let token = || prop::option::weighted(0.15, (0u8..3).prop_map(Token::at));
-    let op = prop::sample::select(OPCODES).prop_flat_map(|row| {
+/// Any row of the table with any operands.
+fn any_op() -> impl Strategy<Value = Op> {
+    prop::sample::select(OPCODES).prop_flat_map(|row| {
         let operands: Vec<_> = row.operands.iter().map(|info| operand(info.kind)).collect();
         operands
             .prop_map(move |values| Op::from_operands(row.opcode, &values).expect("values are of their kind and range"))
-    });
-    (op, token(), token()).prop_map(|(op, wait, post)| Instruction {
+    })
+}
+
+/// Work for a unit in small sizes on views that are mostly in the right memory: d0 in DRAM, d1 and d3 in the scratchpad, d2 in the
+/// accumulators.
+fn likely_work() -> impl Strategy<Value = Op> {
+    let on_chip = || prop_oneof![4 => prop::sample::select(vec![1u8, 3]), 1 => 0u8..5].prop_map(whole);
+    let size = || (1u64..5).prop_map(count);
+    let choices = (
+        prop::sample::select(Accumulate::ALL),
+        prop::sample::select(Weights::ALL),
+        any::<bool>(),
+    );
+    (0..8, [on_chip(), on_chip()], [size(), size(), size()], choices).prop_map(
+        |(which, [x, y], [m, n, k], (mode, weights, over_acc))| {
+            let (mode, weights, rounding) = (mode, weights, Rounding::ALL[usize::from(over_acc)]);
+            let x_or_acc = if over_acc { whole(2) } else { x };
+            match which {
+                0 => Op::Ld {
+                    dst: x_or_acc,
+                    src: whole(0),
+                    m,
+                    n,
+                },
+                1 => Op::St {
+                    dst: whole(0),
+                    src: x_or_acc,
+                    m,
+                    n,
+                },
+                2 | 3 => Op::MxWload { w: x, k, n },
+                4 | 5 => Op::MxMm {
+                    c: whole(2),
+                    a: x,
+                    m0: count(0),
+                    m,
+                    k0: count(0),
+                    mode,
+                    weights,
+                },
+                6 => Op::VxRequant {
+                    dst: x,
+                    src: x_or_acc,
+                    par: y,
+                    m,
+                    n: count(1),
+                    rounding,
+                },
+                _ => Op::VxAdd {
+                    dst: x,
+                    a: x_or_acc,
+                    b: y,
+                    par: y,
+                    m,
+                    n,
+                },
+            }
+        },
+    )
+}
+
+fn instruction() -> impl Strategy<Value = Instruction> {
+    let token = || prop::option::weighted(0.15, (0u8..3).prop_map(Token::at));
+    (prop_oneof![any_op(), likely_work()], token(), token()).prop_map(|(op, wait, post)| Instruction {
         op,
         tokens: Tokens {
             waits: [wait, None],
@@ -68,14 +132,15 @@ fn views_at_random() -> impl Strategy<Value = Vec<Instruction>> {
     let view = (
         prop::sample::select(Space::ALL),
         prop::sample::select(ElementFormat::ALL),
-        0i64..200,
-        integer(-65_536, 65_535),
-        prop::collection::vec((1u64..6, integer(-8, 8)), 2..5),
-        1i64..5,
+        0i64..8,
+        prop_oneof![Just(0), integer(-65_536, 65_535)],
+        prop::collection::vec((2u64..6, integer(-8, 8)), 2..5),
+        prop_oneof![1 => 1i64..5, 3 => Just(4)],
     );
     prop::collection::vec(view, 5).prop_map(|views| {
         let mut b = Builder::default();
-        for (d, (space, format, base, zero_point, levels, split)) in views.into_iter().enumerate() {
+        for (d, (any_space, format, base, zero_point, levels, split)) in views.into_iter().enumerate() {
+            let space = [Space::Dram, Space::Spm, Space::Acc, Space::Spm, any_space][d];
             let format = if space == Space::Acc {
                 ElementFormat::I32
             } else {

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use systole_isa::descriptor::{Level, Window};
 use systole_isa::operand::{Accumulate, Axis, Desc, Imm, PerfCounter, Reg, Scalar, Space, Target, Weights};
-use systole_isa::{Descriptor, ElementFormat, Op, Program, Tokens};
-use systole_simulator::{Machine, Status};
+use systole_isa::{Descriptor, ElementFormat, MachineDescription, Op, Program, Tokens, Unit};
+use systole_simulator::{Activity, Event, Machine, StallReason, Status, observer::Watch};
 use systole_testkit::build::{Builder, Matrix, count, load, read_values, tiny, tokens, whole};
 
 const NONE: Tokens = Tokens::NONE;
@@ -180,6 +180,78 @@ fn a_jump_to_the_end_of_a_loop_continues_it() {
     increment(&mut b, 2);
     b.close_loop(body);
     assert_eq!(finished(b.halt()).registers()[1..3], [4, 0]);
+}
+
+/// Start and end of the completed instructions of a unit, in order.
+fn spans_of(unit: Unit, program: Program, description: &MachineDescription) -> (Machine, Vec<(u64, u64)>) {
+    let mut machine = load(program, description);
+    let mut spans = Vec::new();
+    machine.advance_to(
+        1_000_000,
+        &mut Watch(|event: &Event| match *event {
+            Event::Completed {
+                unit: of, start, end, ..
+            } if of == unit => spans.push((start, end)),
+            _ => {}
+        }),
+    );
+    assert_eq!(*machine.status(), Status::Halted);
+    (machine, spans)
+}
+
+#[test]
+fn a_synchronization_instruction_takes_one_cycle() {
+    let nops = [
+        (Unit::Ld, Op::LdNop {}),
+        (Unit::St, Op::StNop {}),
+        (Unit::Mx, Op::MxNop {}),
+        (Unit::Vx, Op::VxNop {}),
+    ];
+    for (unit, op) in nops {
+        let mut b = Builder::new(0);
+        b.op(op);
+        b.op(Op::Nop {});
+        b.with(op, tokens(&[1], &[2]));
+        b.with(Op::Nop {}, tokens(&[], &[1]));
+        b.with(Op::RdCycle { rd: r(1) }, tokens(&[2], &[]));
+        let (machine, spans) = spans_of(unit, b.halt(), &tiny());
+        assert_eq!(
+            spans,
+            [(0, 1), (3, 4)],
+            "{unit:?}: the second waits for the token of cycle 3"
+        );
+        assert_eq!(machine.registers()[1], 4);
+    }
+}
+
+#[test]
+fn a_full_queue_holds_the_sequencer_until_the_cycle_after_a_place_is_free() {
+    let mut b = Builder::new(0);
+    b.matrix(0, Matrix::dense(Space::Acc, ElementFormat::I32, 0, 4, 10));
+    b.matrix(1, Matrix::dense(Space::Spm, ElementFormat::I8, 0, 4, 10));
+    let first = u64::from(b.here());
+    for _ in 0..3 {
+        b.op(Op::VxMaxPool {
+            dst: whole(1),
+            src: whole(0),
+            m: count(4),
+            n: count(10),
+        });
+    }
+    b.op(Op::RdCycle { rd: r(1) });
+    let one_place = MachineDescription {
+        queue_depth: 1,
+        ..tiny()
+    };
+    let (machine, spans) = spans_of(Unit::Vx, b.halt(), &one_place);
+    // 40 elements on 4 lanes behind a pipeline of 4.
+    let duration = 40 / 4 + 4;
+    let starts: Vec<u64> = spans.iter().map(|span| span.0).collect();
+    assert_eq!(starts, [first, first + duration, first + 2 * duration]);
+    // The second leaves the queue when the first ends; one cycle later the third enters it, and the sequencer goes on.
+    assert_eq!(machine.registers()[1] as u64, first + duration + 2);
+    let stalled = Activity::Stalled(StallReason::QueueFull);
+    assert_eq!(machine.unit_cycles(Unit::Seq).of(stalled), duration - 1);
 }
 
 #[test]
