@@ -243,6 +243,14 @@ fn labels_are_declared_only_if_the_symbol_table_has_another_order() {
 }
 
 #[test]
+fn a_symbol_may_have_any_name_in_quotes_without_being_meant_by_a_word() {
+    let text = ".symbol \".L1\", dram, 0, 4\n.symbol \"r3\", spm, 8\nadd r1, r3, 1\njmp .L1\n.L2: jmp .L2\n.L1: halt";
+    let program = assembled(text);
+    assert_eq!(disassemble_line(&program, 1), "jmp .L3");
+    assert_eq!(assembled(&disassemble(&program)), program);
+}
+
+#[test]
 fn line_ends_of_other_systems_and_an_empty_text_are_fine() {
     let unix = assembled("a: nop\n\njmp a\n");
     assert_eq!(assembled("a: nop\r\n\r\njmp a\r\n"), unix);

@@ -15,14 +15,16 @@
 //! and data do not collide. Equal programs give equal bytes. Reading believes nothing that it has not checked: a damaged
 //! or foreign file gets the reason why it is refused. Whether a program makes sense on a machine is not known here.
 
+mod layout;
+
 use crate::diagnostic::{CodeInfo, Diagnostic, code_list};
 use crate::hash::StableHasher;
 use crate::instruction::{DecodeError, EncodeError, Instruction, WORD_BYTES};
-use crate::program::{IoTensor, MachineReference, Mark, Program, Segment, Symbol, SymbolKind};
+use crate::program::{IoTensor, MachineReference, Mark, Program, Segment, Symbol};
+use layout::{Section, layout};
 use object::elf;
 use object::endian::LittleEndian;
 use object::read::elf::{FileHeader, SectionHeader, SectionTable};
-use object::write::elf as write_elf;
 use serde::{Deserialize, Serialize};
 
 /// `e_machine` of a Systole program: a private value, outside the registered range. Its bytes in the file read `SY`.
@@ -219,16 +221,6 @@ pub fn write(program: &Program) -> Result<Vec<u8>, ContainerError> {
     layout(program, entry, &sections)
 }
 
-/// One section of the file to write.
-struct Section<'a> {
-    name: String,
-    /// Virtual address, if it is loaded.
-    address: Option<u64>,
-    flags: elf::SectionFlags,
-    align: u64,
-    bytes: &'a [u8],
-}
-
 fn meta_text(program: &Program) -> String {
     let meta = Meta {
         name: program.name.clone(),
@@ -299,140 +291,6 @@ fn checksum(entry: u64, text: &[u8], segments: &[&[u8]], meta: &[u8], lines: &[u
         hasher.write(part);
     }
     hasher.finish()
-}
-
-/// Lays sections, symbols and headers out in one file.
-fn layout(program: &Program, entry: u64, sections: &[Section]) -> Result<Vec<u8>, ContainerError> {
-    let loaded = loaded_order(sections);
-    let symbol_names: Vec<String> = program.symbols.iter().map(|symbol| printable(&symbol.name)).collect();
-    let mut bytes = Vec::new();
-    let mut writer = write_elf::Writer::new(object::Endianness::Little, true, &mut bytes);
-
-    writer.reserve_file_header();
-    writer.reserve_program_headers(loaded.len() as u32);
-    let mut offsets = Vec::new();
-    let mut section_names = Vec::new();
-    for section in sections {
-        offsets.push(writer.reserve(section.bytes.len() as u64, section.align));
-        writer.reserve_section_index();
-        section_names.push(writer.add_section_name(section.name.as_bytes()));
-    }
-    writer.reserve_null_symbol_index();
-    let symbol_ids: Vec<_> = symbol_names
-        .iter()
-        .map(|name| {
-            writer.reserve_symbol_index(None);
-            writer.add_string(name.as_bytes())
-        })
-        .collect();
-    writer.reserve_symtab_section_index();
-    writer.reserve_symtab();
-    writer.reserve_strtab_section_index();
-    writer.reserve_shstrtab_section_index();
-    writer.reserve_strtab().map_err(malformed)?;
-    writer.reserve_shstrtab().map_err(malformed)?;
-    writer.reserve_section_headers();
-
-    writer.write_file_header(&file_header(entry)).map_err(malformed)?;
-    writer.write_align_program_headers();
-    for &i in &loaded {
-        writer.write_program_header(&program_header(&sections[i], offsets[i]));
-    }
-    for (section, &offset) in sections.iter().zip(&offsets) {
-        writer.pad_until(offset);
-        writer.write(section.bytes);
-    }
-    writer.write_null_symbol();
-    for (symbol, &name) in program.symbols.iter().zip(&symbol_ids) {
-        let st_name = writer.string_offset(Some(name));
-        writer.write_symbol(&elf_symbol(program, symbol, st_name));
-    }
-    writer.write_strtab();
-    writer.write_shstrtab();
-    writer.write_null_section_header();
-    for (i, section) in sections.iter().enumerate() {
-        let sh_name = writer.section_name_offset(Some(section_names[i]));
-        writer.write_section_header(&section_header(section, sh_name, offsets[i]));
-    }
-    writer.write_symtab_section_header(1);
-    writer.write_strtab_section_header();
-    writer.write_shstrtab_section_header();
-    Ok(bytes)
-}
-
-/// Indices of the sections that have something to load, by ascending address as ELF asks.
-fn loaded_order(sections: &[Section]) -> Vec<usize> {
-    let mut loaded: Vec<usize> = (0..sections.len())
-        .filter(|&i| sections[i].address.is_some() && !sections[i].bytes.is_empty())
-        .collect();
-    loaded.sort_by_key(|&i| sections[i].address);
-    loaded
-}
-
-fn file_header(entry: u64) -> write_elf::FileHeader {
-    write_elf::FileHeader {
-        os_abi: elf::ELFOSABI_NONE,
-        abi_version: 0,
-        e_type: elf::ET_EXEC,
-        e_machine: elf::Machine(E_MACHINE),
-        e_entry: entry,
-        e_flags: elf::FileFlags(0),
-    }
-}
-
-fn program_header(section: &Section, offset: u64) -> write_elf::ProgramHeader {
-    let address = section.address.unwrap_or(0);
-    let n_bytes = section.bytes.len() as u64;
-    write_elf::ProgramHeader {
-        p_type: elf::PT_LOAD,
-        p_flags: elf::PF_R | if address == CODE_BASE { elf::PF_X } else { elf::PF_W },
-        p_offset: offset,
-        p_vaddr: address,
-        p_paddr: address,
-        p_filesz: n_bytes,
-        p_memsz: n_bytes,
-        p_align: 1,
-    }
-}
-
-fn section_header(section: &Section, sh_name: u32, sh_offset: u64) -> write_elf::SectionHeader {
-    write_elf::SectionHeader {
-        sh_name,
-        sh_type: elf::SHT_PROGBITS,
-        sh_flags: section.flags,
-        sh_addr: section.address.unwrap_or(0),
-        sh_offset,
-        sh_size: section.bytes.len() as u64,
-        sh_link: 0,
-        sh_info: 0,
-        sh_addralign: section.align,
-        sh_entsize: 0,
-    }
-}
-
-fn elf_symbol(program: &Program, symbol: &Symbol, st_name: u32) -> write_elf::Sym {
-    // `.text` is section 1, the data sections follow in the order of the segments.
-    let (section, value, kind) = match symbol.kind {
-        SymbolKind::Label if symbol.value <= program.code.len() as u64 => {
-            (Some(1), CODE_BASE + symbol.value * WORD_BYTES as u64, elf::STT_NOTYPE)
-        }
-        SymbolKind::Label => (None, symbol.value, elf::STT_NOTYPE),
-        SymbolKind::Dram => {
-            let holds = |s: &Segment| symbol.value >= s.address && symbol.value - s.address < s.bytes.len() as u64;
-            let section = program.segments.iter().position(holds).map(|i| i as u32 + 2);
-            (section, symbol.value, elf::STT_OBJECT)
-        }
-        SymbolKind::Spm | SymbolKind::Acc => (None, symbol.value, elf::STT_OBJECT),
-    };
-    write_elf::Sym {
-        section,
-        st_name,
-        st_info: elf::SymbolInfo::new(elf::STB_GLOBAL, kind),
-        st_other: elf::SymbolOther(0),
-        st_shndx: elf::SHN_ABS,
-        st_value: value,
-        st_size: symbol.size,
-    }
 }
 
 fn malformed(error: impl std::fmt::Display) -> ContainerError {

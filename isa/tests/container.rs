@@ -32,9 +32,8 @@ fn tensor(name: &str, scale: f32) -> IoTensor {
     }
 }
 
-/// A program with something in every part.
-fn sample() -> Program {
-    let code: Vec<Op> = vec![
+fn code() -> Vec<Op> {
+    vec![
         Op::Mark {
             kind: MarkKind::Layer,
             id: Imm(0),
@@ -52,14 +51,18 @@ fn sample() -> Program {
             bytes: Reg::at(1).into(),
         },
         Op::Halt {},
-    ];
+    ]
+}
+
+/// A program with something in every part.
+fn sample() -> Program {
     Program {
         name: "sample \"1\"".to_owned(),
         machine: Some(MachineReference {
             name: "edge16x16".to_owned(),
             hash: u64::MAX,
         }),
-        code: code.into_iter().map(Instruction::from).collect(),
+        code: code().into_iter().map(Instruction::from).collect(),
         entry: 1,
         dram_bytes: 4096,
         // Not in the order of their addresses, and one of them empty.
