@@ -1,6 +1,7 @@
 //! What can go wrong on the way of a command, and the exit code that says so.
 
 use std::fmt;
+use systole_compiler::{CompileError, ImportError, Subject};
 use systole_isa::Diagnostic;
 use systole_simulator::Fault;
 
@@ -48,22 +49,21 @@ impl From<Vec<Diagnostic>> for CommandError {
     }
 }
 
-impl From<Vec<systole_compiler::ImportError>> for CommandError {
-    fn from(errors: Vec<systole_compiler::ImportError>) -> Self {
-        let diagnostic = |e: systole_compiler::ImportError| {
-            let message = format!("{}: found {}, expected {}", e.subject, e.found, e.expected);
-            Diagnostic::error(e.kind.code(), message).help(e.help)
-        };
+/// What both kinds of the compiler's errors say.
+fn refused(code: &'static str, subject: &Subject, found: &str, expected: &str, help: String) -> Diagnostic {
+    Diagnostic::error(code, format!("{subject}: found {found}, expected {expected}")).help(help)
+}
+
+impl From<Vec<ImportError>> for CommandError {
+    fn from(errors: Vec<ImportError>) -> Self {
+        let diagnostic = |e: ImportError| refused(e.kind.code(), &e.subject, &e.found, &e.expected, e.help);
         Self::User(errors.into_iter().map(diagnostic).collect())
     }
 }
 
-impl From<Vec<systole_compiler::CompileError>> for CommandError {
-    fn from(errors: Vec<systole_compiler::CompileError>) -> Self {
-        let diagnostic = |e: systole_compiler::CompileError| {
-            let message = format!("{}: found {}, expected {}", e.subject, e.found, e.expected);
-            Diagnostic::error(e.kind.code(), message).help(e.help)
-        };
+impl From<Vec<CompileError>> for CommandError {
+    fn from(errors: Vec<CompileError>) -> Self {
+        let diagnostic = |e: CompileError| refused(e.kind.code(), &e.subject, &e.found, &e.expected, e.help);
         Self::User(errors.into_iter().map(diagnostic).collect())
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn counters(machine: &Machine) -> Vec<Counter> {
     rows.add("Accumulators written", Quantity::Count(counts.acc_writes));
     rows.group = "Energy";
     rows.add("Total", Quantity::Femtojoules(total.0));
-    for (name, Femtojoules(amount)) in energy.components() {
+    for (name, Femtojoules(amount)) in energy.entries() {
         rows.add(&format!("  {name}"), Quantity::Femtojoules(amount));
     }
     rows.add("Average power", Quantity::Watts(per_second(total.0 as f64 * 1e-15)));

@@ -18,8 +18,8 @@ pub fn round_half_even(value: f32) -> i64 {
     value.round_ties_even() as i64
 }
 
-/// The high 32 bits of twice the product, rounded to nearest with ties away from zero (the sign of the product decides), as gemmlowp's
-/// saturating rounding doubling high multiplication defines it. The one overflowing case, both operands -2^31, saturates.
+/// The high 32 bits of twice the product, rounded to nearest with ties upwards (-0.5 gives 0), as gemmlowp's saturating rounding
+/// doubling high multiplication defines it. The one overflowing case, both operands -2^31, saturates.
 pub const fn doubling_high_multiply(a: i32, b: i32) -> i32 {
     if a == i32::MIN && b == i32::MIN {
         return i32::MAX;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fixed_mode_rounds_ties_away_from_zero() {
+    fn the_fixed_mode_rounds_as_gemmlowp_does() {
         // 2^30 * 2^-31 = 0.5
         let half = RequantParameters {
             bias: 0,

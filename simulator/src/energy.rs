@@ -7,82 +7,59 @@ use systole_isa::dram::DramEnergy;
 use systole_isa::energy::EventEnergy;
 use systole_isa::{Femtojoules, MachineDescription};
 
-/// Energy by component.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EnergyBreakdown {
+/// A quantity by component of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Components<T> {
     /// Multiply-accumulates.
-    pub mac: Femtojoules,
+    pub mac: T,
     /// Scratchpad accesses.
-    pub spm: Femtojoules,
+    pub spm: T,
     /// Accumulator accesses.
-    pub acc: Femtojoules,
+    pub acc: T,
     /// DRAM commands, input-output, refresh and background.
-    pub dram: Femtojoules,
+    pub dram: T,
     /// Vector lanes.
-    pub vector: Femtojoules,
+    pub vector: T,
     /// Instruction fetch and dispatch.
-    pub control: Femtojoules,
+    pub control: T,
     /// Leakage and the clock of idle PEs.
-    pub leakage: Femtojoules,
+    pub leakage: T,
+}
+
+/// Energy by component.
+pub type EnergyBreakdown = Components<Femtojoules>;
+
+impl<T: Copy> Components<T> {
+    /// Names and quantities.
+    pub fn entries(&self) -> [(&'static str, T); 7] {
+        [
+            ("mac", self.mac),
+            ("spm", self.spm),
+            ("acc", self.acc),
+            ("dram", self.dram),
+            ("vector", self.vector),
+            ("control", self.control),
+            ("leakage", self.leakage),
+        ]
+    }
 }
 
 impl EnergyBreakdown {
-    /// Names and energies.
-    pub fn components(&self) -> [(&'static str, Femtojoules); 7] {
-        [
-            ("mac", self.mac),
-            ("spm", self.spm),
-            ("acc", self.acc),
-            ("dram", self.dram),
-            ("vector", self.vector),
-            ("control", self.control),
-            ("leakage", self.leakage),
-        ]
-    }
-
     /// All components together.
     pub fn total(&self) -> Femtojoules {
-        self.components().into_iter().map(|(_, energy)| energy).sum()
+        self.entries().into_iter().map(|(_, energy)| energy).sum()
     }
-}
 
-/// Energy as picojoules, for reports.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ComponentsPj {
-    mac: f64,
-    spm: f64,
-    acc: f64,
-    dram: f64,
-    vector: f64,
-    control: f64,
-    leakage: f64,
-}
-
-impl ComponentsPj {
-    /// Names and energies in picojoules.
-    pub fn entries(&self) -> [(&'static str, f64); 7] {
-        [
-            ("mac", self.mac),
-            ("spm", self.spm),
-            ("acc", self.acc),
-            ("dram", self.dram),
-            ("vector", self.vector),
-            ("control", self.control),
-            ("leakage", self.leakage),
-        ]
-    }
-}
-
-impl From<EnergyBreakdown> for ComponentsPj {
-    fn from(e: EnergyBreakdown) -> Self {
-        Self {
-            mac: e.mac.picojoules(),
-            spm: e.spm.picojoules(),
-            acc: e.acc.picojoules(),
-            dram: e.dram.picojoules(),
-            vector: e.vector.picojoules(),
-            control: e.control.picojoules(),
-            leakage: e.leakage.picojoules(),
+    /// The same in picojoules, for reports.
+    pub fn picojoules(&self) -> Components<f64> {
+        Components {
+            mac: self.mac.picojoules(),
+            spm: self.spm.picojoules(),
+            acc: self.acc.picojoules(),
+            dram: self.dram.picojoules(),
+            vector: self.vector.picojoules(),
+            control: self.control.picojoules(),
+            leakage: self.leakage.picojoules(),
         }
     }
 }

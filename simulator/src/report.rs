@@ -2,7 +2,7 @@
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason};
 use crate::counts::EventCounts;
-use crate::energy::{ComponentsPj, EnergyModel, PowerProfile};
+use crate::energy::{Components, EnergyModel, PowerProfile};
 use crate::machine::Machine;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -122,7 +122,7 @@ impl RunTotals {
             },
             energy: EnergySummary {
                 total_pj,
-                by_component: energy.into(),
+                by_component: energy.picojoules(),
                 node: self.description.node.word().to_owned(),
                 uncertainty: "sources differ in their assumptions; totals are good to about a factor of two".to_owned(),
             },
@@ -257,7 +257,7 @@ pub struct EnergySummary {
     /// All components.
     pub total_pj: f64,
     /// Each component.
-    pub by_component: ComponentsPj,
+    pub by_component: Components<f64>,
     /// Technology node of the figures.
     pub node: String,
     /// How far to trust them.

@@ -26,6 +26,27 @@ pub struct SessionResult {
     pub fault: Option<Fault>,
 }
 
+impl SessionResult {
+    /// Adds a machine that has run one inference; says whether the next one counts as well, which it does not after a fault.
+    fn add(&mut self, machine: &Machine) -> bool {
+        self.totals.add(machine);
+        if let Status::Faulted(fault) = machine.status() {
+            self.fault = Some(fault.clone());
+            return false;
+        }
+        if machine.mode() == Mode::Full {
+            let tensors = &machine.program().outputs;
+            self.outputs.push(
+                tensors
+                    .iter()
+                    .map(|tensor| host::read_output(machine, tensor))
+                    .collect(),
+            );
+        }
+        true
+    }
+}
+
 /// Why a session did not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -63,34 +84,27 @@ pub fn run(
         outputs: Vec::new(),
         fault: None,
     };
-    for (batch_idx, batch) in inferences.chunks(INFERENCES_PER_BATCH).enumerate() {
-        let mut profile = (batch_idx == 0).then(|| result.profile.clone());
-        let (first, others) = batch.split_at(1);
-        let first = first.iter().map(|inputs| match &mut profile {
-            Some(profile) => finished(&blank, inputs, limit, profile),
-            None => finished(&blank, inputs, limit, &mut ()),
-        });
-        let mut machines: Vec<_> = first.collect();
-        machines.par_extend(others.par_iter().map(|inputs| finished(&blank, inputs, limit, &mut ())));
-        result.profile = profile.unwrap_or(result.profile);
+    let Some((first, others)) = inferences.split_first() else {
+        return Ok(result);
+    };
+    let machine = finished(&blank, first, limit, &mut result.profile)?;
+    if !result.add(&machine) {
+        return Ok(result);
+    }
+    let mut n_done = 1;
+    progress(n_done);
+    for batch in others.chunks(INFERENCES_PER_BATCH) {
+        let machines: Vec<_> = batch
+            .par_iter()
+            .map(|inputs| finished(&blank, inputs, limit, &mut ()))
+            .collect();
         for machine in machines {
-            let machine = machine?;
-            result.totals.add(&machine);
-            if let Status::Faulted(fault) = machine.status() {
-                result.fault = Some(fault.clone());
+            if !result.add(&machine?) {
                 return Ok(result);
             }
-            if mode == Mode::Full {
-                result.outputs.push(
-                    program
-                        .outputs
-                        .iter()
-                        .map(|tensor| host::read_output(&machine, tensor))
-                        .collect(),
-                );
-            }
         }
-        progress(inferences.len().min((batch_idx + 1) * INFERENCES_PER_BATCH));
+        n_done += batch.len();
+        progress(n_done);
     }
     Ok(result)
 }

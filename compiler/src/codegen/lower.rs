@@ -204,7 +204,6 @@ impl Lowering<'_> {
             })
         };
         let data = weights.data.as_ref().and_then(bytes_of).unwrap_or_default();
-        constant(bias)?;
         let biases = constant(bias)?.to_i32().unwrap_or_default();
         let parameters = biases
             .iter()
