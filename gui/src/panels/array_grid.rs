@@ -154,7 +154,8 @@ impl Grid {
         let rect = self.cell_rect(row_idx, col_idx);
         if self.cell < theme::CELL_WITH_DETAILS {
             if let Some(number) = value.of(cell) {
-                let size = (self.cell * 0.34).clamp(9.0, 15.0);
+                // Five characters, each 0.6 of the size wide, fit between the borders of a cell.
+                let size = (self.cell * 0.30).clamp(9.0, 15.0);
                 let ink = if is_at_rest(cell) { ink.gamma_multiply(0.5) } else { ink };
                 painter.text(
                     rect.center(),
