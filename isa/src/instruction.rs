@@ -85,6 +85,10 @@ pub struct OpcodeInfo {
     pub operands: &'static [OperandInfo],
     /// What it does.
     pub meaning: &'static str,
+    /// Cycles from its start to its completion: an expression over its operands and `R`, `C` (rows and columns of the array),
+    /// `lanes` (of the vector unit), `taps` (elements of the pooling window), `dram` (cycles that the DRAM needs), with `ceil(a / b)`,
+    /// `max(a, b)` and `min(a, b)`. With overlap as in a machine that has it.
+    pub takes: &'static str,
 }
 
 /// The tokens that an instruction waits for before it starts and posts when it is done.
@@ -211,7 +215,7 @@ pub enum DecodeError {
 }
 
 macro_rules! instruction_table {
-    ($($(#[doc = $doc:literal])+ $code:literal $variant:ident $mnemonic:literal $unit:ident { $($operand:ident: $type:ty),* $(,)? })+) => {
+    ($($(#[doc = $doc:literal])+ $code:literal $variant:ident $mnemonic:literal $unit:ident takes $takes:literal { $($operand:ident: $type:ty),* $(,)? })+) => {
         /// Every operation with its operands, by type.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Op {
@@ -234,6 +238,7 @@ macro_rules! instruction_table {
                     INFO
                 },
                 meaning: concat!($($doc, "\n"),+),
+                takes: $takes,
             },
         )+];
 
@@ -356,100 +361,100 @@ const fn same(a: &str, b: &str) -> bool {
 
 instruction_table! {
     /// Ends the program once every unit is idle.
-    0x00 Halt "halt" Seq {}
+    0x00 Halt "halt" Seq takes "1" {}
     /// Ends the program with a fault that carries a number.
-    0x01 Trap "trap" Seq { code: UImm<16> }
+    0x01 Trap "trap" Seq takes "1" { code: UImm<16> }
     /// Does nothing for one cycle; carries waits and posts.
-    0x02 Nop "nop" Seq {}
+    0x02 Nop "nop" Seq takes "1" {}
     /// Waits until every queue is empty and every unit is idle.
-    0x03 Fence "fence" Seq {}
+    0x03 Fence "fence" Seq takes "1" {}
     /// Names the layer or tile that the following instructions belong to. Takes no time.
-    0x04 Mark "mark" Seq { kind: MarkKind, id: UImm<24> }
+    0x04 Mark "mark" Seq takes "0" { kind: MarkKind, id: UImm<24> }
     /// Adds a number to a token counter.
-    0x05 Credit "credit" Seq { token: Token, n: UImm<16> }
+    0x05 Credit "credit" Seq takes "1" { token: Token, n: UImm<16> }
 
     /// Loads a 64-bit constant.
-    0x08 Li "li" Seq { rd: Reg, value: SImm<64> }
+    0x08 Li "li" Seq takes "1" { rd: Reg, value: SImm<64> }
     /// `rd = ra + b`, wrapping.
-    0x09 Add "add" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x09 Add "add" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd = ra - b`, wrapping.
-    0x0a Sub "sub" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x0a Sub "sub" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd = ra * b`, wrapping.
-    0x0b Mul "mul" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x0b Mul "mul" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd = ra & b`.
-    0x0c And "and" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x0c And "and" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd = ra | b`.
-    0x0d Or "or" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x0d Or "or" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd = ra ^ b`.
-    0x0e Xor "xor" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x0e Xor "xor" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd = ra << (b mod 64)`.
-    0x0f Shl "shl" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x0f Shl "shl" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd = ra >> (b mod 64)`, keeping the sign.
-    0x10 Shr "shr" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x10 Shr "shr" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd` = the smaller of `ra` and `b`, signed.
-    0x11 Min "min" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x11 Min "min" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
     /// `rd` = the larger of `ra` and `b`, signed.
-    0x12 Max "max" Seq { rd: Reg, ra: Reg, b: Scalar }
+    0x12 Max "max" Seq takes "1" { rd: Reg, ra: Reg, b: Scalar }
 
     /// Continues at `target`.
-    0x18 Jmp "jmp" Seq { target: Target }
+    0x18 Jmp "jmp" Seq takes "1" { target: Target }
     /// Continues at `target` if `ra == b`.
-    0x19 Beq "beq" Seq { ra: Reg, b: Scalar, target: Target }
+    0x19 Beq "beq" Seq takes "1" { ra: Reg, b: Scalar, target: Target }
     /// Continues at `target` if `ra != b`.
-    0x1a Bne "bne" Seq { ra: Reg, b: Scalar, target: Target }
+    0x1a Bne "bne" Seq takes "1" { ra: Reg, b: Scalar, target: Target }
     /// Continues at `target` if `ra < b`, signed.
-    0x1b Blt "blt" Seq { ra: Reg, b: Scalar, target: Target }
+    0x1b Blt "blt" Seq takes "1" { ra: Reg, b: Scalar, target: Target }
     /// Continues at `target` if `ra >= b`, signed.
-    0x1c Bge "bge" Seq { ra: Reg, b: Scalar, target: Target }
+    0x1c Bge "bge" Seq takes "1" { ra: Reg, b: Scalar, target: Target }
     /// Runs the instructions up to, not including, `end` `count` times; the jump back takes no time. Loops nest eight deep.
-    0x1d Loop "loop" Seq { count: Scalar, end: Target }
+    0x1d Loop "loop" Seq takes "1" { count: Scalar, end: Target }
     /// `rd` = the current cycle.
-    0x1e RdCycle "rdcycle" Seq { rd: Reg }
+    0x1e RdCycle "rdcycle" Seq takes "1" { rd: Reg }
     /// `rd` = a performance counter.
-    0x1f RdPerf "rdperf" Seq { rd: Reg, counter: PerfCounter }
+    0x1f RdPerf "rdperf" Seq takes "1" { rd: Reg, counter: PerfCounter }
 
     /// Resets a descriptor: memory, format, base byte address, zero point (also the value of elements outside a window) and the
     /// number of levels that form the row index; every level counts once, no window, values clip to the format's range.
-    0x20 Desc "desc" Seq { d: Desc, space: Space, format: ElementFormat, base: Scalar, zero_point: SImm<17>, split: UImm<3> }
+    0x20 Desc "desc" Seq takes "1" { d: Desc, space: Space, format: ElementFormat, base: Scalar, zero_point: SImm<17>, split: UImm<3> }
     /// Sets one of the five nested levels of a descriptor, outermost 0: how often it counts and how many elements one step is.
-    0x21 Level "level" Seq { d: Desc, index: UImm<3>, count: Count, stride: Scalar }
+    0x21 Level "level" Seq takes "1" { d: Desc, index: UImm<3>, count: Count, stride: Scalar }
     /// Bounds a coordinate of a descriptor: `origin + outer_step * i[outer] + inner_step * i[inner]` must lie in `0..extent`, else
     /// the element is outside and is not fetched.
-    0x22 Window "window" Seq {
+    0x22 Window "window" Seq takes "1" {
         d: Desc, axis: Axis, outer: UImm<3>, outer_step: SImm<16>, inner: UImm<3>, inner_step: SImm<16>, origin: Coord, extent: Count,
     }
     /// Sets the limits to which values written through a descriptor are clipped.
-    0x23 Clip "clip" Seq { d: Desc, lo: SImm<33>, hi: SImm<33> }
+    0x23 Clip "clip" Seq takes "1" { d: Desc, lo: SImm<33>, hi: SImm<33> }
     /// Moves the base of a descriptor by a number of bytes.
-    0x24 Move "move" Seq { d: Desc, bytes: Scalar }
+    0x24 Move "move" Seq takes "1" { d: Desc, bytes: Scalar }
 
     /// Loads the `k` x `n` weight tile `w`, less its zero point, into the shadow registers.
-    0x40 MxWload "mx.wload" Mx { w: DescRef, k: Count, n: Count }
+    0x40 MxWload "mx.wload" Mx takes "max(k, 1)" { w: DescRef, k: Count, n: Count }
     /// Streams rows `m0..m0+m` of `a`, columns `k0..` as many as the active tile has rows, less the zero point, through the active
     /// weights; row `i` of the product goes to row `i - m0` of the accumulator view `c`.
-    0x41 MxMm "mx.mm" Mx { c: DescRef, a: DescRef, m0: Count, m: Count, k0: Count, mode: Accumulate, weights: Weights }
+    0x41 MxMm "mx.mm" Mx takes "max(m, 1) + R + C - 2" { c: DescRef, a: DescRef, m0: Count, m: Count, k0: Count, mode: Accumulate, weights: Weights }
     /// Holds the instructions behind it until its tokens are there; posts when everything before it is done. Carries waits and posts.
-    0x4f MxNop "mx.nop" Mx {}
+    0x4f MxNop "mx.nop" Mx takes "1" {}
 
     /// Requantizes the `m` x `n` view `src`: subtracts its zero point, adds the column's bias, scales, rounds, adds the zero point
     /// of `dst` and clips. Row `j` of `par` holds bias, multiplier (or binary32 scale) and right shift of column `j` as i32.
-    0x60 VxRequant "vx.requant" Vx { dst: DescRef, src: DescRef, par: DescRef, m: Count, n: Count, rounding: Rounding }
+    0x60 VxRequant "vx.requant" Vx takes "ceil(m * n / lanes) + 4" { dst: DescRef, src: DescRef, par: DescRef, m: Count, n: Count, rounding: Rounding }
     /// For each of `m` rows and `n` channels the maximum of `src` over its window: the columns of `src` are the window levels with
     /// the channel as innermost level. Elements outside a window do not take part.
-    0x61 VxMaxPool "vx.maxpool" Vx { dst: DescRef, src: DescRef, m: Count, n: Count }
+    0x61 VxMaxPool "vx.maxpool" Vx takes "ceil(m * taps * n / lanes) + 4" { dst: DescRef, src: DescRef, m: Count, n: Count }
     /// Adds two `m` x `n` views with rescaling. `par` holds the i32 bits of three binary32 scales: of `a`, of `b`, of `dst`.
-    0x62 VxAdd "vx.add" Vx { dst: DescRef, a: DescRef, b: DescRef, par: DescRef, m: Count, n: Count }
+    0x62 VxAdd "vx.add" Vx takes "ceil(m * n / lanes) + 4" { dst: DescRef, a: DescRef, b: DescRef, par: DescRef, m: Count, n: Count }
     /// Occupies the vector unit for one cycle; carries waits and posts.
-    0x6f VxNop "vx.nop" Vx {}
+    0x6f VxNop "vx.nop" Vx takes "1" {}
 
     /// Copies an `m` x `n` view from DRAM to an on-chip memory, converting the format and filling elements outside a window.
-    0x80 Ld "ld" Ld { dst: DescRef, src: DescRef, m: Count, n: Count }
+    0x80 Ld "ld" Ld takes "4 + dram" { dst: DescRef, src: DescRef, m: Count, n: Count }
     /// Occupies the load DMA for one cycle; carries waits and posts.
-    0x8f LdNop "ld.nop" Ld {}
+    0x8f LdNop "ld.nop" Ld takes "1" {}
     /// Copies an `m` x `n` view from an on-chip memory to DRAM, converting the format.
-    0x90 St "st" St { dst: DescRef, src: DescRef, m: Count, n: Count }
+    0x90 St "st" St takes "4 + dram" { dst: DescRef, src: DescRef, m: Count, n: Count }
     /// Occupies the store DMA for one cycle; carries waits and posts.
-    0x9f StNop "st.nop" St {}
+    0x9f StNop "st.nop" St takes "1" {}
 }
 
 impl Op {
