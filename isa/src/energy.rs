@@ -5,6 +5,7 @@
 
 use crate::machine::MachineDescription;
 use crate::operand::choice;
+use crate::throughput::FormatPair;
 
 choice! {
     /// A technology node.
@@ -33,6 +34,7 @@ const HOROWITZ: &str = "Horowitz, ISSCC 2014, Fig. 1.1.9 (45 nm, 0.9 V)";
 const TPUV4I: &str = "Jouppi et al., TPUv4i, ISCA 2021, Table 2 (7 nm)";
 const INTERPOLATED: &str =
     "log-log interpolation in the node between Horowitz, ISSCC 2014 (45 nm) and TPUv4i, ISCA 2021 (7 nm)";
+const POWER_LAW: &str = "power law in bits through the 8- and 32-bit multipliers of the same sources (exponent 1.98 at 45 nm, 2.20 at 7 nm), log-log interpolation in the node";
 const GATED_RATIO: f64 = 0.047;
 const IDLE_RATIO: f64 = 0.030;
 const SRAM_LEAKAGE: &str =
@@ -44,6 +46,8 @@ const PE_LEAKAGE: &str = "Aladdin tables (40 nm): 8-bit share of a 32-bit multip
 pub struct EnergyTable {
     /// One 8 x 8 bit multiply with 32-bit accumulate, in pJ.
     pub mac_pj: Sourced,
+    /// Multipliers alone, for two operands of 1, 2, 4, 8 and 16 bits, in pJ, and where the figures come from.
+    pub multiply_pj: ([f64; 5], &'static str),
     /// One 32-bit multiply and 32-bit add of a vector lane, in pJ.
     pub vector_op_pj: Sourced,
     /// Energy of a 64-bit read of a 1 KiB SRAM, in pJ; grows with capacity to the power [`SRAM_EXPONENT`].
@@ -69,8 +73,15 @@ impl Node {
             Self::N16 => (0.16282, 1.99, 0.84, 92.9, 33.4, INTERPOLATED),
             Self::N7 => (0.1, 1.51, 0.56, 61.45, 22.1, TPUV4I),
         };
+        let multiply = match self {
+            Self::N45 => [0.00328, 0.0129, 0.0508, 0.2, 0.7874],
+            Self::N28 => [0.00223, 0.00912, 0.03736, 0.15303, 0.6268],
+            Self::N16 => [0.00141, 0.00606, 0.026, 0.1116, 0.47895],
+            Self::N7 => [0.00072, 0.00331, 0.01522, 0.07, 0.32187],
+        };
         EnergyTable {
             mac_pj: Sourced { value: mac, source },
+            multiply_pj: (multiply, POWER_LAW),
             vector_op_pj: Sourced { value: vector, source },
             sram_base_pj: Sourced {
                 value: sram,
@@ -85,6 +96,26 @@ impl Node {
                 source: PE_LEAKAGE,
             },
         }
+    }
+}
+
+/// Classes of multiply-accumulates by energy: the product of the operands' widths in bits is `1 << class`.
+pub const N_MAC_CLASSES: usize = 9;
+
+/// The class of a pair of formats of at most 16 bits.
+pub const fn mac_class(pair: FormatPair) -> usize {
+    let class = (pair.weights.bits() * pair.activations.bits()).ilog2() as usize;
+    if class < N_MAC_CLASSES { class } else { N_MAC_CLASSES - 1 }
+}
+
+impl EnergyTable {
+    /// One multiply with 32-bit accumulate by [`mac_class`], in pJ. An odd class lies between two square multipliers and costs their
+    /// geometric mean, as the power law has it. Every product pays for a whole 32-bit addition, even where neighbours that share a PE
+    /// are added in a cheaper tree first; so figures of narrow pairs are upper bounds.
+    pub fn mac_pj_of_class(&self, class: usize) -> f64 {
+        let (multiply, _) = self.multiply_pj;
+        let add = self.mac_pj.value - multiply[3];
+        add + (multiply[class / 2] * multiply[class.div_ceil(2)]).sqrt()
     }
 }
 
@@ -110,10 +141,10 @@ pub fn area_mm2(machine: &MachineDescription) -> f64 {
 /// What one event costs on one machine, in femtojoules, and what a cycle costs whatever happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventEnergy {
-    /// A multiply-accumulate with two operands that are not zero.
-    pub mac_fj: u64,
-    /// A multiply-accumulate whose multiplier is gated because an operand is zero: 4.7 % of a full one.
-    pub gated_mac_fj: u64,
+    /// A multiply-accumulate with two operands that are not zero, by [`mac_class`].
+    pub mac_fj: [u64; N_MAC_CLASSES],
+    /// A multiply-accumulate whose multiplier is gated because an operand is zero, by [`mac_class`]: 4.7 % of a full one.
+    pub gated_mac_fj: [u64; N_MAC_CLASSES],
     /// Reading or writing one byte of the scratchpad.
     pub spm_byte_fj: u64,
     /// Reading or writing one 32-bit accumulator.
@@ -138,13 +169,36 @@ impl EventEnergy {
         // 1 uW for one microsecond is 1 pJ; a cycle lasts 1/clock_mhz microseconds.
         let leakage_pj = leakage_uw / f64::from(machine.clock_mhz);
         Self {
-            mac_fj: fj(table.mac_pj.value),
-            gated_mac_fj: fj(table.mac_pj.value * GATED_RATIO),
+            mac_fj: std::array::from_fn(|class| fj(table.mac_pj_of_class(class))),
+            gated_mac_fj: std::array::from_fn(|class| fj(table.mac_pj_of_class(class) * GATED_RATIO)),
             spm_byte_fj: fj(sram_pj(f64::from(machine.spm.capacity_kib)) / 8.0),
             acc_access_fj: fj(sram_pj(f64::from(machine.acc.capacity_kib)) / 2.0),
             vector_op_fj: fj(table.vector_op_pj.value),
             instruction_fj: fj(2.0 * sram_pj(INSTRUCTION_MEMORY_KIB)),
             idle_cycle_fj: fj(leakage_pj + n_pes * table.mac_pj.value * IDLE_RATIO),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ElementFormat;
+
+    #[test]
+    fn narrow_multiplies_cost_less_and_bytes_what_the_source_says() {
+        for &node in Node::ALL {
+            let table = node.table();
+            let costs: Vec<f64> = (0..N_MAC_CLASSES).map(|class| table.mac_pj_of_class(class)).collect();
+            assert!(costs.is_sorted(), "{node}: {costs:?}");
+            assert!((costs[6] - table.mac_pj.value).abs() < 1e-12, "{node}: {costs:?}");
+        }
+        // Horowitz, ISSCC 2014, 45 nm: 0.1 pJ for a 32-bit addition, and the power law's 4-bit multiply.
+        assert!((Node::N45.table().mac_pj_of_class(4) - 0.1508).abs() < 1e-9);
+        let pair = FormatPair {
+            weights: ElementFormat::I4,
+            activations: ElementFormat::U8,
+        };
+        assert_eq!(mac_class(pair), 5);
     }
 }

@@ -11,6 +11,7 @@ mod dma;
 mod dram;
 pub mod energy;
 mod exec;
+mod facts;
 pub mod fault;
 pub mod history;
 pub mod host;
@@ -28,7 +29,7 @@ mod work;
 
 pub use activity::{Activity, BusyKind, StallReason, UnitStatus};
 pub use counts::EventCounts;
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, Overflow};
 pub use history::History;
 pub use machine::{LoadError, Machine, Mode, Status};
 pub use observer::{Event, Observer};
