@@ -105,7 +105,11 @@ pub const N_MAC_CLASSES: usize = 9;
 /// The class of a pair of formats of at most 16 bits.
 pub const fn mac_class(pair: FormatPair) -> usize {
     let class = (pair.weights.bits() * pair.activations.bits()).ilog2() as usize;
-    if class < N_MAC_CLASSES { class } else { N_MAC_CLASSES - 1 }
+    if class < N_MAC_CLASSES {
+        class
+    } else {
+        N_MAC_CLASSES - 1
+    }
 }
 
 impl EnergyTable {

@@ -401,7 +401,10 @@ mod tests {
         assert!(machine.sparsity.skip && !machine.sparsity.n_m);
         assert_eq!(machine.throughput, Throughput::default());
         let shown = machine.to_ron();
-        assert!(shown.contains("w4: (a1: 8.0, a2: 8.0, a4: 4.0, a8: 2.0, a16: 1.0),"), "{shown}");
+        assert!(
+            shown.contains("w4: (a1: 8.0, a2: 8.0, a4: 4.0, a8: 2.0, a16: 1.0),"),
+            "{shown}"
+        );
         let wrong = shown.replace("a4: 4.0, a8: 2.0, a16: 1.0", "a4: 3, a8: 0.3, a16: 128");
         let problems = MachineDescription::from_ron(&wrong, "m.ron").unwrap_err();
         assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), ["H0005"; 3]);

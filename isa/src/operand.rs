@@ -503,11 +503,11 @@ choice! {
     /// How many of how many neighbours along K a compressed weight tile keeps.
     pub enum Pattern: 2 {
         /// One of four.
-        OneOf4 = 0 "1of4",
+        OneOf4 = 0 "one_of_4",
         /// Two of four.
-        TwoOf4 = 1 "2of4",
+        TwoOf4 = 1 "two_of_4",
         /// Four of eight.
-        FourOf8 = 2 "4of8",
+        FourOf8 = 2 "four_of_8",
     }
 }
 

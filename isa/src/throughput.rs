@@ -218,9 +218,18 @@ mod tests {
             let rate = table.of(w, a);
             (rate.packing(), rate.passes())
         };
-        assert_eq!([rate(8, 8), rate(4, 8), rate(4, 4), rate(2, 8)], [(1, 1), (2, 1), (4, 1), (4, 1)]);
-        assert_eq!([rate(2, 4), rate(2, 2), rate(1, 1), rate(1, 8)], [(8, 1), (16, 1), (64, 1), (4, 1)]);
-        assert_eq!([rate(16, 8), rate(16, 16), rate(16, 4), rate(16, 2)], [(1, 2), (1, 4), (1, 1), (2, 1)]);
+        assert_eq!(
+            [rate(8, 8), rate(4, 8), rate(4, 4), rate(2, 8)],
+            [(1, 1), (2, 1), (4, 1), (4, 1)]
+        );
+        assert_eq!(
+            [rate(2, 4), rate(2, 2), rate(1, 1), rate(1, 8)],
+            [(8, 1), (16, 1), (64, 1), (4, 1)]
+        );
+        assert_eq!(
+            [rate(16, 8), rate(16, 16), rate(16, 4), rate(16, 2)],
+            [(1, 2), (1, 4), (1, 1), (2, 1)]
+        );
         assert!(table.invalid().is_empty());
         assert_eq!(table.of(16, 16).pe_time(3), 3 * 4 * PE_TIME_PARTS);
         assert_eq!(table.of(1, 1).pe_time(64), PE_TIME_PARTS);

@@ -94,7 +94,7 @@ impl EnergyModel {
         let (e, dram) = (&self.events, &self.dram);
         let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
         EnergyBreakdown {
-            mac: Femtojoules((counts.macs - counts.gated_macs) * e.mac_fj + counts.gated_macs * e.gated_mac_fj),
+            mac: self.of_macs(counts),
             spm: Femtojoules((counts.spm_read_bytes + counts.spm_write_bytes) * e.spm_byte_fj),
             acc: Femtojoules((counts.acc_reads + counts.acc_writes) * e.acc_access_fj),
             dram: Femtojoules(
@@ -107,6 +107,16 @@ impl EnergyModel {
             control: Femtojoules(counts.instructions * e.instruction_fj),
             leakage: Femtojoules(0),
         }
+    }
+
+    /// Energy of multiply-accumulates by their operands' widths.
+    fn of_macs(&self, counts: &EventCounts) -> Femtojoules {
+        let (all, gated) = (&counts.macs_by_width.0, &counts.gated_by_width.0);
+        let of_class = |class: usize| {
+            let (full_fj, gated_fj) = (self.events.mac_fj[class], self.events.gated_mac_fj[class]);
+            (all[class] - gated[class]) * full_fj + gated[class] * gated_fj
+        };
+        Femtojoules((0..all.len()).map(of_class).sum())
     }
 
     /// Energy that passes whatever happens: leakage and clock of the chip, background and refresh of the DRAM.
@@ -207,6 +217,7 @@ impl Observer for PowerProfile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counts::MacsByWidth;
     use systole_isa::machine::preset;
 
     #[test]
@@ -227,8 +238,8 @@ mod tests {
     fn doubling_every_count_doubles_the_energy_of_events() {
         let model = EnergyModel::of(&preset("mid32x32").unwrap());
         let once = EventCounts {
-            macs: 900,
-            gated_macs: 100,
+            macs_by_width: MacsByWidth([0, 10, 0, 0, 20, 0, 900, 0, 30]),
+            gated_by_width: MacsByWidth([0, 1, 0, 0, 2, 0, 100, 0, 3]),
             dram_read_bursts: 7,
             vector_ops: 5,
             ..Default::default()

@@ -18,11 +18,7 @@ pub(crate) fn lane_ops(work: &Work) -> u64 {
     match work {
         Work::Requant { m, n, .. } | Work::AddRescaled { m, n, .. } => m * n,
         Work::MaxPool { src, m, .. } => m * src.n_columns(),
-        Work::TileLoad(_)
-        | Work::Product(_)
-        | Work::OutputStationary(_)
-        | Work::Copy { .. }
-        | Work::Sync => 0,
+        Work::TileLoad(_) | Work::Product(_) | Work::OutputStationary(_) | Work::Copy { .. } | Work::Sync => 0,
     }
 }
 

@@ -184,7 +184,10 @@ fn dense_load(source: Descriptor, operand: Stationary, k: u64, n: u64) -> TileLo
 }
 
 fn sizes(from: &Operands<'_>, k: Count, n: (Count, &str)) -> Result<(u64, u64), FaultKind> {
-    let (k, n) = (count(k.resolve(from.registers), "k")?, count(n.0.resolve(from.registers), n.1)?);
+    let (k, n) = (
+        count(k.resolve(from.registers), "k")?,
+        count(n.0.resolve(from.registers), n.1)?,
+    );
     bounded(k, n)?;
     Ok((k, n))
 }
@@ -225,7 +228,10 @@ pub(super) fn wsparse(
 ) -> Result<Work, FaultKind> {
     let (k, n) = sizes(from, k, (n, "n"))?;
     require(k % pattern.group() == 0, || {
-        format!("`k` is {k}, which is no multiple of {}, the group of `{pattern}`", pattern.group())
+        format!(
+            "`k` is {k}, which is no multiple of {}, the group of `{pattern}`",
+            pattern.group()
+        )
     })?;
     let mut load = dense_load(from.view(w), Stationary::Weights, k, n);
     load.shape.pattern = Some(pattern);
@@ -381,15 +387,20 @@ impl Product {
         is_accumulator(&self.c)?;
         let (rate, rows) = (machine.rate(tile.pair(self.a.format)), u64::from(machine.rows));
         require(tile.n_rows() <= rows * rate.packing(), || {
+            let (packing, pair) = (rate.packing(), tile.pair(self.a.format));
             format!(
-                "a tile of {} rows does not fit {rows} rows of PEs: {} operands of {} and {} share a PE",
+                "a tile of {} rows does not fit {rows} rows of PEs: with weights {} and activations {} a PE holds {packing}",
                 tile.n_rows(),
-                rate.packing(),
-                tile.format,
-                self.a.format
+                pair.weights,
+                pair.activations
             )
         })?;
-        within_view("a", &self.a, self.m0.saturating_add(self.m), self.k0.saturating_add(tile.k))?;
+        within_view(
+            "a",
+            &self.a,
+            self.m0.saturating_add(self.m),
+            self.k0.saturating_add(tile.k),
+        )?;
         within_view("c", &self.c, self.m, tile.n)?;
         let Some(rows) = &self.rows else {
             return Ok(());
@@ -408,9 +419,10 @@ impl OutputStationary {
         is_present(self.w.needs, machine)?;
         let (rows, cols) = (u64::from(machine.rows), u64::from(machine.cols));
         let (m, shape) = (self.m, &self.w.shape);
-        require(m > 0 && shape.n > 0 && shape.k > 0 && m <= rows && shape.n <= cols, || {
-            format!("sums of {m} x {} do not fit the array of {rows} x {cols}", shape.n)
-        })?;
+        require(
+            m > 0 && shape.n > 0 && shape.k > 0 && m <= rows && shape.n <= cols,
+            || format!("sums of {m} x {} do not fit the array of {rows} x {cols}", shape.n),
+        )?;
         is_multiplicand("a", &self.a)?;
         is_accumulator(&self.c)?;
         self.w.check_views()?;
