@@ -2,6 +2,7 @@
 
 pub mod array;
 pub mod build;
+pub mod layers;
 pub mod manual;
 pub mod models;
 pub mod program_test;
