@@ -93,9 +93,9 @@ fn program_seeds(seed: &mut impl FnMut(&str, &str, &[u8]) -> Outcome, name: &str
 /// Small networks: convolution with pooling, a residual addition, a product of integers, and what has to be folded first.
 fn models() -> [(&'static str, Vec<u8>); 3] {
     [
-        ("convolution", convolution()),
-        ("product", product()),
-        ("reshape", reshape()),
+        ("network-convolution", convolution()),
+        ("network-product", product()),
+        ("network-reshape", reshape()),
     ]
 }
 
