@@ -193,7 +193,7 @@ pub fn write(program: &Program) -> Result<Vec<u8>, ContainerError> {
     let segment_bytes: Vec<&[u8]> = program.segments.iter().map(|segment| &segment.bytes[..]).collect();
     let entry = CODE_BASE + u64::from(program.entry) * WORD_BYTES as u64;
     let sum = checksum(entry, &text, &segment_bytes, meta.as_bytes(), &lines);
-    let check = format!("{CHECK_WORD} {VERSION} {sum:016x}\n");
+    let check = check_text(sum);
 
     let mut sections = vec![Section {
         name: TEXT.to_owned(),
@@ -293,6 +293,11 @@ fn checksum(entry: u64, text: &[u8], segments: &[&[u8]], meta: &[u8], lines: &[u
     hasher.finish()
 }
 
+/// What `.systole.check` holds, to the byte.
+fn check_text(sum: u64) -> String {
+    format!("{CHECK_WORD} {VERSION} {sum:016x}\n")
+}
+
 fn malformed(error: impl std::fmt::Display) -> ContainerError {
     ContainerError::Malformed(error.to_string())
 }
@@ -388,6 +393,9 @@ impl<'a> Parts<'a> {
             return Err(ContainerError::Version(version));
         }
         let stored = u64::from_str_radix(stored, 16).map_err(|_| unreadable())?;
+        if text != check_text(stored) {
+            return Err(unreadable());
+        }
         let computed = checksum(entry, self.text, &self.data, self.meta, self.lines);
         if stored == computed {
             Ok(())
