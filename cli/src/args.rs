@@ -68,12 +68,13 @@ pub(crate) enum Command {
 `array_cycles` counts the cycles in which the array works when all operands are in the scratchpad; `cycles` is the whole run
 with DRAM.")]
     Gemm(GemmArgs),
-    /// Explain the code of a diagnostic
-    #[command(after_help = "Example:
-  systole explain S0002")]
+    /// Explain the code of a diagnostic, or list all of them
+    #[command(after_help = "Examples:
+  systole explain S0002
+  systole explain")]
     Explain {
-        /// The code, as printed in brackets behind `error`
-        code: String,
+        /// The code, as printed in brackets behind `error`; without one, the index of all
+        code: Option<String>,
     },
     /// List, show and check machine descriptions
     #[command(after_help = "Examples:

@@ -175,11 +175,11 @@ impl PowerProfile {
     }
 
     fn add(&mut self, start: u64, end: u64, energy_fj: u64) {
-        while end.div_ceil(self.window_cycles) as usize > MAX_WINDOWS {
+        let duration = (end - start).max(1);
+        while (start + duration).div_ceil(self.window_cycles) as usize > MAX_WINDOWS {
             self.windows_fj = self.windows_fj.chunks(2).map(|pair| pair.iter().sum()).collect();
             self.window_cycles *= 2;
         }
-        let duration = (end - start).max(1);
         let (mut at, mut given) = (start, 0);
         while at < start + duration {
             let window = at / self.window_cycles;

@@ -3,8 +3,10 @@
 pub mod array;
 pub mod build;
 pub mod layers;
+pub mod instruction_test;
 pub mod manual;
 pub mod models;
 pub mod program_test;
 pub mod scalar;
 pub mod small;
+pub mod takes;

@@ -191,6 +191,7 @@ impl Machine {
             systole_isa::Op::Mark { id, .. } => id.0 as u32 + 1,
             _ => self.state.sequencer.layer,
         };
+        let takes_time = !matches!(effect, Effect::Free);
         if let Effect::Dispatch(unit, work) = effect {
             let dispatched = Dispatched {
                 work,
@@ -212,7 +213,7 @@ impl Machine {
                 pc,
                 layer,
                 start: now,
-                end: now + 1,
+                end: now + u64::from(takes_time),
                 counts,
             });
             match effect {
