@@ -18,6 +18,7 @@ pub mod machine;
 pub mod memory;
 mod mx;
 pub mod observer;
+mod order;
 pub mod pe_view;
 mod race;
 pub mod report;

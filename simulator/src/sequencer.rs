@@ -3,7 +3,7 @@
 use crate::fault::FaultKind;
 use crate::work::{Operands, Work, resolve};
 use systole_isa::descriptor::{Level, N_LEVELS, Window};
-use systole_isa::operand::{N_DESCRIPTORS, N_REGISTERS, PerfCounter, Reg, Target};
+use systole_isa::operand::{N_DESCRIPTORS, N_REGISTERS, PerfCounter, Reg, Target, Token};
 use systole_isa::{Descriptor, Op, Unit};
 
 const MAX_LOOP_DEPTH: usize = 8;
@@ -37,7 +37,7 @@ pub(crate) enum Effect {
     /// Hands work to a unit.
     Dispatch(Unit, Box<Work>),
     /// Adds to a token.
-    Credit(usize, u32),
+    Credit(Token, u32),
     /// Waits until every unit is idle.
     Fence,
     /// Ends the program once every unit is idle.
@@ -85,7 +85,7 @@ impl Sequencer {
             Op::Halt {} => Effect::Halt,
             Op::Fence {} => Effect::Fence,
             Op::Trap { code } => return Err(FaultKind::Trap { code: code.0 as u16 }),
-            Op::Credit { token, n } => Effect::Credit(token.index(), n.0 as u32),
+            Op::Credit { token, n } => Effect::Credit(token, n.0 as u32),
             Op::Mark { .. } => Effect::Free,
             _ => Effect::None,
         })

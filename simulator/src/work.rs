@@ -1,6 +1,7 @@
 //! Instructions as dispatched: operands resolved, so that what a queue holds no longer depends on registers or descriptors.
 
 use crate::fault::FaultKind;
+use crate::order::ArrayUse;
 use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Rounding, Space, Weights};
 use systole_isa::{Descriptor, ElementFormat, MachineDescription, Op, Tokens, Unit};
 
@@ -62,6 +63,21 @@ pub(crate) struct Dispatched {
     pub(crate) tokens: Tokens,
     pub(crate) pc: u32,
     pub(crate) layer: u32,
+}
+
+impl Work {
+    /// What it does to the registers of the array.
+    pub(crate) fn array_use(&self) -> ArrayUse {
+        match self {
+            Work::WeightLoad { .. } => ArrayUse::Load,
+            Work::MatMul { weights, .. } => ArrayUse::Product {
+                swaps: *weights == Weights::Swap,
+            },
+            Work::Requant { .. } | Work::MaxPool { .. } | Work::AddRescaled { .. } | Work::Copy { .. } | Work::Sync => {
+                ArrayUse::Nothing
+            }
+        }
+    }
 }
 
 /// The registers and descriptors that operands refer to.

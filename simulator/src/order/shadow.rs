@@ -1,0 +1,161 @@
+//! What was touched when: a log of accesses per chain, memory and direction.
+//!
+//! A chain's epochs become known in order, so an access has to be compared only with those of the other chains whose epoch it does not know:
+//! the newest end of each log. What every unit knows is dropped; where a unit learns nothing for long, the oldest entries are
+//! folded into a map of the last epoch of every byte, which loses nothing either.
+
+use super::clock::{Chain, Clock, N_CHAINS};
+use super::footprint::Footprint;
+use super::last_epochs::LastEpochs;
+use crate::race::Access;
+use std::collections::VecDeque;
+use systole_isa::operand::Space;
+
+/// A log is searched for entries to drop when it reaches this length.
+const PRUNE_AT: usize = 64;
+/// A log longer than this after pruning is folded to half its length.
+const FOLD_AT: usize = 512;
+const N_SPACES: usize = 3;
+
+/// Two accesses to the same byte, one of them a write, in no order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Conflict {
+    /// The chain of the access that was recorded before.
+    pub(crate) other: Chain,
+    pub(crate) other_pc: u32,
+    pub(crate) other_writes: bool,
+    pub(crate) writes: bool,
+    pub(crate) space: Space,
+    pub(crate) address: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Entry {
+    epoch: u64,
+    pc: u32,
+    footprint: Footprint,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Log {
+    /// Ascending epochs, all of them newer than what is folded or of the same age.
+    entries: VecDeque<Entry>,
+    folded: LastEpochs,
+    /// Size at which the folded part is searched for what can be dropped.
+    forget_at: usize,
+}
+
+impl Log {
+    fn record(&mut self, entry: Entry) {
+        // A loop that touches the next bytes, or the same again, makes one entry.
+        if let Some(last) = self.entries.back_mut()
+            && (last.epoch, last.pc) == (entry.epoch, entry.pc)
+            && last.footprint.absorb(&entry.footprint)
+        {
+            return;
+        }
+        self.entries.push_back(entry);
+    }
+
+    /// Drops what everyone knows and bounds the length.
+    fn shrink(&mut self, known_to_all: u64) {
+        while self.entries.front().is_some_and(|entry| entry.epoch <= known_to_all) {
+            self.entries.pop_front();
+        }
+        if self.entries.len() < FOLD_AT {
+            return;
+        }
+        for entry in self.entries.drain(..FOLD_AT / 2) {
+            for interval in entry.footprint.intervals() {
+                self.folded.insert(interval, entry.epoch, entry.pc);
+            }
+        }
+        if self.folded.len() > self.forget_at {
+            self.folded.forget(known_to_all);
+            self.forget_at = 2 * self.folded.len() + FOLD_AT;
+        }
+    }
+
+    /// A byte that an access after epoch `known` has in common with this one, and its instruction.
+    fn find(&self, footprint: &Footprint, known: u64) -> Option<(i64, u32)> {
+        let recent = self.entries.iter().rev().take_while(|entry| entry.epoch > known);
+        let found = recent
+            .filter_map(|entry| Some((entry.footprint.common_byte(footprint)?, entry.pc)))
+            .next();
+        if found.is_some() || self.folded.newest() <= known {
+            return found;
+        }
+        footprint
+            .intervals()
+            .into_iter()
+            .find_map(|interval| self.folded.find(interval, known))
+    }
+}
+
+/// The logs of every chain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Shadow {
+    logs: Vec<Log>,
+}
+
+impl Default for Shadow {
+    fn default() -> Self {
+        Self {
+            logs: vec![Log::default(); N_CHAINS * N_SPACES * 2],
+        }
+    }
+}
+
+fn slot(chain: Chain, space: Space, writes: bool) -> usize {
+    (chain.index() * N_SPACES + space as usize) * 2 + usize::from(writes)
+}
+
+impl Shadow {
+    /// What the accesses of an instruction that knows `clock` conflict with, at most once per chain and direction. Work of
+    /// one unit is ordered by the unit.
+    pub(crate) fn conflicts(&self, chain: Chain, clock: &Clock, accesses: &[(Access, Footprint)]) -> Vec<Conflict> {
+        let mut conflicts = Vec::new();
+        for (access, footprint) in accesses {
+            for other in Chain::ALL.into_iter().filter(|other| other.unit() != chain.unit()) {
+                for other_writes in [true, false] {
+                    if !(access.writes() || other_writes) {
+                        continue;
+                    }
+                    let log = &self.logs[slot(other, access.space(), other_writes)];
+                    if let Some((address, other_pc)) = log.find(footprint, clock.of(other)) {
+                        conflicts.push(Conflict {
+                            other,
+                            other_pc,
+                            other_writes,
+                            writes: access.writes(),
+                            space: access.space(),
+                            address,
+                        });
+                    }
+                }
+            }
+        }
+        conflicts
+    }
+
+    /// Notes the accesses of an instruction. `known_to_all` is the newest epoch of its chain that whatever starts from now on knows.
+    pub(crate) fn record(
+        &mut self,
+        (chain, epoch, pc): (Chain, u64, u32),
+        accesses: Vec<(Access, Footprint)>,
+        known_to_all: impl Fn() -> u64,
+    ) {
+        for (access, footprint) in accesses {
+            let log = &mut self.logs[slot(chain, access.space(), access.writes())];
+            log.record(Entry { epoch, pc, footprint });
+            if log.entries.len() >= PRUNE_AT {
+                log.shrink(known_to_all());
+            }
+        }
+    }
+
+    /// Forgets everything: whatever comes knows all of it.
+    pub(crate) fn clear(&mut self) {
+        self.logs.iter_mut().for_each(|log| *log = Log::default());
+    }
+}
