@@ -249,7 +249,13 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        write!(f, "{} (instruction {}, cycle {})", self.kind, self.pc, self.cycle)
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             FaultKind::Trap { code } => write!(f, "trap {code}")?,
             FaultKind::Deadlock { waits, cycle } => {
                 f.write_str("deadlock:")?;
@@ -284,7 +290,7 @@ impl fmt::Display for Fault {
             FaultKind::LoopDepth => f.write_str("more than eight loops are nested")?,
             FaultKind::Overflow { address } => write!(f, "the accumulator at byte {address:#x} went beyond 32 bits")?,
         }
-        write!(f, " (instruction {}, cycle {})", self.pc, self.cycle)
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::memory::PagedMemory;
 use crate::mx::{MxState, Start};
 use crate::observer::{Event, Observer};
 use crate::order::deadlock::{Standstill, missing_tokens};
-use crate::order::{Order, Release};
+use crate::order::{self, Order, Release};
 use crate::race::{self, Access};
 use crate::sequencer::{Effect, Sequencer, Surroundings};
 use crate::vx::{self, VxInFlight};
@@ -357,7 +357,8 @@ impl Machine {
     }
 }
 
-fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), LoadError> {
+/// Whether a program can be put on a machine.
+pub(crate) fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), LoadError> {
     if let Some(wanted) = &program.machine
         && wanted.hash != description.hash()
     {

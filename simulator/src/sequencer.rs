@@ -66,6 +66,11 @@ impl Sequencer {
         }
     }
 
+    /// Whether both would run the same instructions from here on: nothing else decides where the program goes.
+    pub(crate) fn goes_on_like(&self, other: &Self) -> bool {
+        self.pc == other.pc && self.registers == other.registers && self.loops == other.loops
+    }
+
     fn set(&mut self, register: Reg, value: i64) {
         if register != Reg::ZERO {
             self.registers[register.index()] = value;

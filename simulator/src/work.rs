@@ -78,6 +78,19 @@ impl Work {
             }
         }
     }
+
+    /// Whether it adds to what it writes to, so that it reads it as well.
+    pub(crate) fn accumulates(&self) -> bool {
+        match self {
+            Work::MatMul { mode, .. } => *mode == Accumulate::Add,
+            Work::WeightLoad { .. }
+            | Work::Requant { .. }
+            | Work::MaxPool { .. }
+            | Work::AddRescaled { .. }
+            | Work::Copy { .. }
+            | Work::Sync => false,
+        }
+    }
 }
 
 /// The registers and descriptors that operands refer to.

@@ -344,10 +344,10 @@ impl Machine {
     /// Looks for races of an instruction that starts now, whose tokens are taken.
     fn ordered(&mut self, unit: Unit, head: &Dispatched, accesses: Vec<Access>) -> Result<Release, Fault> {
         let place = (unit, head.pc);
-        let (release, conflicts) = self
-            .state
-            .order
-            .start(place, head.work.array_use(), &head.tokens, accesses);
+        let (release, conflicts) =
+            self.state
+                .order
+                .start(place, head.work.array_use(), &head.tokens, order::touches(accesses));
         match conflicts.first() {
             None => Ok(release),
             Some(conflict) => Err(self.fault(fault::race(conflict, place, &self.program), head.pc)),

@@ -24,7 +24,7 @@ pub(crate) mod tokens;
 
 use crate::race::Access;
 use clock::{Chain, Clock, Event, N_CHAINS};
-use footprint::Footprint;
+pub(crate) use footprint::Footprint;
 pub(crate) use shadow::Conflict;
 use shadow::Shadow;
 use std::collections::VecDeque;
@@ -79,6 +79,15 @@ impl Default for Order {
             shadow: Shadow::default(),
         }
     }
+}
+
+/// Accesses with the bytes that they cover.
+pub(crate) fn touches(accesses: Vec<Access>) -> Vec<(Access, Footprint)> {
+    let touch = |access: Access| {
+        let footprint = Footprint::of(&access);
+        (access, footprint)
+    };
+    accesses.into_iter().map(touch).collect()
 }
 
 fn chain_of(unit: Unit, array: ArrayUse) -> Chain {
@@ -144,7 +153,7 @@ impl Order {
         (unit, pc): (Unit, u32),
         array: ArrayUse,
         tokens: &Tokens,
-        accesses: Vec<Access>,
+        accesses: Vec<(Access, Footprint)>,
     ) -> (Release, Vec<Conflict>) {
         let chain = chain_of(unit, array);
         let epoch = self.epochs[chain.index()];
@@ -152,13 +161,6 @@ impl Order {
         let dispatched = self.dispatched[unit.index()].pop_front().unwrap_or_default();
         let clock = self.take(tokens, self.clocks[unit.index()].joined(&dispatched), event);
         self.clocks[unit.index()] = clock;
-        let accesses: Vec<(Access, Footprint)> = accesses
-            .into_iter()
-            .map(|access| {
-                let footprint = Footprint::of(&access);
-                (access, footprint)
-            })
-            .collect();
         let conflicts = self.shadow.conflicts(chain, &clock, &accesses);
         let (clocks, dispatched) = (&self.clocks, &self.dispatched);
         self.shadow
