@@ -32,6 +32,7 @@ fn dispatch(cli: &Cli) -> Result<(), CommandError> {
         Some(Command::Compile(args)) => commands::compile::run(args),
         Some(Command::Asm(args)) => commands::assemble::asm(args),
         Some(Command::Disasm(args)) => commands::assemble::disasm(args),
+        Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Explain { code }) => commands::explain::run(code),
         Some(Command::Gemm(args)) => commands::gemm::run(args),
         Some(Command::Machine(args)) => commands::machine::run(&args.verb),

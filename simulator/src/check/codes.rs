@@ -59,4 +59,9 @@ pub const CODES: &[CodeInfo] = &code_list([
         "program that ends with a fault",
         "The program executes `trap`, runs past its last instruction, or nests more than eight loops. The check ends there.",
     ),
+    (
+        "K0012",
+        "more findings",
+        "Only the first findings are shown in full, each kind once per pair of instructions. Often one mistake causes many: fix the first ones and check again.",
+    ),
 ]);
