@@ -21,7 +21,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    fn new(
+    pub(crate) fn new(
         view: &Descriptor,
         (row, n_rows): (u64, u64),
         (column, n_columns): (u64, u64),
@@ -42,6 +42,19 @@ impl Access {
     /// One past its highest byte, if it is in this memory.
     pub(crate) fn end_in(&self, space: Space) -> Option<u64> {
         (self.view.space == space).then_some(self.span.1.max(0) as u64)
+    }
+
+    /// One access to the bytes of both, if both are of the same rows of one view and the columns leave no gap.
+    pub(crate) fn union(&self, other: &Access) -> Option<Access> {
+        let same =
+            (self.view, self.row, self.n_rows, self.writes) == (other.view, other.row, other.n_rows, other.writes);
+        let (end, other_end) = (self.column + self.n_columns, other.column + other.n_columns);
+        if !same || other.column > end || self.column > other_end {
+            return None;
+        }
+        let first = self.column.min(other.column);
+        let columns = (first, end.max(other_end) - first);
+        Access::new(&self.view, (self.row, self.n_rows), columns, self.writes)
     }
 
     /// The descriptor through which it goes.

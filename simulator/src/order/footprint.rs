@@ -1,9 +1,8 @@
 //! Which bytes an access covers, and whether two accesses have one in common: exact, but quick wherever the shapes are regular.
 
+use super::grid::{Grid, Lattice};
 use crate::race::Access;
 use std::sync::Arc;
-use systole_isa::Descriptor;
-use systole_isa::descriptor::N_LEVELS;
 
 /// Half-open range of byte addresses.
 pub(crate) type Span = (i64, i64);
@@ -12,194 +11,101 @@ fn overlap(a: Span, b: Span) -> bool {
     a.0 < b.1 && b.0 < a.1
 }
 
-/// Runs of equal length, each starting at `first` plus a multiple of `pitch`: every byte of a view is in one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Lattice {
-    first: i64,
-    length: i64,
-    /// 0 if there is only one run.
-    pitch: i64,
-}
-
-/// A level, or what is left of one when a range of indices is taken from it.
-#[derive(Clone, Copy, Default)]
-struct Step {
-    count: i64,
-    stride_bits: i64,
-}
-
-/// The bytes of one access.
+/// The bytes of one access, or of several of one instruction in a loop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Footprint {
     pub(crate) span: Span,
-    /// `None` if it covers every byte of its span.
-    shape: Option<Arc<Shape>>,
+    shape: Shape,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Shape {
-    access: Access,
-    lattice: Option<Lattice>,
-}
-
-fn gcd(mut a: i64, mut b: i64) -> i64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
-}
-
-/// What indices `first..first + n` of one side of a view step through: the bits that they start at and their levels; and whether that is
-/// exact, not only a superset.
-fn side(view: &Descriptor, levels: std::ops::Range<usize>, first: u64, n: u64, steps: &mut Vec<Step>) -> (i64, bool) {
-    let bits = i64::from(view.format.bits());
-    let counting = || levels.clone().filter(|&level| view.levels[level].count > 1);
-    let n_counting = counting().count();
-    let whole: u64 = counting().map(|level| u64::from(view.levels[level].count)).product();
-    if n_counting == 1 || n == 1 {
-        let mut rest = first;
-        let mut offset = 0i64;
-        for level in counting().collect::<Vec<_>>().into_iter().rev() {
-            let count = u64::from(view.levels[level].count);
-            let stride_bits = view.levels[level].stride.wrapping_mul(bits);
-            offset = offset.wrapping_add(stride_bits.wrapping_mul((rest % count) as i64));
-            rest /= count;
-            if n > 1 {
-                steps.push(Step {
-                    count: n as i64,
-                    stride_bits,
-                });
-            }
-        }
-        return (offset, true);
-    }
-    steps.extend(counting().map(|level| Step {
-        count: i64::from(view.levels[level].count),
-        stride_bits: view.levels[level].stride.wrapping_mul(bits),
-    }));
-    (0, first == 0 && n == whole)
-}
-
-impl Lattice {
-    /// The runs that hold every byte of an access, and whether they are exactly its bytes. Elements outside a window count as touched.
-    fn of(access: &Access) -> Option<(Self, bool)> {
-        let view = access.view();
-        let (row, n_rows, column, n_columns) = access.part();
-        let split = usize::from(view.split);
-        let mut steps = Vec::with_capacity(N_LEVELS);
-        let (row_offset, rows_exact) = side(view, 0..split, row, n_rows, &mut steps);
-        let (column_offset, columns_exact) = side(view, split..N_LEVELS, column, n_columns, &mut steps);
-        let mut first = view
-            .base
-            .checked_mul(8)?
-            .checked_add(row_offset)?
-            .checked_add(column_offset)?;
-        for step in &mut steps {
-            if step.stride_bits < 0 {
-                first = first.checked_add(step.stride_bits.checked_mul(step.count - 1)?)?;
-                step.stride_bits = step.stride_bits.checked_neg()?;
-            }
-        }
-        steps.sort_unstable_by_key(|step| step.stride_bits);
-        let (mut length, mut pitch) = (i64::from(view.format.bits()), 0);
-        for step in &steps {
-            if step.stride_bits <= length {
-                length = length.checked_add(step.stride_bits.checked_mul(step.count - 1)?)?;
-            } else {
-                pitch = gcd(pitch, step.stride_bits);
-            }
-        }
-        if pitch % 8 != 0 {
-            return None;
-        }
-        let end = (first.checked_add(length)?.checked_add(7)?).div_euclid(8);
-        let first = first.div_euclid(8);
-        let lattice = Self {
-            first,
-            length: end - first,
-            pitch: pitch / 8,
-        };
-        let exact = pitch == 0 && rows_exact && columns_exact && view.windows == [None, None];
-        Some((lattice, exact))
-    }
-
-    /// Whether no byte can be in both.
-    fn is_apart_from(&self, other: &Lattice) -> bool {
-        let pitch = gcd(self.pitch, other.pitch);
-        let distance = other.first - self.first;
-        if pitch == 0 {
-            return distance >= self.length || -distance >= other.length;
-        }
-        let distance = distance.rem_euclid(pitch);
-        distance >= self.length && distance + other.length <= pitch
-    }
+enum Shape {
+    /// Every byte of these runs; of a single run, every byte of the span.
+    Grid(Grid),
+    /// A view with windows or with a part of its rows or columns that makes no grid; and runs that hold it.
+    View(Arc<(Access, Option<Lattice>)>),
 }
 
 impl Footprint {
     /// The footprint of an access.
     pub(crate) fn of(access: &Access) -> Self {
-        let span = access.span();
-        match Lattice::of(access) {
-            Some((lattice, true)) => Self {
-                span: (lattice.first, lattice.first + lattice.length),
-                shape: None,
+        let (view, part) = (access.view(), access.part());
+        match Grid::of(view, part) {
+            Some((grid, true)) if view.windows == [None, None] => Self {
+                span: grid.span(),
+                shape: Shape::Grid(grid),
             },
-            lattice => Self {
-                span,
-                shape: Some(Arc::new(Shape {
-                    access: access.clone(),
-                    lattice: lattice.map(|(lattice, _)| lattice),
-                })),
+            grid => Self {
+                span: access.span(),
+                shape: Shape::View(Arc::new((access.clone(), grid.map(|(grid, _)| grid.lattice())))),
             },
         }
     }
 
-    /// Grows by another one if the bytes of both together, or of one of them, are again a footprint.
+    /// Becomes the union with another footprint, if that has a shape again.
     pub(crate) fn absorb(&mut self, other: &Footprint) -> bool {
-        if self == other {
-            return true;
+        match (&mut self.shape, &other.shape) {
+            (Shape::Grid(mine), Shape::Grid(theirs)) => {
+                let absorbed = mine.absorb(theirs);
+                if absorbed {
+                    self.span = mine.span();
+                }
+                absorbed
+            }
+            (Shape::View(mine), Shape::View(theirs)) => {
+                if mine == theirs {
+                    return true;
+                }
+                let Some(union) = mine.0.union(&theirs.0) else {
+                    return false;
+                };
+                if union != mine.0 {
+                    *self = Self::of(&union);
+                }
+                true
+            }
+            _ => false,
         }
-        let touch = self.span.0 <= other.span.1 && other.span.0 <= self.span.1;
-        let both_dense = self.shape.is_none() && other.shape.is_none();
-        if both_dense && touch {
-            self.span = (self.span.0.min(other.span.0), self.span.1.max(other.span.1));
-        }
-        both_dense && touch
     }
 
-    /// A byte that both cover, the lowest where that costs nothing more.
+    /// A byte that both cover, if there is one.
     pub(crate) fn common_byte(&self, other: &Footprint) -> Option<i64> {
         if !overlap(self.span, other.span) {
             return None;
         }
         let within = (self.span.0.max(other.span.0), self.span.1.min(other.span.1));
-        match (&self.shape, &other.shape) {
-            (None, None) => Some(within.0),
-            (Some(shape), None) | (None, Some(shape)) => {
-                let first = shape
-                    .access
-                    .intervals(within)
-                    .into_iter()
-                    .map(|interval| interval.0)
-                    .min();
-                first.map(|first| first.max(within.0))
-            }
-            (Some(a), Some(b)) => {
-                if let (Some(a), Some(b)) = (&a.lattice, &b.lattice)
-                    && a.is_apart_from(b)
-                {
-                    return None;
-                }
-                first_common(a.access.intervals(within), b.access.intervals(within))
-            }
+        if self.is_dense() && other.is_dense() {
+            return Some(within.0);
+        }
+        if let (Some(a), Some(b)) = (self.lattice(), other.lattice())
+            && a.is_apart_from(&b)
+        {
+            return None;
+        }
+        first_common(self.intervals_within(within), other.intervals_within(within))
+    }
+
+    fn is_dense(&self) -> bool {
+        matches!(&self.shape, Shape::Grid(grid) if grid.is_single())
+    }
+
+    fn lattice(&self) -> Option<Lattice> {
+        match &self.shape {
+            Shape::Grid(grid) => Some(grid.lattice()),
+            Shape::View(view) => view.1,
         }
     }
 
     /// The byte intervals that it covers, in any order.
     pub(crate) fn intervals(&self) -> Vec<Span> {
+        self.intervals_within(self.span)
+    }
+
+    /// Those that reach into a range.
+    fn intervals_within(&self, within: Span) -> Vec<Span> {
         match &self.shape {
-            None => vec![self.span],
-            Some(shape) => shape.access.intervals(self.span),
+            Shape::Grid(grid) => grid.intervals(within),
+            Shape::View(view) => view.0.intervals(within),
         }
     }
 }
@@ -219,4 +125,89 @@ fn first_common(mut a: Vec<Span>, mut b: Vec<Span>) -> Option<i64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use systole_isa::descriptor::{Level, Window};
+    use systole_isa::operand::{Axis, Space};
+    use systole_isa::{Descriptor, ElementFormat};
+
+    prop_compose! {
+        fn access()(
+            format in prop::sample::select(&[ElementFormat::B1, ElementFormat::I4, ElementFormat::I8, ElementFormat::I32][..]),
+            base in 0i64..40,
+            split in 0u8..=5,
+            levels in prop::array::uniform5((1u32..4, -9i64..20)),
+            window in prop::option::of((0u8..5, -2i64..2, 1i64..4)),
+            part in (0.0f64..1.0, 0.0f64..1.0, 0.0f64..1.0, 0.0f64..1.0),
+        ) -> Access {
+            let mut view = Descriptor::new(Space::Spm, format, base, 0, split);
+            view.levels = levels.map(|(count, stride)| Level { count, stride });
+            if let Some((level, origin, extent)) = window {
+                view.set_window(Axis::Y, Window { outer: level, outer_step: 1, inner: level, inner_step: 0, origin, extent });
+            }
+            let range = |n: u64, first: f64, length: f64| {
+                let first = (first * n as f64) as u64;
+                (first, 1 + (length * (n - first - 1) as f64) as u64)
+            };
+            let rows = range(view.n_rows(), part.0, part.1);
+            let columns = range(view.n_columns(), part.2, part.3);
+            Access::new(&view, rows, columns, true).unwrap()
+        }
+    }
+
+    fn bytes_of(access: &Access) -> BTreeSet<i64> {
+        let (row, n_rows, column, n_columns) = access.part();
+        let bits = i64::from(access.view().format.bits());
+        let elements = (row..row + n_rows).flat_map(|r| (column..column + n_columns).map(move |c| (r, c)));
+        elements
+            .filter_map(|(r, c)| access.view().locate(r, c))
+            .flat_map(|bit| bit.div_euclid(8)..(bit + bits + 7).div_euclid(8))
+            .collect()
+    }
+
+    fn covered(footprint: &Footprint) -> BTreeSet<i64> {
+        footprint
+            .intervals()
+            .into_iter()
+            .flat_map(|(first, end)| first..end)
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn a_footprint_covers_the_bytes_of_its_elements(access in access()) {
+            prop_assert_eq!(covered(&Footprint::of(&access)), bytes_of(&access));
+        }
+
+        #[test]
+        fn a_common_byte_is_found_if_there_is_one(a in access(), b in access()) {
+            let (x, y) = (bytes_of(&a), bytes_of(&b));
+            match Footprint::of(&a).common_byte(&Footprint::of(&b)) {
+                Some(byte) => prop_assert!(x.contains(&byte) && y.contains(&byte)),
+                None => prop_assert!(x.is_disjoint(&y)),
+            }
+        }
+
+        #[test]
+        fn a_union_covers_both_and_nothing_else(a in access(), moves in prop::collection::vec((-30i64..30, 0u64..3), 1..6)) {
+            let mut union = Footprint::of(&a);
+            let mut expected = bytes_of(&a);
+            for (bytes, column) in moves {
+                let (row, n_rows, _, n_columns) = a.part();
+                let other = Access::new(&a.view().displaced(bytes), (row, n_rows), (column.min(a.view().n_columns() - 1), n_columns), true);
+                let Some(other) = other.filter(|other| other.part().2 + n_columns <= a.view().n_columns()) else { continue };
+                if union.absorb(&Footprint::of(&other)) {
+                    expected.extend(bytes_of(&other));
+                }
+                prop_assert_eq!(&covered(&union), &expected);
+            }
+        }
+    }
 }

@@ -18,6 +18,7 @@
 pub(crate) mod clock;
 pub(crate) mod deadlock;
 mod footprint;
+mod grid;
 mod last_epochs;
 mod shadow;
 pub(crate) mod tokens;
@@ -64,6 +65,8 @@ pub(crate) struct Order {
     /// Epoch of the last load into the array that has been swapped in.
     swapped_load: u64,
     newest_load: u64,
+    /// Newest epoch of loads that a post has told of.
+    told_load: u64,
     shadow: Shadow,
 }
 
@@ -76,6 +79,7 @@ impl Default for Order {
             tokens: TokenClocks::default(),
             swapped_load: 0,
             newest_load: 0,
+            told_load: 0,
             shadow: Shadow::default(),
         }
     }
@@ -144,6 +148,7 @@ impl Order {
             self.clocks[Unit::Seq.index()].learn(chain, *epoch);
             *epoch += 1;
         }
+        self.told_load = self.epochs[Chain::MxLoad.index()];
         self.shadow.clear();
     }
 
@@ -174,31 +179,44 @@ impl Order {
 
     /// What the completion of an instruction that starts now implies. If it posts, that ends an epoch.
     fn completion(&mut self, unit: Unit, array: ArrayUse, mut clock: Clock, posts: bool) -> Clock {
-        let chain = chain_of(unit, array);
+        let (chain, load) = (chain_of(unit, array), Chain::MxLoad);
         clock.learn(chain, self.epochs[chain.index()]);
-        let mut ends = [posts.then_some(chain), None];
         if unit == Unit::Mx {
-            let (load, loads) = (Chain::MxLoad, self.epochs[Chain::MxLoad.index()]);
+            let loads = self.epochs[load.index()];
             match array {
                 ArrayUse::Load => self.newest_load = loads,
                 ArrayUse::Product { swaps } => {
                     if swaps {
-                        self.swapped_load = self.newest_load;
-                        // The loads behind this one are not complete when this product is.
-                        ends[1] = (self.newest_load == loads).then_some(load);
+                        self.swap();
                     }
                     clock.learn(load, self.swapped_load);
                 }
                 ArrayUse::Nothing => {
                     clock.learn(load, loads);
-                    ends[1] = posts.then_some(load);
+                    self.epochs[load.index()] += u64::from(posts);
                 }
             }
+            if posts {
+                self.told_load = self.told_load.max(clock.of(load));
+            }
         }
-        for chain in ends.into_iter().flatten() {
-            self.epochs[chain.index()] += 1;
-        }
+        self.epochs[chain.index()] += u64::from(posts);
         clock
+    }
+
+    /// The newest load into the array is swapped in: products from now on imply it, but not the loads behind it, so these
+    /// get another epoch.
+    fn swap(&mut self) {
+        let epoch = &mut self.epochs[Chain::MxLoad.index()];
+        if self.told_load < self.swapped_load && self.swapped_load < self.newest_load && *epoch == self.newest_load {
+            // No post has told of the loads before: this one can be of their epoch, which keeps epochs few.
+            self.shadow
+                .move_back(Chain::MxLoad, self.newest_load, self.swapped_load);
+            self.newest_load = self.swapped_load;
+        } else {
+            self.swapped_load = self.newest_load;
+            *epoch = (*epoch).max(self.swapped_load + 1);
+        }
     }
 
     /// The posts of an instruction that is complete.

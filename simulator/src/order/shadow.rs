@@ -14,7 +14,9 @@ use systole_isa::operand::Space;
 /// A log is searched for entries to drop when it reaches this length.
 const PRUNE_AT: usize = 64;
 /// A log longer than this after pruning is folded to half its length.
-const FOLD_AT: usize = 512;
+const FOLD_AT: usize = 4096;
+/// Entries at the end of a log that a new one may become one with: a loop's body touches a few places in turn.
+const LOOK_BACK: usize = 4;
 const N_SPACES: usize = 3;
 
 /// Two accesses to the same byte, one of them a write, in no order.
@@ -46,15 +48,28 @@ struct Log {
 }
 
 impl Log {
+    /// Adds an entry. A loop that touches the next bytes, or the same again, makes one entry with what it touched before.
     fn record(&mut self, entry: Entry) {
-        // A loop that touches the next bytes, or the same again, makes one entry.
-        if let Some(last) = self.entries.back_mut()
-            && (last.epoch, last.pc) == (entry.epoch, entry.pc)
-            && last.footprint.absorb(&entry.footprint)
-        {
-            return;
+        match self.absorbing(self.entries.len(), &entry) {
+            None => self.entries.push_back(entry),
+            // What has grown may be one with the rounds of the loop before.
+            Some(at) => {
+                let grown = self.entries[at].clone();
+                if self.absorbing(at, &grown).is_some() {
+                    self.entries.remove(at);
+                }
+            }
         }
-        self.entries.push_back(entry);
+    }
+
+    /// Lets one of the last entries before `end` become its union with `entry`, if both are of one instruction in one epoch.
+    fn absorbing(&mut self, end: usize, entry: &Entry) -> Option<usize> {
+        let first = end.saturating_sub(LOOK_BACK);
+        let same = |last: &Entry| (last.epoch, last.pc) == (entry.epoch, entry.pc);
+        (first..end).rev().find(|&at| {
+            let last = &mut self.entries[at];
+            same(last) && last.footprint.absorb(&entry.footprint)
+        })
     }
 
     /// Drops what everyone knows and bounds the length.
@@ -150,6 +165,19 @@ impl Shadow {
             log.record(Entry { epoch, pc, footprint });
             if log.entries.len() >= PRUNE_AT {
                 log.shrink(known_to_all());
+            }
+        }
+    }
+
+    /// Moves the newest accesses of a chain from one epoch to the one before it, of which nobody knows yet.
+    pub(crate) fn move_back(&mut self, chain: Chain, from: u64, to: u64) {
+        for space in Space::ALL {
+            for writes in [true, false] {
+                let log = &mut self.logs[slot(chain, *space, writes)];
+                let first = log.entries.partition_point(|entry| entry.epoch < from);
+                for entry in log.entries.split_off(first) {
+                    log.record(Entry { epoch: to, ..entry });
+                }
             }
         }
     }
