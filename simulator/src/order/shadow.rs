@@ -9,6 +9,7 @@ use super::footprint::Footprint;
 use super::last_epochs::LastEpochs;
 use crate::race::Access;
 use std::collections::VecDeque;
+use systole_isa::Unit;
 use systole_isa::operand::Space;
 
 /// A log is searched for entries to drop when it reaches this length.
@@ -18,6 +19,7 @@ const FOLD_AT: usize = 4096;
 /// Entries at the end of a log that a new one may become one with: a loop's body touches a few places in turn.
 const LOOK_BACK: usize = 4;
 const N_SPACES: usize = 3;
+const N_SLOTS: usize = N_CHAINS * N_SPACES * 2;
 
 /// Two accesses to the same byte, one of them a write, in no order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,14 +113,41 @@ impl Log {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shadow {
     logs: Vec<Log>,
+    /// Which logs hold anything, as bits by slot.
+    used: u64,
 }
 
 impl Default for Shadow {
     fn default() -> Self {
         Self {
-            logs: vec![Log::default(); N_CHAINS * N_SPACES * 2],
+            logs: vec![Log::default(); N_SLOTS],
+            used: 0,
         }
     }
+}
+
+/// Slots of the accesses to a memory by other units that a read, or a write, can conflict with, as bits.
+fn rivals(unit: Unit, space: Space, writes: bool) -> u64 {
+    const TABLE: [[[u64; 2]; N_SPACES]; Unit::ALL.len()] = {
+        let mut table = [[[0; 2]; N_SPACES]; Unit::ALL.len()];
+        let mut i = 0;
+        while i < N_SLOTS {
+            let (chain, space, writes) = (Chain::ALL[i / (2 * N_SPACES)], i / 2 % N_SPACES, i % 2 == 1);
+            let mut unit = 0;
+            while unit < Unit::ALL.len() {
+                if unit != chain.unit().index() {
+                    table[unit][space][1] |= 1 << i;
+                    if writes {
+                        table[unit][space][0] |= 1 << i;
+                    }
+                }
+                unit += 1;
+            }
+            i += 1;
+        }
+        table
+    };
+    TABLE[unit.index()][space as usize][writes as usize]
 }
 
 fn slot(chain: Chain, space: Space, writes: bool) -> usize {
@@ -131,22 +160,20 @@ impl Shadow {
     pub(crate) fn conflicts(&self, chain: Chain, clock: &Clock, accesses: &[(Access, Footprint)]) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
         for (access, footprint) in accesses {
-            for other in Chain::ALL.into_iter().filter(|other| other.unit() != chain.unit()) {
-                for other_writes in [true, false] {
-                    if !(access.writes() || other_writes) {
-                        continue;
-                    }
-                    let log = &self.logs[slot(other, access.space(), other_writes)];
-                    if let Some((address, other_pc)) = log.find(footprint, clock.of(other)) {
-                        conflicts.push(Conflict {
-                            other,
-                            other_pc,
-                            other_writes,
-                            writes: access.writes(),
-                            space: access.space(),
-                            address,
-                        });
-                    }
+            let mut slots = self.used & rivals(chain.unit(), access.space(), access.writes());
+            while slots != 0 {
+                let i = slots.trailing_zeros() as usize;
+                slots &= slots - 1;
+                let (other, other_writes) = (Chain::ALL[i / (2 * N_SPACES)], i % 2 == 1);
+                if let Some((address, other_pc)) = self.logs[i].find(footprint, clock.of(other)) {
+                    conflicts.push(Conflict {
+                        other,
+                        other_pc,
+                        other_writes,
+                        writes: access.writes(),
+                        space: access.space(),
+                        address,
+                    });
                 }
             }
         }
@@ -161,7 +188,9 @@ impl Shadow {
         known_to_all: impl Fn() -> u64,
     ) {
         for (access, footprint) in accesses {
-            let log = &mut self.logs[slot(chain, access.space(), access.writes())];
+            let slot = slot(chain, access.space(), access.writes());
+            self.used |= 1 << slot;
+            let log = &mut self.logs[slot];
             log.record(Entry { epoch, pc, footprint });
             if log.entries.len() >= PRUNE_AT {
                 log.shrink(known_to_all());
@@ -174,6 +203,9 @@ impl Shadow {
         for space in Space::ALL {
             for writes in [true, false] {
                 let log = &mut self.logs[slot(chain, *space, writes)];
+                if log.entries.back().is_none_or(|last| last.epoch < from) {
+                    continue;
+                }
                 let first = log.entries.partition_point(|entry| entry.epoch < from);
                 for entry in log.entries.split_off(first) {
                     log.record(Entry { epoch: to, ..entry });
@@ -185,5 +217,6 @@ impl Shadow {
     /// Forgets everything: whatever comes knows all of it.
     pub(crate) fn clear(&mut self) {
         self.logs.iter_mut().for_each(|log| *log = Log::default());
+        self.used = 0;
     }
 }
