@@ -33,6 +33,7 @@ fn dispatch(cli: &Cli) -> Result<(), CommandError> {
         Some(Command::Asm(args)) => commands::assemble::asm(args),
         Some(Command::Disasm(args)) => commands::assemble::disasm(args),
         Some(Command::Explain { code }) => commands::explain::run(code.as_deref()),
+        Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Gemm(args)) => commands::gemm::run(args),
         Some(Command::Machine(args)) => commands::machine::run(&args.verb),
         #[cfg(feature = "gui")]

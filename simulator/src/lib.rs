@@ -6,6 +6,7 @@
 
 mod access;
 pub mod activity;
+pub mod check;
 pub mod counts;
 mod dma;
 mod dram;
@@ -18,6 +19,7 @@ pub mod machine;
 pub mod memory;
 mod mx;
 pub mod observer;
+mod order;
 pub mod pe_view;
 mod race;
 pub mod report;
@@ -27,6 +29,7 @@ mod vx;
 mod work;
 
 pub use activity::{Activity, BusyKind, StallReason, UnitStatus};
+pub use check::{CheckReport, Finding, check};
 pub use counts::EventCounts;
 pub use fault::{Fault, FaultKind};
 pub use history::History;

@@ -2,7 +2,7 @@
 
 use crate::activity::{BusyKind, UnitStatus};
 use crate::exec::SharedTile;
-use crate::race::Access;
+use crate::order::Release;
 use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
 use systole_isa::machine::Overlap;
@@ -13,7 +13,7 @@ use systole_isa::{MachineDescription, latency};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MxInFlight {
     pub(crate) dispatched: Dispatched,
-    pub(crate) accesses: Vec<Access>,
+    pub(crate) release: Release,
     pub(crate) started_at: u64,
     /// Cycle in which its port is free again.
     pub(crate) port_free_at: u64,
@@ -125,13 +125,7 @@ impl MxState {
     }
 
     /// Starts an instruction for which [`Self::start`] said now.
-    pub(crate) fn begin(
-        &mut self,
-        machine: &MachineDescription,
-        dispatched: Dispatched,
-        accesses: Vec<Access>,
-        now: u64,
-    ) {
+    pub(crate) fn begin(&mut self, machine: &MachineDescription, dispatched: Dispatched, release: Release, now: u64) {
         let (port, done) = match &*dispatched.work {
             Work::WeightLoad { k, .. } => {
                 self.residents.push_back(Resident {
@@ -162,7 +156,7 @@ impl MxState {
         let tile = self.active().cloned().unwrap_or_default();
         let in_flight = MxInFlight {
             dispatched,
-            accesses,
+            release,
             started_at: now,
             port_free_at: now + port,
             done_at: now + done.max(1),

@@ -1,6 +1,6 @@
 //! The vector unit in time: one instruction after the other.
 
-use crate::race::Access;
+use crate::order::Release;
 use crate::work::{Dispatched, Work};
 use systole_isa::{MachineDescription, latency};
 
@@ -8,7 +8,7 @@ use systole_isa::{MachineDescription, latency};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct VxInFlight {
     pub(crate) dispatched: Dispatched,
-    pub(crate) accesses: Vec<Access>,
+    pub(crate) release: Release,
     pub(crate) started_at: u64,
     pub(crate) done_at: u64,
 }

@@ -1,6 +1,7 @@
 //! Instructions as dispatched: operands resolved, so that what a queue holds no longer depends on registers or descriptors.
 
 use crate::fault::FaultKind;
+use crate::order::ArrayUse;
 use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Rounding, Space, Weights};
 use systole_isa::{Descriptor, ElementFormat, MachineDescription, Op, Tokens, Unit};
 
@@ -62,6 +63,34 @@ pub(crate) struct Dispatched {
     pub(crate) tokens: Tokens,
     pub(crate) pc: u32,
     pub(crate) layer: u32,
+}
+
+impl Work {
+    /// What it does to the registers of the array.
+    pub(crate) fn array_use(&self) -> ArrayUse {
+        match self {
+            Work::WeightLoad { .. } => ArrayUse::Load,
+            Work::MatMul { weights, .. } => ArrayUse::Product {
+                swaps: *weights == Weights::Swap,
+            },
+            Work::Requant { .. } | Work::MaxPool { .. } | Work::AddRescaled { .. } | Work::Copy { .. } | Work::Sync => {
+                ArrayUse::Nothing
+            }
+        }
+    }
+
+    /// Whether it adds to what it writes to, so that it reads it as well.
+    pub(crate) fn accumulates(&self) -> bool {
+        match self {
+            Work::MatMul { mode, .. } => *mode == Accumulate::Add,
+            Work::WeightLoad { .. }
+            | Work::Requant { .. }
+            | Work::MaxPool { .. }
+            | Work::AddRescaled { .. }
+            | Work::Copy { .. }
+            | Work::Sync => false,
+        }
+    }
 }
 
 /// The registers and descriptors that operands refer to.

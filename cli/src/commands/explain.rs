@@ -98,6 +98,7 @@ fn lists() -> [&'static [CodeInfo]; 6] {
         systole_isa::container::CODES,
         systole_isa::machine::CODES,
         systole_simulator::fault::CODES,
+        systole_simulator::check::CODES,
         CODES,
     ]
 }

@@ -14,14 +14,26 @@ impl Machine {
             let tile = (done.tile.k, done.tile.n);
             let mut counts = static_counts(&done.dispatched.work, tile);
             counts.gated_macs = self.execute_mx(&done)?;
-            self.retire(Unit::Mx, &done.dispatched, done.started_at, counts, observer);
+            self.retire(
+                Unit::Mx,
+                (&done.dispatched, &done.release),
+                done.started_at,
+                counts,
+                observer,
+            );
         }
         if self.state.vx.as_ref().is_some_and(|vx| vx.done_at <= now)
             && let Some(done) = self.state.vx.take()
         {
             let counts = static_counts(&done.dispatched.work, (0, 0));
             self.execute_vx(&done.dispatched.work);
-            self.retire(Unit::Vx, &done.dispatched, done.started_at, counts, observer);
+            self.retire(
+                Unit::Vx,
+                (&done.dispatched, &done.release),
+                done.started_at,
+                counts,
+                observer,
+            );
         }
         Ok(())
     }
@@ -50,7 +62,13 @@ impl Machine {
         {
             exec::copy(&mut self.state.memories, dst, src, *m, *n);
         }
-        self.retire(unit, &done.dispatched, done.started_at, counts, observer);
+        self.retire(
+            unit,
+            (&done.dispatched, &done.release),
+            done.started_at,
+            counts,
+            observer,
+        );
     }
 
     /// Performs an array instruction; returns its gated multiply-accumulates.
@@ -116,8 +134,16 @@ impl Machine {
         }
     }
 
-    fn retire(&mut self, unit: Unit, done: &Dispatched, start: u64, counts: EventCounts, observer: &mut impl Observer) {
+    fn retire(
+        &mut self,
+        unit: Unit,
+        (done, release): (&Dispatched, &Release),
+        start: u64,
+        counts: EventCounts,
+        observer: &mut impl Observer,
+    ) {
         self.post_tokens(&done.tokens);
+        self.state.order.post(&done.tokens, release);
         let end = self.state.now;
         self.account(done.layer, &counts, end);
         observer.event(&Event::Completed {
@@ -172,7 +198,7 @@ impl Machine {
                 let is_full = self.state.queues[unit.index()].len() >= self.description.queue_depth as usize;
                 is_full.then_some(StallReason::QueueFull)
             }
-            _ if !self.missing_tokens(&instruction.tokens).is_empty() => Some(StallReason::Token),
+            _ if !missing_tokens(&self.state.tokens, &instruction.tokens).is_empty() => Some(StallReason::Token),
             Effect::Fence | Effect::Halt => (!self.all_units_idle()).then_some(StallReason::Fence),
             Effect::None | Effect::Free | Effect::Credit(..) => None,
         }
@@ -200,9 +226,14 @@ impl Machine {
                 layer,
             };
             self.state.queues[unit.index()].push_back(dispatched);
+            self.state.order.dispatch(unit);
         } else {
             self.take_tokens(&instruction.tokens);
             self.post_tokens(&instruction.tokens);
+            if matches!(effect, Effect::Fence) {
+                self.state.order.fence();
+            }
+            self.state.order.sequence(pc, &instruction.tokens);
             let counts = EventCounts {
                 instructions: 1,
                 ..EventCounts::default()
@@ -217,7 +248,11 @@ impl Machine {
                 counts,
             });
             match effect {
-                Effect::Credit(token, n) => self.state.tokens[token] = self.state.tokens[token].saturating_add(n),
+                Effect::Credit(token, n) => {
+                    let counter = &mut self.state.tokens[token.index()];
+                    *counter = counter.saturating_add(n);
+                    self.state.order.credit(pc, token, n);
+                }
                 Effect::Halt => {
                     self.state.status = Status::Halted;
                     return Ok(());
@@ -261,7 +296,7 @@ impl Machine {
         {
             return Ok(false);
         }
-        if !self.missing_tokens(&head.tokens).is_empty() {
+        if !missing_tokens(&self.state.tokens, &head.tokens).is_empty() {
             return Ok(false);
         }
         let tile = self.tile_size(&head.work);
@@ -270,7 +305,10 @@ impl Machine {
             .pop_front()
             .expect("the head was just inspected");
         self.take_tokens(&head.tokens);
-        self.begin(unit, head, accesses);
+        let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max();
+        self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end.unwrap_or(0));
+        let release = self.ordered(unit, &head, accesses)?;
+        self.begin(unit, head, release);
         Ok(true)
     }
 
@@ -301,46 +339,24 @@ impl Machine {
         let accesses = race::accesses(work, tile);
         let capacity = |space| self.state.memories.of(space).capacity_bytes();
         race::check_bounds(&accesses, capacity).map_err(|kind| self.fault(kind, pc))?;
-        for (other_unit, other_pc, theirs) in self.under_way() {
-            if other_unit != unit
-                && let Some((space, address)) = race::conflict(&accesses, theirs)
-            {
-                return Err(self.fault(
-                    FaultKind::Race {
-                        other_pc,
-                        space,
-                        address,
-                    },
-                    pc,
-                ));
-            }
-        }
         Ok(accesses)
     }
 
-    fn under_way(&self) -> impl Iterator<Item = (Unit, u32, &[Access])> {
-        let state = &self.state;
-        let transfers = [Unit::Ld, Unit::St].into_iter().zip(&state.transfers);
-        transfers
-            .filter_map(|(unit, t)| t.as_ref().map(|t| (unit, t.dispatched.pc, &t.accesses[..])))
-            .chain(
-                state
-                    .mx
-                    .in_flight
-                    .iter()
-                    .map(|x| (Unit::Mx, x.dispatched.pc, &x.accesses[..])),
-            )
-            .chain(state.vx.iter().map(|x| (Unit::Vx, x.dispatched.pc, &x.accesses[..])))
+    /// Looks for races of an instruction that starts now, whose tokens are taken.
+    fn ordered(&mut self, unit: Unit, head: &Dispatched, accesses: Vec<Access>) -> Result<Release, Fault> {
+        let place = (unit, head.pc);
+        let (release, conflicts) =
+            self.state
+                .order
+                .start(place, head.work.array_use(), &head.tokens, order::touches(accesses));
+        match conflicts.first() {
+            None => Ok(release),
+            Some(conflict) => Err(self.fault(fault::race(conflict, place, &self.program), head.pc)),
+        }
     }
 
-    fn begin(&mut self, unit: Unit, dispatched: Dispatched, accesses: Vec<Access>) {
+    fn begin(&mut self, unit: Unit, dispatched: Dispatched, release: Release) {
         let now = self.state.now;
-        let spm_end = accesses
-            .iter()
-            .filter_map(|access| access.end_in(Space::Spm))
-            .max()
-            .unwrap_or(0);
-        self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end);
         match unit {
             Unit::Seq => {}
             Unit::Ld | Unit::St => {
@@ -354,15 +370,15 @@ impl Machine {
                     ),
                     _ => (Vec::new(), 0),
                 };
-                let transfer = Transfer::begin(dispatched, accesses, traffic, is_write, now);
+                let transfer = Transfer::begin(dispatched, release, traffic, is_write, now);
                 self.state.transfers[unit.index() - Unit::Ld.index()] = Some(transfer);
             }
-            Unit::Mx => self.state.mx.begin(&self.description, dispatched, accesses, now),
+            Unit::Mx => self.state.mx.begin(&self.description, dispatched, release, now),
             Unit::Vx => {
                 let done_at = now + vx::duration(&self.description, &dispatched.work);
                 self.state.vx = Some(VxInFlight {
                     dispatched,
-                    accesses,
+                    release,
                     started_at: now,
                     done_at,
                 });
