@@ -3,6 +3,7 @@
 use crate::counts::EventCounts;
 use crate::observer::{Event, Observer};
 use serde::Serialize;
+use std::ops::Range;
 use systole_isa::dram::DramEnergy;
 use systole_isa::energy::EventEnergy;
 use systole_isa::{Femtojoules, MachineDescription};
@@ -132,6 +133,16 @@ impl EnergyModel {
             ..events
         }
     }
+}
+
+/// The share of `amount`, spread evenly over the cycles of `whole`, that falls on `part` of them. Shares of parts that follow each other
+/// sum to the share of their union, so nothing is lost however `whole` is cut.
+pub(crate) fn share(amount: u64, whole: &Range<u64>, part: &Range<u64>) -> u64 {
+    let until = |cycle: u64| {
+        let n_cycles = cycle.clamp(whole.start, whole.end) - whole.start;
+        (u128::from(amount) * u128::from(n_cycles) / u128::from((whole.end - whole.start).max(1))) as u64
+    };
+    until(part.end) - until(part.start)
 }
 
 /// Most windows of a power profile; when they are used up, neighbours merge and the window doubles.
