@@ -76,6 +76,15 @@ It exits 1 if something is wrong or cannot be proven; warnings alone do not coun
 `array_cycles` counts the cycles in which the array works when all operands are in the scratchpad; `cycles` is the whole run
 with DRAM.")]
     Gemm(GemmArgs),
+    /// Write the timeline of a run for Perfetto, waveform viewers or tables
+    #[command(after_help = "Examples:
+  systole trace digits.onnx -o digits.json --format perfetto
+  systole trace digits.elf -o digits.vcd --format vcd --from 10000 --to 20000
+  systole trace digits.onnx --input images.npy -o digits.csv --format csv --window 64
+
+Open the first in https://ui.perfetto.dev, the second in a waveform viewer such as GTKWave or Surfer. One nanosecond there is one
+core cycle. Spans are those of the report: busy by kind, stalled by reason.")]
+    Trace(TraceArgs),
     /// Explain the code of a diagnostic, or list all of them
     #[command(after_help = "Examples:
   systole explain S0002
@@ -125,6 +134,48 @@ pub(crate) struct RunArgs {
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Format of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceFormatArg {
+    /// Trace-event JSON.
+    Perfetto,
+    /// Value change dump.
+    Vcd,
+    /// One table.
+    Csv,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceArgs {
+    /// ONNX model, ELF program or assembly text, told apart by content
+    pub(crate) source: PathBuf,
+    /// Where to write the trace
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    /// Format of the trace
+    #[arg(long, value_enum)]
+    pub(crate) format: TraceFormatArg,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+    /// NumPy array of an input; the first inference along axis 0 runs. Without inputs no values are computed, and a
+    /// multiply-accumulate with a zero operand costs as much as any other
+    #[arg(long, value_name = "X.npy")]
+    pub(crate) input: Vec<PathBuf>,
+    /// First cycle of the trace
+    #[arg(long, value_name = "C", default_value_t = 0)]
+    pub(crate) from: u64,
+    /// One past the last cycle of the trace; the end of the run if absent
+    #[arg(long, value_name = "C")]
+    pub(crate) to: Option<u64>,
+    /// Cycles over which DRAM traffic and power are averaged
+    #[arg(long, value_name = "CYCLES", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub(crate) window: u64,
+    /// End a program that has not ended after so many cycles
+    #[arg(long, value_name = "CYCLES", default_value_t = 1 << 40)]
+    pub(crate) limit: u64,
 }
 
 /// What `compile` prints.

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{CodeInfo, Diagnostic, Place, code_list};
 use crate::dram::DramStandard;
-use crate::energy::Node;
+use crate::energy::{Node, OperatingPoint, sram};
 use crate::hash::stable_hash;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,13 @@ pub enum Overlap {
 pub struct Sram {
     /// Capacity in KiB.
     pub capacity_kib: u32,
+    /// Bits of one access, by which its energy per bit falls; 64 if left out. It limits no bandwidth.
+    #[serde(default = "access_bits")]
+    pub access_bits: u32,
+}
+
+fn access_bits() -> u32 {
+    64
 }
 
 impl Sram {
@@ -79,6 +86,9 @@ pub struct MachineDescription {
     pub dram: DramSystem,
     /// Technology node, which chooses the energy table.
     pub node: Node,
+    /// Voltage and transistors; nominal and low-standby-power if left out.
+    #[serde(default)]
+    pub power: OperatingPoint,
 }
 
 /// Codes of what can be wrong with a description.
@@ -102,6 +112,16 @@ pub const CODES: &[CodeInfo] = &code_list([
         "H0004",
         "machine without a name",
         "Reports, and programs that are bound to a machine, name it.",
+    ),
+    (
+        "H0010",
+        "voltage outside the model",
+        "Dynamic energy follows the square of the voltage between 60 and 130 % of the node's nominal one (docs/energy.md). Below, transistors switch near their threshold; above, they do not last.",
+    ),
+    (
+        "H0011",
+        "access width that is no power of two",
+        "`access_bits` of a memory is 32, 64, 128 or 256: a row of its cells is cut into equal words.",
     ),
 ]);
 
@@ -158,7 +178,9 @@ impl MachineDescription {
     /// # Errors
     /// The place of a syntax error, or every reason why the values make no machine, at once.
     pub fn from_ron(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
-        let description: Self = ron::from_str(text).map_err(|error| {
+        // An optional value is written as it is, without `Some`.
+        let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        let description: Self = options.from_str(text).map_err(|error| {
             let position = error.span.start;
             let (line, column) = (position.line as u32, position.col as u32);
             let line_text = text
@@ -294,6 +316,17 @@ impl MachineDescription {
                 )),
             );
         }
+        problems.extend(self.power.problem(self.node));
+        for (name, memory) in [("spm", &self.spm), ("acc", &self.acc)] {
+            if !memory.access_bits.is_power_of_two() || !sram::ACCESS_BITS.contains(&memory.access_bits) {
+                let message = format!("`{name}.access_bits` is {}", memory.access_bits);
+                problems.push(
+                    Diagnostic::error("H0011", message)
+                        .because("the energy of a memory is known for words of 32, 64, 128 and 256 bits")
+                        .help("choose 32, 64, 128 or 256, or leave it out"),
+                );
+            }
+        }
         if self.name.trim().is_empty() {
             problems.push(
                 Diagnostic::error("H0004", "`name` is empty")
@@ -303,10 +336,12 @@ impl MachineDescription {
         problems
     }
 
-    /// Hash of every field but the name: programs carry it, so that they are not run on another machine by mistake.
+    /// Hash of every field but the name and the operating point, on which no program depends: programs carry it, so that they are not
+    /// run on another machine by mistake.
     pub fn hash(&self) -> u64 {
         let nameless = Self {
             name: String::new(),
+            power: OperatingPoint::default(),
             ..self.clone()
         };
         stable_hash(
@@ -361,6 +396,30 @@ mod tests {
         (description.rows, description.clock_mhz, description.dram.n_channels) = (0, 0, 3);
         let problems = MachineDescription::from_ron(&description.to_ron(), "m.ron").unwrap_err();
         assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    #[test]
+    fn voltage_and_width_may_be_left_out_and_are_checked() {
+        let text = preset_text("tiny4x4")
+            .unwrap()
+            .replace("(capacity_kib: 32)", "(capacity_kib: 32, access_bits: 128)");
+        let with = |fields: &str| {
+            let text = text.trim_end().strip_suffix(')').unwrap().to_owned() + fields + ")";
+            MachineDescription::from_ron(&text, "m.ron")
+        };
+        let plain = with("").unwrap();
+        assert_eq!(
+            (plain.spm.access_bits, plain.acc.access_bits, plain.power),
+            (128, 64, OperatingPoint::default())
+        );
+        let fast = with("power: (voltage_mv: 1000, transistors: \"high_performance\"),").unwrap();
+        assert_eq!(fast.power.voltage_mv, Some(1000));
+        assert_eq!(fast.hash(), plain.hash(), "no program depends on the voltage");
+        assert_eq!(MachineDescription::from_ron(&fast.to_ron(), "m.ron").unwrap(), fast);
+        let problems = with("power: (voltage_mv: 5000),").unwrap_err();
+        assert_eq!(problems[0].code, "H0010");
+        let odd = MachineDescription::from_ron(&text.replace("128", "100"), "m.ron").unwrap_err();
+        assert_eq!(odd[0].code, "H0011");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod race;
 pub mod report;
 mod sequencer;
 pub mod session;
+pub mod trace;
 mod vx;
 mod work;
 

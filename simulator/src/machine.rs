@@ -188,6 +188,15 @@ impl Machine {
         self.state.statuses[unit.index()]
     }
 
+    /// Cycle in which the oldest instruction under way started; `None` if no unit works on one. Whatever completes from now on started no
+    /// earlier.
+    pub fn oldest_start(&self) -> Option<u64> {
+        let transfers = self.state.transfers.iter().flatten().map(|t| t.started_at);
+        let products = self.state.mx.in_flight.iter().map(|x| x.started_at);
+        let vector = self.state.vx.iter().map(|vx| vx.started_at);
+        transfers.chain(products).chain(vector).min()
+    }
+
     /// Number of instructions that wait in a unit's queue.
     pub fn queue_length(&self, unit: Unit) -> usize {
         self.state.queues[unit.index()].len()

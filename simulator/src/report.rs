@@ -2,7 +2,7 @@
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason};
 use crate::counts::EventCounts;
-use crate::energy::{Components, EnergyModel, PowerProfile};
+use crate::energy::{AreaSummary, EnergyModel, EnergySummary, PowerProfile};
 use crate::machine::Machine;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -120,18 +120,14 @@ impl RunTotals {
                 write_bytes: counts.spm_write_bytes,
                 peak_bytes: self.spm_peak_bytes,
             },
-            energy: EnergySummary {
-                total_pj,
-                by_component: energy.picojoules(),
-                node: self.description.node.word().to_owned(),
-                uncertainty: "sources differ in their assumptions; totals are good to about a factor of two".to_owned(),
-            },
+            energy: EnergySummary::new(&energy, &self.description),
             power: PowerSummary {
                 average_w: total_pj * 1e-12 / seconds.max(f64::MIN_POSITIVE),
                 peak_w: profile.peak_w(),
                 window_cycles: profile.window_cycles(),
             },
             area_mm2: systole_isa::energy::area_mm2(&self.description),
+            area_by_component: AreaSummary::of(&self.description),
             units: Unit::ALL
                 .iter()
                 .map(|&unit| (unit.name(), UnitSummary::of(&self.units[unit.index()])))
@@ -251,19 +247,6 @@ pub struct SpmSummary {
     pub peak_bytes: u64,
 }
 
-/// Energy in picojoules.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct EnergySummary {
-    /// All components.
-    pub total_pj: f64,
-    /// Each component.
-    pub by_component: Components<f64>,
-    /// Technology node of the figures.
-    pub node: String,
-    /// How far to trust them.
-    pub uncertainty: String,
-}
-
 /// Power in watts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PowerSummary {
@@ -357,6 +340,8 @@ pub struct Report {
     pub power: PowerSummary,
     /// Area estimate in square millimetres.
     pub area_mm2: f64,
+    /// The same by component.
+    pub area_by_component: Vec<AreaSummary>,
     /// Each unit's cycles; busy, stalled and idle sum to `cycles`.
     pub units: BTreeMap<&'static str, UnitSummary>,
     /// Layers in program order.

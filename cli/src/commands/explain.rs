@@ -79,6 +79,11 @@ const CODES: &[CodeInfo] = &code_list([
         "Codes are a letter and four digits, as printed in brackets behind `error`.",
     ),
     (
+        "F0030",
+        "empty trace",
+        "A trace holds the cycles from `--from` up to, but not including, `--to`.",
+    ),
+    (
         "G0001",
         "no window",
         "The dashboard needs a display (DISPLAY or WAYLAND_DISPLAY) and OpenGL. Without one use `--headless`.",

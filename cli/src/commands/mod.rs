@@ -10,6 +10,7 @@ pub(crate) mod gemm;
 pub(crate) mod gui;
 pub(crate) mod machine;
 pub(crate) mod run;
+pub(crate) mod trace;
 
 use crate::error::CommandError;
 use serde::Serialize;
