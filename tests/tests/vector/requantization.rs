@@ -1,6 +1,4 @@
-//! The vector unit's arithmetic against exact arithmetic: requantization in both modes and rescaled addition.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Requantization in both modes and addition in floating point, against exact arithmetic.
 
 use proptest::prelude::*;
 use systole_isa::operand::{Desc, Imm, Rounding, Space};
