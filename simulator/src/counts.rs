@@ -1,7 +1,6 @@
 //! Countable events, from which bandwidth and energy are derived.
 
-use crate::vx::lane_ops;
-use crate::work::Work;
+use crate::work::{Role, Work};
 use systole_isa::Descriptor;
 use systole_isa::operand::{Accumulate, Space};
 
@@ -60,7 +59,6 @@ event_counts! {
 pub(crate) fn static_counts(work: &Work, tile: (u64, u64)) -> EventCounts {
     let mut counts = EventCounts {
         instructions: 1,
-        vector_ops: lane_ops(work),
         ..EventCounts::default()
     };
     let mut touch = |view: &Descriptor, n_elements: u64, writes: bool| {
@@ -83,22 +81,17 @@ pub(crate) fn static_counts(work: &Work, tile: (u64, u64)) -> EventCounts {
             touch(c, m * tile.1, true);
             counts.macs = m * tile.0 * tile.1;
         }
-        Work::Requant {
-            dst, src, par, m, n, ..
-        } => {
-            touch(src, m * n, false);
-            touch(par, 3 * n, false);
-            touch(dst, m * n, true);
-        }
-        Work::MaxPool { dst, src, m, n } => {
-            touch(src, m * src.n_columns(), false);
-            touch(dst, m * n, true);
-        }
-        Work::AddRescaled { dst, a, b, par, m, n } => {
-            touch(a, m * n, false);
-            touch(b, m * n, false);
-            touch(par, 3, false);
-            touch(dst, m * n, true);
+        Work::Vector(vector) => {
+            for operand in vector.operands() {
+                let n_elements = operand.n_rows * operand.n_columns;
+                if operand.role != Role::Output {
+                    touch(operand.view, n_elements, false);
+                }
+                if matches!(operand.role, Role::Output | Role::Update) {
+                    touch(operand.view, n_elements, true);
+                }
+            }
+            counts.vector_ops = vector.lane_ops();
         }
         Work::Copy { dst, src, m, n } => {
             touch(src, m * n, false);

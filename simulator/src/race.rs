@@ -1,7 +1,7 @@
 //! Which bytes an instruction touches, and their bounds against the memories.
 
 use crate::fault::FaultKind;
-use crate::work::Work;
+use crate::work::{Role, Work};
 use systole_isa::Descriptor;
 use systole_isa::operand::Space;
 
@@ -147,23 +147,13 @@ pub(crate) fn accesses(work: &Work, tile: (u64, u64)) -> Vec<Access> {
                 whole(c, *m, tile.1, true),
             ]
         }
-        Work::Requant {
-            dst, src, par, m, n, ..
-        } => {
-            vec![
-                whole(src, *m, *n, false),
-                whole(par, *n, 3, false),
-                whole(dst, *m, *n, true),
-            ]
-        }
-        Work::MaxPool { dst, src, m, n } => vec![whole(src, *m, src.n_columns(), false), whole(dst, *m, *n, true)],
-        Work::AddRescaled { dst, a, b, par, m, n } => {
-            vec![
-                whole(a, *m, *n, false),
-                whole(b, *m, *n, false),
-                whole(par, 1, 3, false),
-                whole(dst, *m, *n, true),
-            ]
+        Work::Vector(vector) => {
+            let operands = vector.operands();
+            let used = operands.iter().map(|operand| {
+                let writes = matches!(operand.role, Role::Output | Role::Update);
+                whole(operand.view, operand.n_rows, operand.n_columns, writes)
+            });
+            used.collect()
         }
         Work::Copy { dst, src, m, n } => vec![whole(src, *m, *n, false), whole(dst, *m, *n, true)],
         Work::Sync => vec![],

@@ -1,12 +1,19 @@
 //! Instructions as dispatched: operands resolved, so that what a queue holds no longer depends on registers or descriptors.
 
+mod vector;
+
 use crate::fault::FaultKind;
 use crate::order::ArrayUse;
-use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Rounding, Space, Weights};
+use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Space, Weights};
 use systole_isa::{Descriptor, ElementFormat, MachineDescription, Op, Tokens, Unit};
+
+pub(crate) use vector::{Role, VectorOp, VectorWork};
 
 /// Largest number of elements that one instruction may process, so that every run ends and lists of its bursts fit in memory.
 const MAX_ELEMENTS: u64 = 1 << 26;
+
+/// Where units other than the DMAs find their operands.
+const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
 
 /// What a unit is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,28 +32,7 @@ pub(crate) enum Work {
         mode: Accumulate,
         weights: Weights,
     },
-    Requant {
-        dst: Descriptor,
-        src: Descriptor,
-        par: Descriptor,
-        m: u64,
-        n: u64,
-        rounding: Rounding,
-    },
-    MaxPool {
-        dst: Descriptor,
-        src: Descriptor,
-        m: u64,
-        n: u64,
-    },
-    AddRescaled {
-        dst: Descriptor,
-        a: Descriptor,
-        b: Descriptor,
-        par: Descriptor,
-        m: u64,
-        n: u64,
-    },
+    Vector(VectorWork),
     Copy {
         dst: Descriptor,
         src: Descriptor,
@@ -158,46 +144,19 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
                 weights,
             }
         }
-        Op::VxRequant {
-            dst,
-            src,
-            par,
-            m,
-            n,
-            rounding,
-        } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::Requant {
-                dst: from.view(dst),
-                src: from.view(src),
-                par: from.view(par),
-                m,
-                n,
-                rounding,
-            }
-        }
-        Op::VxMaxPool { dst, src, m, n } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            let src = from.view(src);
-            bounded(m, src.n_columns())?;
-            Work::MaxPool {
-                dst: from.view(dst),
-                src,
-                m,
-                n,
-            }
-        }
-        Op::VxAdd { dst, a, b, par, m, n } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::AddRescaled {
-                dst: from.view(dst),
-                a: from.view(a),
-                b: from.view(b),
-                par: from.view(par),
-                m,
-                n,
-            }
-        }
+        Op::VxRequant { .. }
+        | Op::VxPrelu { .. }
+        | Op::VxLut { .. }
+        | Op::VxAdd { .. }
+        | Op::VxMul { .. }
+        | Op::VxMaxPool { .. }
+        | Op::VxAvgPool { .. }
+        | Op::VxDwConv { .. }
+        | Op::VxSoftmax { .. }
+        | Op::VxLayerNorm { .. }
+        | Op::VxArgMax { .. }
+        | Op::VxMove { .. }
+        | Op::VxMask { .. } => Work::Vector(VectorWork::resolve(op, from)?),
         Op::Ld { dst, src, m, n } | Op::St { dst, src, m, n } => {
             let (m, n) = sized(m.resolve(r), n.resolve(r))?;
             Work::Copy {
@@ -282,7 +241,6 @@ fn is_multiplicand(name: &str, view: &Descriptor) -> Result<(), FaultKind> {
 
 /// Checks what the array's size and the wiring between units and memories demand. `tile` is the (k, n) that a matrix product uses.
 pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile: (u64, u64)) -> Result<(), FaultKind> {
-    const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
     match work {
         Work::WeightLoad { w, k, n } => {
             let (rows, cols) = (u64::from(machine.rows), u64::from(machine.cols));
@@ -306,39 +264,7 @@ pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile:
             within_view("a", a, m0 + m, k0 + tile.0)?;
             within_view("c", c, *m, tile.1)
         }
-        Work::Requant {
-            dst, src, par, m, n, ..
-        } => {
-            in_space("src", src, ON_CHIP)?;
-            in_space("dst", dst, ON_CHIP)?;
-            in_space("par", par, &[Space::Spm])?;
-            within_view("src", src, *m, *n)?;
-            within_view("dst", dst, *m, *n)?;
-            within_view("par", par, *n, 3)
-        }
-        Work::MaxPool { dst, src, m, n } => {
-            in_space("src", src, ON_CHIP)?;
-            in_space("dst", dst, ON_CHIP)?;
-            require(
-                *n > 0 && src.n_columns() % n == 0 && u64::from(src.levels[4].count) == *n,
-                || {
-                    format!(
-                        "`n` is {n} but the innermost level of `src`, the channel, counts {}",
-                        src.levels[4].count
-                    )
-                },
-            )?;
-            within_view("src", src, *m, src.n_columns())?;
-            within_view("dst", dst, *m, *n)
-        }
-        Work::AddRescaled { dst, a, b, par, m, n } => {
-            for (name, view) in [("dst", dst), ("a", a), ("b", b)] {
-                in_space(name, view, ON_CHIP)?;
-                within_view(name, view, *m, *n)?;
-            }
-            in_space("par", par, &[Space::Spm])?;
-            within_view("par", par, 1, 3)
-        }
+        Work::Vector(vector) => vector.check(),
         Work::Copy { dst, src, m, n } => {
             let loads = unit == Unit::Ld;
             in_space("dst", dst, if loads { ON_CHIP } else { &[Space::Dram] })?;

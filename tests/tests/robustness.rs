@@ -110,6 +110,7 @@ fn likely_work() -> impl Strategy<Value = Op> {
                     par: y,
                     m,
                     n,
+                    rounding,
                 },
             }
         },

@@ -242,6 +242,7 @@ pub(crate) fn emit_add(
         par: P.into(),
         m: 1.into(),
         n: n.into(),
+        rounding: Rounding::Float,
     })
 }
 

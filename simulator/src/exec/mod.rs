@@ -10,7 +10,7 @@ use systole_isa::operand::Space;
 
 pub(crate) use dma::copy;
 pub(crate) use mx::{MatMul, load_weights, matmul};
-pub(crate) use vx::{add_rescaled, max_pool, requantize};
+pub(crate) use vx::vector;
 
 /// A weight tile less its zero point, `k` rows of `n` weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -116,20 +116,8 @@ impl Machine {
         if self.mode == Mode::TimingOnly {
             return;
         }
-        let memories = &mut self.state.memories;
         match work {
-            Work::Requant {
-                dst,
-                src,
-                par,
-                m,
-                n,
-                rounding,
-            } => {
-                exec::requantize(memories, [dst, src, par], (*m, *n), *rounding);
-            }
-            Work::MaxPool { dst, src, m, n } => exec::max_pool(memories, dst, src, *m, *n),
-            Work::AddRescaled { dst, a, b, par, m, n } => exec::add_rescaled(memories, [dst, a, b, par], (*m, *n)),
+            Work::Vector(vector) => exec::vector(&mut self.state.memories, vector),
             Work::WeightLoad { .. } | Work::MatMul { .. } | Work::Copy { .. } | Work::Sync => {}
         }
     }
@@ -262,11 +250,14 @@ impl Machine {
         }
         let totals = self.counts_if_read(&instruction.op);
         let stream = self.unit_cycles(Unit::Mx).of(Activity::Busy(BusyKind::Stream));
+        let vx_busy = self.unit_cycles(Unit::Vx).of(Activity::Busy(BusyKind::Vector));
         let counter = |counter: PerfCounter| match counter {
             PerfCounter::Macs => totals.macs,
             PerfCounter::DramReadBytes => totals.dram_read_bytes,
             PerfCounter::DramWriteBytes => totals.dram_write_bytes,
             PerfCounter::MxStream => stream,
+            PerfCounter::VectorOps => totals.vector_ops,
+            PerfCounter::VxBusy => vx_busy,
         };
         let around = Surroundings { now, counter: &counter };
         self.state
