@@ -59,9 +59,7 @@ impl Work {
             Work::MatMul { weights, .. } => ArrayUse::Product {
                 swaps: *weights == Weights::Swap,
             },
-            Work::Requant { .. } | Work::MaxPool { .. } | Work::AddRescaled { .. } | Work::Copy { .. } | Work::Sync => {
-                ArrayUse::Nothing
-            }
+            Work::Vector(_) | Work::Copy { .. } | Work::Sync => ArrayUse::Nothing,
         }
     }
 
@@ -69,12 +67,8 @@ impl Work {
     pub(crate) fn accumulates(&self) -> bool {
         match self {
             Work::MatMul { mode, .. } => *mode == Accumulate::Add,
-            Work::WeightLoad { .. }
-            | Work::Requant { .. }
-            | Work::MaxPool { .. }
-            | Work::AddRescaled { .. }
-            | Work::Copy { .. }
-            | Work::Sync => false,
+            Work::Vector(work) => work.accumulates(),
+            Work::WeightLoad { .. } | Work::Copy { .. } | Work::Sync => false,
         }
     }
 }

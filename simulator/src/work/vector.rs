@@ -72,6 +72,17 @@ impl VectorWork {
         self.src.n_columns() / self.n.max(1)
     }
 
+    /// Whether it adds to what it writes to, so that it reads it as well.
+    pub(crate) fn accumulates(&self) -> bool {
+        matches!(
+            self.op,
+            VectorOp::DwConv {
+                mode: Accumulate::Add,
+                ..
+            }
+        )
+    }
+
     /// Whether the columns of `src` are window levels with the channel innermost.
     fn has_window(&self) -> bool {
         match self.op {
