@@ -55,7 +55,7 @@ impl Work {
     /// What it does to the registers of the array.
     pub(crate) fn array_use(&self) -> ArrayUse {
         match self {
-            Work::WeightLoad { .. } => ArrayUse::Load,
+            Work::WeightLoad { k, n, .. } => ArrayUse::Load { k: *k, n: *n },
             Work::MatMul { weights, .. } => ArrayUse::Product {
                 swaps: *weights == Weights::Swap,
             },

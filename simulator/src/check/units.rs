@@ -152,31 +152,26 @@ impl<'a> Units<'a> {
 
     /// Loads or swaps the registers of the array; the size of the tile that a product uses.
     fn use_array(&mut self, array: ArrayUse, head: &Dispatched, findings: &mut Findings) -> (u64, u64) {
-        match (array, &*head.work) {
-            (ArrayUse::Load, Work::WeightLoad { k, n, .. }) => {
-                if self.array.shadow.replace((*k, *n)).is_some() {
-                    findings.add(Finding::error(
-                        "K0007",
-                        &[head.pc],
-                        "the shadow registers hold weights that no product has swapped in; this load would lose them",
-                        WEIGHTS_HELP,
-                    ));
-                }
-            }
-            (ArrayUse::Product { swaps: true }, _) => match self.array.shadow.take() {
-                Some(tile) => self.array.active = Some(tile),
-                None => findings.add(Finding::error(
-                    "K0007",
-                    &[head.pc],
-                    "there are no weights in the shadow registers to swap in",
-                    WEIGHTS_HELP,
-                )),
-            },
-            _ => {}
-        }
+        let mut complain = |message: &str| findings.add(Finding::error("K0007", &[head.pc], message, WEIGHTS_HELP));
         match array {
-            ArrayUse::Product { .. } => self.array.active.unwrap_or((0, 0)),
-            ArrayUse::Load | ArrayUse::Nothing => (0, 0),
+            ArrayUse::Load { k, n } => {
+                if self.array.shadow.replace((k, n)).is_some() {
+                    complain(
+                        "the shadow registers hold weights that no product has swapped in; this load would lose them",
+                    );
+                }
+                (0, 0)
+            }
+            ArrayUse::Product { swaps } => {
+                if swaps {
+                    match self.array.shadow.take() {
+                        Some(tile) => self.array.active = Some(tile),
+                        None => complain("there are no weights in the shadow registers to swap in"),
+                    }
+                }
+                self.array.active.unwrap_or((0, 0))
+            }
+            ArrayUse::Nothing => (0, 0),
         }
     }
 
