@@ -20,7 +20,9 @@ fuzz_target!(|text: &str| {
                     ..Program::default()
                 };
                 let loaded = Machine::new(Arc::new(program), Arc::new(description), Mode::Full);
-                loaded.expect("an empty program fits every machine").advance_to(100, &mut ());
+                loaded
+                    .expect("an empty program fits every machine")
+                    .advance_to(100, &mut ());
             }
         }
         Err(problems) => {

@@ -121,7 +121,7 @@ fn readelf(program: &Program) -> Option<String> {
     let path = dir.path().join("program.elf");
     std::fs::write(&path, container::write(program).unwrap()).unwrap();
     let Ok(output) = Command::new("readelf").args(["-a", "-W"]).arg(&path).output() else {
-        println!("skipped: readelf is not installed");
+        eprintln!("skipped: readelf is not installed");
         return None;
     };
     let (text, errors) = (

@@ -1,15 +1,24 @@
-//! Assembled and compiled programs are files that `readelf` shows completely and without a warning.
+//! Assembled and compiled programs as files: read back as the same program, shown by `readelf` completely and without a warning, and refused by
+//! a machine that they were not made for.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use systole_compiler::codegen::{TilingPolicy, generate};
 use systole_compiler::{import_onnx, lower};
 use systole_isa::machine::preset;
 use systole_isa::program::SymbolKind;
 use systole_isa::{Program, container};
+use systole_simulator::{Machine, Mode};
 use systole_testkit::instruction_test::{folder, read_all};
+
+/// The digits network for a shipped machine.
+fn digits_on(machine: &str) -> Program {
+    let graph = lower(import_onnx(systole_programs::DIGITS.model).unwrap()).unwrap();
+    generate(&graph, &preset(machine).unwrap(), TilingPolicy::Fastest).unwrap()
+}
 
 /// What `readelf -a` prints about a program; `None` if there is no `readelf`.
 fn readelf(program: &Program, name: &str) -> Option<String> {
@@ -73,13 +82,47 @@ fn readelf_shows_assembled_programs() {
 
 #[test]
 fn readelf_shows_compiled_programs() {
-    let graph = lower(import_onnx(systole_programs::DIGITS.model).unwrap()).unwrap();
     for machine in ["tiny4x4", "edge16x16", "big128x128"] {
-        let description = preset(machine).unwrap();
-        let program = generate(&graph, &description, TilingPolicy::Fastest).unwrap();
+        let program = digits_on(machine);
         assert!(program.segments.len() >= 10 && program.machine.is_some());
         if !check(&program, machine) {
             return;
         }
     }
+}
+
+/// The diagnostic with which a machine refuses a program, as text.
+fn refusal(program: Program, machine: &str) -> String {
+    let description = Arc::new(preset(machine).unwrap());
+    let error = Machine::new(Arc::new(program), description, Mode::Full).expect_err("the program does not fit");
+    error.to_string()
+}
+
+#[test]
+fn a_program_file_runs_on_its_own_machine_and_on_no_other() {
+    let program = digits_on("tiny4x4");
+    let read = container::read(&container::write(&program).unwrap()).unwrap();
+    assert_eq!(read, program);
+    let tiny = Arc::new(preset("tiny4x4").unwrap());
+    assert!(Machine::new(Arc::new(read.clone()), tiny, Mode::Full).is_ok());
+    let text = refusal(read, "edge16x16");
+    for part in [
+        "error[S0010]",
+        "`tiny4x4`",
+        "`edge16x16`",
+        "rows: 4, here, rows: 16, there",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in {text}");
+    }
+}
+
+#[test]
+fn a_program_that_needs_other_dram_is_refused() {
+    let program = |dram_bytes, source: &str| Program {
+        dram_bytes,
+        ..systole_assembler::assemble(source, "dram.sasm").unwrap()
+    };
+    assert!(refusal(program(1 << 60, "halt"), "tiny4x4").contains("error[S0011]"));
+    let data = ".dram 64\n.segment \"a\", 32\n.zero 32\n.code\nhalt";
+    assert!(refusal(program(63, data), "tiny4x4").contains("error[S0012]"));
 }
