@@ -55,7 +55,9 @@ pub(crate) enum Command {
     Compile(CompileArgs),
     /// Assemble a text to a program
     #[command(after_help = "Example:
-  systole asm product.sasm -o product.elf")]
+  systole asm product.sasm -o product.elf
+
+Files that the text names with `.include` and `.npy` are looked for next to the file in which they are named.")]
     Asm(AsmArgs),
     /// Print the assembly text of a program
     #[command(after_help = "Example:
