@@ -13,8 +13,8 @@
 use crate::bits::{BitReader, BitWriter};
 use crate::format::ElementFormat;
 use crate::operand::{
-    Accumulate, Axis, Coord, Count, Desc, DescRef, Divide, MarkKind, Operand, OperandKind, OperandValue, PerfCounter,
-    RangeError, Reg, Rounding, SImm, Scalar, Space, Target, Token, UImm, Weights,
+    Accumulate, Axis, Coord, Count, Desc, DescRef, Divide, Length, MarkKind, Operand, OperandKind, OperandValue,
+    Pattern, PerfCounter, RangeError, Reg, Rounding, RowCount, SImm, Scalar, Side, Space, Target, Token, UImm, Weights,
 };
 
 /// Bytes of one instruction word.
@@ -87,7 +87,9 @@ pub struct OpcodeInfo {
     pub meaning: &'static str,
     /// Cycles from its start to its completion: an expression over its operands and `R`, `C` (rows and columns of the array),
     /// `lanes` (of the vector unit), `taps` (elements of the window), `entries` (of the lookup table), `dram` (cycles that the DRAM needs), with `ceil(a / b)`,
-    /// `max(a, b)` and `min(a, b)`. With overlap as in a machine that has it.
+    /// `max(a, b)` and `min(a, b)`. Of the array: `p` (multiply-accumulates of a PE per cycle for the pair of formats, at least 1),
+    /// `passes` (cycles per multiply-accumulate, at least 1), `live` (rows that take part), `kept` (rows of a compressed tile).
+    /// With overlap as in a machine that has it.
     pub takes: &'static str,
 }
 
@@ -428,11 +430,35 @@ instruction_table! {
     /// Moves the base of a descriptor by a number of bytes.
     0x24 Move "move" Seq takes "1" { d: Desc, bytes: Scalar }
 
-    /// Loads the `k` x `n` weight tile `w`, less its zero point, into the shadow registers.
-    0x40 MxWload "mx.wload" Mx takes "max(k, 1)" { w: DescRef, k: Count, n: Count }
+    /// Loads the `k` x `n` weight tile `w`, less its zero point, into the shadow registers. Up to `R * p` rows fit, where `p` is the number
+    /// of multiply-accumulates that a PE performs per cycle with these weights; `ceil(k / R)` neighbours along K share a PE.
+    0x40 MxWload "mx.wload" Mx takes "ceil(k / ceil(k / R))" { w: DescRef, k: Count, n: Count }
     /// Streams rows `m0..m0+m` of `a`, columns `k0..` as many as the active tile has rows, less the zero point, through the active
-    /// weights; row `i` of the product goes to row `i - m0` of the accumulator view `c`.
-    0x41 MxMm "mx.mm" Mx takes "max(m, 1) + R + C - 2" { c: DescRef, a: DescRef, m0: Count, m: Count, k0: Count, mode: Accumulate, weights: Weights }
+    /// tile; row `i` of the product goes to row `i - m0` of the accumulator view `c`. With an activation tile in the array, `a` holds
+    /// weights, one output column per row, and the product is the transpose. Rows enter `passes` times where operands are wider than
+    /// the PE's multiplier. A sum that leaves 32 bits wraps and is counted.
+    0x41 MxMm "mx.mm" Mx takes "max(m * passes, 1) + R + C - 2" { c: DescRef, a: DescRef, m0: Count, m: Count, k0: Count, mode: Accumulate, weights: Weights }
+    /// Loads the `k` x `m` activation tile `a` (rows run along K, columns are output rows), less its zero point, into the shadow registers;
+    /// a following `mx.mm` streams weights through it.
+    0x42 MxAload "mx.aload" Mx takes "ceil(k / ceil(k / R))" { a: DescRef, k: Count, m: Count }
+    /// Output-stationary product: rows `m0..m0+m` of `a` times the `k` x `n` view `w` into `c`; the sums stay in the PEs while both operands
+    /// stream, then shift down and out. `m` is at most `R`, `n` at most `C`. Bit `b` of `mask` tells whether rows `b * 2^block` to
+    /// `(b + 1) * 2^block` of K take part (`live` of them do); `r0` stands for all. The active tile is lost.
+    0x43 MxOs "mx.os" Mx takes "max(ceil(live / p) * passes, 1) + 2 * R + C - 2" {
+        c: DescRef, a: DescRef, w: DescRef, m0: RowCount, m: Side, n: Side, k: Length, mode: Accumulate, mask: Reg, block: UImm<3>,
+    }
+    /// Like `mx.wload`, but only of the blocks of `2^block` rows of K whose bit in `mask` is set, `live` rows in all; `r0` stands for all.
+    /// The others are neither fetched nor held, and `mx.mm` leaves out the columns of `a` that would meet them.
+    0x44 MxWskip "mx.wskip" Mx takes "max(ceil(live / max(ceil(live / R), 1)), 1)" { w: DescRef, k: Count, n: Count, mask: Reg, block: UImm<3> }
+    /// Like `mx.mm`, but only of the rows whose bit in column 0 of the b1 view `rows` is set, `live` in all. The results of the others are
+    /// zero: mode `over` writes zeros, mode `add` leaves the accumulators alone.
+    0x45 MxRows "mx.rows" Mx takes "max(live * passes, 1) + R + C - 2" {
+        c: DescRef, a: DescRef, m0: RowCount, m: RowCount, k0: RowCount, mode: Accumulate, weights: Weights, rows: DescRef,
+    }
+    /// Loads a weight tile of `k` x `n` that keeps N of M neighbours along K: `w` is the compressed view of `k * N / M` rows (`kept` in
+    /// all), `index` holds the position of each weight within its group (u2 for groups of four, u4 for groups of eight).
+    /// `mx.mm` streams all `k` columns of `a`; each PE selects what its weights need.
+    0x46 MxWsparse "mx.wsparse" Mx takes "ceil(kept / ceil(kept / R))" { w: DescRef, index: DescRef, k: Count, n: Count, pattern: Pattern }
     /// Holds the instructions behind it until its tokens are there; posts when everything before it is done. Carries waits and posts.
     0x4f MxNop "mx.nop" Mx takes "1" {}
 

@@ -46,7 +46,7 @@ pub const CODES: &[CodeInfo] = &code_list([
     (
         "S0008",
         "accumulator overflow",
-        "A sum left the 32 bits of an accumulator, so the result would be wrong. Split the reduction, or scale the operands down.",
+        "A sum left the 32 bits of an accumulator and wrapped, so results are wrong from there on. The program goes on: the first such place and the number of them are kept, `rdperf rd, overflows` reads the number. Split the reduction and requantize in between, or scale the operands down.",
     ),
     (
         "S0009",
@@ -121,11 +121,17 @@ pub enum FaultKind {
     EndOfProgram,
     /// More than eight loops are nested.
     LoopDepth,
-    /// An accumulator went beyond 32 bits.
-    Overflow {
-        /// Byte address of the accumulator.
-        address: i64,
-    },
+}
+
+/// The first accumulator that left its 32 bits. No fault: the sum wraps and the program goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Overflow {
+    /// The instruction.
+    pub pc: u32,
+    /// The cycle in which it was completed.
+    pub cycle: u64,
+    /// Byte address of the accumulator.
+    pub address: i64,
 }
 
 /// A unit that waits in a deadlock.
@@ -222,7 +228,6 @@ impl Fault {
             FaultKind::BadOperand { .. } => "S0005",
             FaultKind::EndOfProgram => "S0006",
             FaultKind::LoopDepth => "S0007",
-            FaultKind::Overflow { .. } => "S0008",
         }
     }
 
@@ -242,7 +247,6 @@ impl Fault {
             FaultKind::BadOperand { .. } => "see the instruction's description for the values that it takes",
             FaultKind::EndOfProgram => "end the program with `halt`",
             FaultKind::LoopDepth => "unroll the innermost loop, or use a branch",
-            FaultKind::Overflow { .. } => "split the reduction and requantize in between, or scale the operands down",
         }
     }
 }
@@ -288,7 +292,6 @@ impl fmt::Display for FaultKind {
             FaultKind::BadOperand { why } => f.write_str(why)?,
             FaultKind::EndOfProgram => f.write_str("execution ran past the last instruction")?,
             FaultKind::LoopDepth => f.write_str("more than eight loops are nested")?,
-            FaultKind::Overflow { address } => write!(f, "the accumulator at byte {address:#x} went beyond 32 bits")?,
         }
         Ok(())
     }

@@ -5,11 +5,12 @@
 //! a run may be split anywhere without changing it.
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
-use crate::counts::{EventCounts, static_counts};
+use crate::counts::{EventCounts, matrix_counts, static_counts};
 use crate::dma::{Transfer, bursts_of};
 use crate::dram::{Dram, DramParameters};
 use crate::exec::{self, Memories};
-use crate::fault::{self, Fault, FaultKind};
+use crate::facts::Facts;
+use crate::fault::{self, Fault, FaultKind, Overflow};
 use crate::memory::PagedMemory;
 use crate::mx::{MxState, Start};
 use crate::observer::{Event, Observer};
@@ -87,6 +88,8 @@ pub(crate) struct State {
     layers: Vec<LayerStats>,
     /// One past the highest scratchpad byte touched so far.
     spm_peak_bytes: u64,
+    /// Sticky: the first one stays.
+    first_overflow: Option<Overflow>,
 }
 
 /// A program on a machine at one instant. A clone is a snapshot and shares memory pages with its original.
@@ -133,6 +136,7 @@ impl Machine {
             cycles: Default::default(),
             layers: vec![LayerStats::default(); program.marks.len() + 1],
             spm_peak_bytes: 0,
+            first_overflow: None,
         };
         Ok(Self {
             program,
@@ -227,6 +231,11 @@ impl Machine {
         self.state.spm_peak_bytes
     }
 
+    /// The first accumulator that left its 32 bits, if one has.
+    pub fn first_overflow(&self) -> Option<Overflow> {
+        self.state.first_overflow
+    }
+
     /// One of the memories.
     pub fn memory(&self, space: Space) -> &PagedMemory {
         self.state.memories.of(space)
@@ -308,9 +317,10 @@ impl Machine {
             Activity::Busy(_) => Some(state.sequencer.ready_at),
             _ => retry.then_some(state.now + 1),
         };
+        let matrix_head = state.queues[Unit::Mx.index()].front().map(|head| &*head.work);
         let transfers = state.transfers.iter().flatten().map(|t| t.next_event(max_outstanding));
         transfers
-            .chain(state.mx.next_event(state.now))
+            .chain(state.mx.next_event(&self.description, matrix_head, state.now))
             .chain(state.vx.as_ref().map(|vx| vx.done_at))
             .chain(sequencer)
             .min()

@@ -1,6 +1,7 @@
 //! Which bytes an instruction touches, and their bounds against the memories.
 
 use crate::fault::FaultKind;
+use crate::work::matrix::{Product, TileLoad, TileShape};
 use crate::work::{Role, Work};
 use systole_isa::Descriptor;
 use systole_isa::operand::Space;
@@ -136,16 +137,44 @@ impl Access {
     }
 }
 
-/// What a piece of work touches. `tile` is the size (k, n) of the weight tile that a matrix product uses.
-pub(crate) fn accesses(work: &Work, tile: (u64, u64)) -> Vec<Access> {
+/// What a load of the array reads: its live rows, or a compressed tile and its positions.
+fn tile_load(load: &TileLoad) -> Vec<Option<Access>> {
+    let (shape, n) = (&load.shape, (0, load.shape.n));
+    match &load.index {
+        Some(index) => [&load.source, index]
+            .map(|view| Access::new(view, (0, shape.n_rows()), n, false))
+            .into(),
+        None => {
+            let rows = shape.live.ranges();
+            rows.map(|rows| Access::new(&load.source, rows, n, false)).collect()
+        }
+    }
+}
+
+/// What a product with this tile touches. Which rows a bitmap leaves out does not matter: races do not depend on values.
+fn product(product: &Product, tile: &TileShape) -> Vec<Option<Access>> {
+    let rows = (product.m0, product.m);
+    let columns = tile.live.ranges().map(|(first, n)| (product.k0 + first, n));
+    let mut list: Vec<_> = columns
+        .map(|columns| Access::new(&product.a, rows, columns, false))
+        .collect();
+    list.push(Access::new(&product.c, (0, product.m), (0, tile.n), true));
+    if let Some(bitmap) = &product.rows {
+        list.push(Access::new(bitmap, rows, (0, 1), false));
+    }
+    list
+}
+
+/// What a piece of work touches. `tile` is what a matrix product uses.
+pub(crate) fn accesses(work: &Work, tile: Option<&TileShape>) -> Vec<Access> {
     let whole = |view: &Descriptor, m: u64, n: u64, writes: bool| Access::new(view, (0, m), (0, n), writes);
     let list = match work {
-        Work::WeightLoad { w, k, n } => vec![whole(w, *k, *n, false)],
-        Work::MatMul { c, a, m0, m, k0, .. } => {
-            vec![
-                Access::new(a, (*m0, *m), (*k0, tile.0), false),
-                whole(c, *m, tile.1, true),
-            ]
+        Work::TileLoad(load) => tile_load(load),
+        Work::Product(work) => tile.map_or_else(Vec::new, |tile| product(work, tile)),
+        Work::OutputStationary(work) => {
+            let mut list = tile_load(&work.w);
+            list.extend(product(&work.as_product(), &work.w.shape));
+            list
         }
         Work::Vector(vector) => {
             let operands = vector.operands();

@@ -17,6 +17,6 @@ pub(crate) struct VxInFlight {
 pub(crate) fn duration(machine: &MachineDescription, work: &Work) -> u64 {
     match work {
         Work::Vector(vector) => vector.cycles(machine),
-        Work::WeightLoad { .. } | Work::MatMul { .. } | Work::Copy { .. } | Work::Sync => 1,
+        Work::TileLoad(_) | Work::Product(_) | Work::OutputStationary(_) | Work::Copy { .. } | Work::Sync => 1,
     }
 }

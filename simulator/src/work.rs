@@ -1,11 +1,13 @@
 //! Instructions as dispatched: operands resolved, so that what a queue holds no longer depends on registers or descriptors.
 
+pub(crate) mod matrix;
 mod vector;
 
 use crate::fault::FaultKind;
 use crate::order::ArrayUse;
+use matrix::{OsOperands, OutputStationary, Product, TileLoad, TileShape};
 use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Space, Weights};
-use systole_isa::{Descriptor, ElementFormat, MachineDescription, Op, Tokens, Unit};
+use systole_isa::{Descriptor, MachineDescription, Op, Tokens, Unit};
 
 pub(crate) use vector::{Role, VectorOp, VectorWork};
 
@@ -18,20 +20,9 @@ const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
 /// What a unit is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Work {
-    WeightLoad {
-        w: Descriptor,
-        k: u64,
-        n: u64,
-    },
-    MatMul {
-        c: Descriptor,
-        a: Descriptor,
-        m0: u64,
-        m: u64,
-        k0: u64,
-        mode: Accumulate,
-        weights: Weights,
-    },
+    TileLoad(TileLoad),
+    Product(Product),
+    OutputStationary(OutputStationary),
     Vector(VectorWork),
     Copy {
         dst: Descriptor,
@@ -55,10 +46,11 @@ impl Work {
     /// What it does to the registers of the array.
     pub(crate) fn array_use(&self) -> ArrayUse {
         match self {
-            Work::WeightLoad { k, n, .. } => ArrayUse::Load { k: *k, n: *n },
-            Work::MatMul { weights, .. } => ArrayUse::Product {
-                swaps: *weights == Weights::Swap,
+            Work::TileLoad(_) => ArrayUse::Load,
+            Work::Product(product) => ArrayUse::Product {
+                swaps: product.weights == Weights::Swap,
             },
+            Work::OutputStationary(_) => ArrayUse::Product { swaps: false },
             Work::Vector(_) | Work::Copy { .. } | Work::Sync => ArrayUse::Nothing,
         }
     }
@@ -66,9 +58,10 @@ impl Work {
     /// Whether it adds to what it writes to, so that it reads it as well.
     pub(crate) fn accumulates(&self) -> bool {
         match self {
-            Work::MatMul { mode, .. } => *mode == Accumulate::Add,
+            Work::Product(product) => product.mode == Accumulate::Add,
+            Work::OutputStationary(product) => product.mode == Accumulate::Add,
             Work::Vector(work) => work.accumulates(),
-            Work::WeightLoad { .. } | Work::Copy { .. } | Work::Sync => false,
+            Work::TileLoad(_) | Work::Copy { .. } | Work::Sync => false,
         }
     }
 }
@@ -108,11 +101,16 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
         Ok((m, n))
     };
     let work = match *op {
-        Op::MxWload { w, k, n } => {
-            let (k, n) = (count(k.resolve(r), "k")?, count(n.resolve(r), "n")?);
-            bounded(k, n)?;
-            Work::WeightLoad { w: from.view(w), k, n }
-        }
+        Op::MxWload { w, k, n } => matrix::wload(from, w, k, n)?,
+        Op::MxAload { a, k, m } => matrix::aload(from, a, k, m)?,
+        Op::MxWskip { w, k, n, mask, block } => matrix::wskip(from, w, (k, n), mask, block.0)?,
+        Op::MxWsparse {
+            w,
+            index,
+            k,
+            n,
+            pattern,
+        } => matrix::wsparse(from, (w, index), (k, n), pattern)?,
         Op::MxMm {
             c,
             a,
@@ -122,21 +120,47 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
             mode,
             weights,
         } => {
-            let (m0, m, k0) = (
-                count(m0.resolve(r), "m0")?,
-                count(m.resolve(r), "m")?,
-                count(k0.resolve(r), "k0")?,
-            );
-            bounded(m, 1)?;
-            Work::MatMul {
-                c: from.view(c),
-                a: from.view(a),
+            let sizes = [m0, m, k0].map(|v| v.resolve(r));
+            matrix::product(from, (c, a), sizes, (mode, weights), None)?
+        }
+        Op::MxRows {
+            c,
+            a,
+            m0,
+            m,
+            k0,
+            mode,
+            weights,
+            rows,
+        } => {
+            let sizes = [m0, m, k0].map(|v| v.resolve(r));
+            matrix::product(from, (c, a), sizes, (mode, weights), Some(rows))?
+        }
+        Op::MxOs {
+            c,
+            a,
+            w,
+            m0,
+            m,
+            n,
+            k,
+            mode,
+            mask,
+            block,
+        } => {
+            let views = [c, a, w];
+            let block = block.0;
+            let operands = OsOperands {
+                views,
                 m0,
                 m,
-                k0,
+                n,
+                k,
                 mode,
-                weights,
-            }
+                mask,
+                block,
+            };
+            matrix::output_stationary(from, &operands)?
         }
         Op::VxRequant { .. }
         | Op::VxPrelu { .. }
@@ -224,40 +248,17 @@ fn in_space(name: &str, view: &Descriptor, allowed: &[Space]) -> Result<(), Faul
     })
 }
 
-fn is_multiplicand(name: &str, view: &Descriptor) -> Result<(), FaultKind> {
-    require(view.format.bits() <= 16, || {
-        format!(
-            "`{name}` has format {}; the array multiplies elements of at most 16 bits",
-            view.format
-        )
-    })
-}
-
-/// Checks what the array's size and the wiring between units and memories demand. `tile` is the (k, n) that a matrix product uses.
-pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile: (u64, u64)) -> Result<(), FaultKind> {
+/// Checks what the array's size and the wiring between units and memories demand. `tile` is what a matrix product uses.
+pub(crate) fn check(
+    unit: Unit,
+    work: &Work,
+    machine: &MachineDescription,
+    tile: Option<&TileShape>,
+) -> Result<(), FaultKind> {
     match work {
-        Work::WeightLoad { w, k, n } => {
-            let (rows, cols) = (u64::from(machine.rows), u64::from(machine.cols));
-            require(*k > 0 && *n > 0 && *k <= rows && *n <= cols, || {
-                format!("a weight tile of {k} x {n} does not fit the array of {rows} x {cols}")
-            })?;
-            in_space("w", w, &[Space::Spm])?;
-            is_multiplicand("w", w)?;
-            within_view("w", w, *k, *n)
-        }
-        Work::MatMul { c, a, m0, m, k0, .. } => {
-            require(tile.0 > 0, || {
-                "the array holds no weights; load a tile with `mx.wload` and `swap` it in".into()
-            })?;
-            in_space("a", a, &[Space::Spm])?;
-            is_multiplicand("a", a)?;
-            in_space("c", c, &[Space::Acc])?;
-            require(c.format == ElementFormat::I32, || {
-                format!("`c` has format {}; accumulators are i32", c.format)
-            })?;
-            within_view("a", a, m0 + m, k0 + tile.0)?;
-            within_view("c", c, *m, tile.1)
-        }
+        Work::TileLoad(load) => load.check(machine),
+        Work::Product(product) => product.check(machine, tile),
+        Work::OutputStationary(product) => product.check(machine),
         Work::Vector(vector) => vector.check(),
         Work::Copy { dst, src, m, n } => {
             let loads = unit == Unit::Ld;

@@ -2,8 +2,8 @@
 
 pub mod array;
 pub mod build;
-pub mod layers;
 pub mod instruction_test;
+pub mod layers;
 pub mod manual;
 pub mod models;
 pub mod program_test;

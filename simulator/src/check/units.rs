@@ -6,9 +6,10 @@ use crate::fault::FaultKind;
 use crate::order::deadlock::{Standstill, missing_tokens};
 use crate::order::{self, ArrayUse, Footprint, Order};
 use crate::race::{self, Access};
+use crate::work::matrix::TileShape;
 use crate::work::{self, Dispatched, Work};
 use std::collections::VecDeque;
-use systole_isa::operand::{N_TOKENS, Space, Token};
+use systole_isa::operand::{N_TOKENS, Space, Token, Weights};
 use systole_isa::{MachineDescription, Program, Tokens, Unit};
 
 const WEIGHTS_HELP: &str = "pair every `mx.wload` with one product that says `swap`";
@@ -16,11 +17,11 @@ const WEIGHTS_HELP: &str = "pair every `mx.wload` with one product that says `sw
 /// The units that the sequencer dispatches to.
 const DISPATCHED_TO: [Unit; 4] = [Unit::Ld, Unit::St, Unit::Mx, Unit::Vx];
 
-/// Sizes (k, n) of the tiles in the array.
+/// The tiles in the array.
 #[derive(Debug, Default)]
 struct ArrayRegisters {
-    shadow: Option<(u64, u64)>,
-    active: Option<(u64, u64)>,
+    shadow: Option<TileShape>,
+    active: Option<TileShape>,
 }
 
 /// Queues, tokens and memories, as far as they do not depend on time.
@@ -127,11 +128,16 @@ impl<'a> Units<'a> {
     fn perform(&mut self, unit: Unit, head: &Dispatched, findings: &mut Findings) {
         self.take(&head.tokens);
         let array = head.work.array_use();
-        let tile = self.use_array(array, head, findings);
+        self.use_array(head, findings);
+        let tile = self.array.active.as_ref();
         let touches = match self.accesses(unit, &head.work, tile) {
             Ok(accesses) => order::touches(accesses),
             Err(kind) => {
-                findings.add(unit_fault(&kind, head.pc, tile, array));
+                findings.add(unit_fault(
+                    &kind,
+                    head.pc,
+                    tile.is_none() && matches!(array, ArrayUse::Product { .. }),
+                ));
                 Vec::new()
             }
         };
@@ -150,32 +156,27 @@ impl<'a> Units<'a> {
         self.post(&head.tokens);
     }
 
-    /// Loads or swaps the registers of the array; the size of the tile that a product uses.
-    fn use_array(&mut self, array: ArrayUse, head: &Dispatched, findings: &mut Findings) -> (u64, u64) {
+    /// Loads, swaps or clobbers the registers of the array.
+    fn use_array(&mut self, head: &Dispatched, findings: &mut Findings) {
         let mut complain = |message: &str| findings.add(Finding::error("K0007", &[head.pc], message, WEIGHTS_HELP));
-        match array {
-            ArrayUse::Load { k, n } => {
-                if self.array.shadow.replace((k, n)).is_some() {
+        match &*head.work {
+            Work::TileLoad(load) => {
+                if self.array.shadow.replace(load.shape.clone()).is_some() {
                     complain(
                         "the shadow registers hold weights that no product has swapped in; this load would lose them",
                     );
                 }
-                (0, 0)
             }
-            ArrayUse::Product { swaps } => {
-                if swaps {
-                    match self.array.shadow.take() {
-                        Some(tile) => self.array.active = Some(tile),
-                        None => complain("there are no weights in the shadow registers to swap in"),
-                    }
-                }
-                self.array.active.unwrap_or((0, 0))
-            }
-            ArrayUse::Nothing => (0, 0),
+            Work::Product(product) if product.weights == Weights::Swap => match self.array.shadow.take() {
+                Some(tile) => self.array.active = Some(tile),
+                None => complain("there are no weights in the shadow registers to swap in"),
+            },
+            Work::OutputStationary(_) => self.array.active = None,
+            Work::Product(_) | Work::Vector(_) | Work::Copy { .. } | Work::Sync => {}
         }
     }
 
-    fn accesses(&self, unit: Unit, work: &Work, tile: (u64, u64)) -> Result<Vec<Access>, FaultKind> {
+    fn accesses(&self, unit: Unit, work: &Work, tile: Option<&TileShape>) -> Result<Vec<Access>, FaultKind> {
         work::check(unit, work, self.machine, tile)?;
         let accesses = race::accesses(work, tile);
         race::check_bounds(&accesses, |space| match space {
@@ -288,7 +289,7 @@ impl<'a> Units<'a> {
     }
 }
 
-fn unit_fault(kind: &FaultKind, pc: u32, tile: (u64, u64), array: ArrayUse) -> Finding {
+fn unit_fault(kind: &FaultKind, pc: u32, lacks_tile: bool) -> Finding {
     let message = format!("instruction {pc}: {kind}");
     match kind {
         FaultKind::OutOfRange { .. } => Finding::error(
@@ -297,9 +298,7 @@ fn unit_fault(kind: &FaultKind, pc: u32, tile: (u64, u64), array: ArrayUse) -> F
             message,
             "check base, counts and strides of the descriptor against the size of the memory",
         ),
-        _ if tile == (0, 0) && matches!(array, ArrayUse::Product { .. }) => {
-            Finding::error("K0007", &[pc], message, WEIGHTS_HELP)
-        }
+        _ if lacks_tile => Finding::error("K0007", &[pc], message, WEIGHTS_HELP),
         _ => Finding::error(
             "K0006",
             &[pc],

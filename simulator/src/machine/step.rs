@@ -1,6 +1,9 @@
 //! What happens within the cycle of an event: completions, the sequencer's instruction, starts.
 
 use super::*;
+use crate::mx::MxInFlight;
+use crate::work::matrix::TileShape;
+use systole_isa::FormatPair;
 
 impl Machine {
     /// Completes the work that ends now, in the fixed order LD, ST, MX, VX.
@@ -11,9 +14,7 @@ impl Machine {
         let now = self.state.now;
         while let Some(at) = self.state.mx.in_flight.iter().position(|x| x.done_at <= now) {
             let done = self.state.mx.in_flight.remove(at).expect("the position was just found");
-            let tile = (done.tile.k, done.tile.n);
-            let mut counts = static_counts(&done.dispatched.work, tile);
-            counts.gated_macs = self.execute_mx(&done)?;
+            let counts = self.execute_mx(&done);
             self.retire(
                 Unit::Mx,
                 (&done.dispatched, &done.release),
@@ -25,7 +26,7 @@ impl Machine {
         if self.state.vx.as_ref().is_some_and(|vx| vx.done_at <= now)
             && let Some(done) = self.state.vx.take()
         {
-            let counts = static_counts(&done.dispatched.work, (0, 0));
+            let counts = static_counts(&done.dispatched.work);
             self.execute_vx(&done.dispatched.work);
             self.retire(
                 Unit::Vx,
@@ -55,7 +56,7 @@ impl Machine {
         let Some(done) = self.state.transfers[slot].take() else {
             return;
         };
-        let mut counts = static_counts(&done.dispatched.work, (0, 0));
+        let mut counts = static_counts(&done.dispatched.work);
         counts.add(&done.counts);
         if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
             && self.mode == Mode::Full
@@ -71,44 +72,48 @@ impl Machine {
         );
     }
 
-    /// Performs an array instruction; returns its gated multiply-accumulates.
-    fn execute_mx(&mut self, done: &crate::mx::MxInFlight) -> Result<u64, Fault> {
-        let values = self.mode == Mode::Full;
-        match &*done.dispatched.work {
-            Work::WeightLoad { w, k, n } => {
-                let tile = if values {
-                    exec::load_weights(&self.state.memories, w, *k, *n)
+    /// Performs an instruction of the array and counts what happened.
+    fn execute_mx(&mut self, done: &MxInFlight) -> EventCounts {
+        let (work, tile) = (&*done.dispatched.work, done.tile.as_ref());
+        let shape = tile.map(|tile| &tile.shape);
+        let mut counts = matrix_counts(&self.description, work, shape, done.facts);
+        let has_values = self.mode == Mode::Full;
+        match work {
+            Work::TileLoad(load) => {
+                let tile = if has_values {
+                    exec::load_tile(&self.state.memories, load)
                 } else {
-                    exec::WeightTile {
-                        k: *k,
-                        n: *n,
-                        weights: Vec::new(),
-                    }
+                    exec::Tile::without_values(load.shape.clone())
                 };
                 self.state.mx.finish_load(Arc::new(tile));
-                Ok(0)
             }
-            Work::MatMul {
-                c, a, m0, m, k0, mode, ..
-            } if values => {
-                let op = exec::MatMul {
-                    c,
-                    a,
-                    m0: *m0,
-                    m: *m,
-                    k0: *k0,
-                    mode: *mode,
-                };
-                exec::matmul(&mut self.state.memories, &done.tile, &op).map_err(|overflow| {
-                    self.fault(
-                        FaultKind::Overflow {
-                            address: overflow.address,
-                        },
-                        done.dispatched.pc,
-                    )
-                })
+            Work::Product(product) if has_values => {
+                if let Some(tile) = tile {
+                    let multiplied = exec::multiply(&mut self.state.memories, tile, product);
+                    let pair = tile.shape.pair(product.a.format);
+                    self.note(done, pair, &multiplied, &mut counts);
+                }
             }
-            _ => Ok(0),
+            Work::OutputStationary(product) if has_values => {
+                let multiplied = exec::output_stationary(&mut self.state.memories, product);
+                let pair = product.w.shape.pair(product.a.format);
+                self.note(done, pair, &multiplied, &mut counts);
+            }
+            _ => {}
+        }
+        counts
+    }
+
+    /// Counts what only the values of a product tell, and keeps the first overflow.
+    fn note(&mut self, done: &MxInFlight, pair: FormatPair, multiplied: &exec::Multiplied, counts: &mut EventCounts) {
+        counts.count_gated(&self.description, pair, multiplied.n_zero);
+        counts.overflows = multiplied.n_overflows;
+        if let (None, Some(address)) = (self.state.first_overflow, multiplied.first_overflow) {
+            self.state.first_overflow = Some(Overflow {
+                pc: done.dispatched.pc,
+                cycle: self.state.now,
+                address,
+            });
         }
     }
 
@@ -118,7 +123,7 @@ impl Machine {
         }
         match work {
             Work::Vector(vector) => exec::vector(&mut self.state.memories, vector),
-            Work::WeightLoad { .. } | Work::MatMul { .. } | Work::Copy { .. } | Work::Sync => {}
+            Work::TileLoad(_) | Work::Product(_) | Work::OutputStationary(_) | Work::Copy { .. } | Work::Sync => {}
         }
     }
 
@@ -258,6 +263,9 @@ impl Machine {
             PerfCounter::MxStream => stream,
             PerfCounter::VectorOps => totals.vector_ops,
             PerfCounter::VxBusy => vx_busy,
+            PerfCounter::Overflows => totals.overflows,
+            PerfCounter::GatedMacs => totals.gated_macs,
+            PerfCounter::SkippedMacs => totals.skipped_macs,
         };
         let around = Surroundings { now, counter: &counter };
         self.state
@@ -290,8 +298,8 @@ impl Machine {
         if !missing_tokens(&self.state.tokens, &head.tokens).is_empty() {
             return Ok(false);
         }
-        let tile = self.tile_size(&head.work);
-        let accesses = self.checked_accesses(unit, pc, &head.work, tile)?;
+        let tile = self.tile_of(&head.work);
+        let accesses = self.checked_accesses(unit, pc, &head.work, tile.as_ref().map(|tile| &tile.shape))?;
         let head = self.state.queues[unit.index()]
             .pop_front()
             .expect("the head was just inspected");
@@ -318,14 +326,28 @@ impl Machine {
         }
     }
 
-    fn tile_size(&self, work: &Work) -> (u64, u64) {
+    /// The tile that a product would use now.
+    fn tile_of(&self, work: &Work) -> Option<exec::SharedTile> {
         match work {
-            Work::MatMul { weights, .. } => self.state.mx.tile_for(*weights).map_or((0, 0), |tile| (tile.k, tile.n)),
-            _ => (0, 0),
+            Work::Product(product) => self.state.mx.tile_for(product.weights).cloned(),
+            _ => None,
         }
     }
 
-    fn checked_accesses(&self, unit: Unit, pc: u32, work: &Work, tile: (u64, u64)) -> Result<Vec<Access>, Fault> {
+    fn facts(&self, work: &Work) -> Facts {
+        match self.mode {
+            Mode::Full => Facts::observed(work, &self.state.memories),
+            Mode::TimingOnly => Facts::dense(work),
+        }
+    }
+
+    fn checked_accesses(
+        &self,
+        unit: Unit,
+        pc: u32,
+        work: &Work,
+        tile: Option<&TileShape>,
+    ) -> Result<Vec<Access>, Fault> {
         work::check(unit, work, &self.description, tile).map_err(|kind| self.fault(kind, pc))?;
         let accesses = race::accesses(work, tile);
         let capacity = |space| self.state.memories.of(space).capacity_bytes();
@@ -364,7 +386,10 @@ impl Machine {
                 let transfer = Transfer::begin(dispatched, release, traffic, is_write, now);
                 self.state.transfers[unit.index() - Unit::Ld.index()] = Some(transfer);
             }
-            Unit::Mx => self.state.mx.begin(&self.description, dispatched, release, now),
+            Unit::Mx => {
+                let facts = self.facts(&dispatched.work);
+                self.state.mx.begin(&self.description, dispatched, release, facts, now);
+            }
             Unit::Vx => {
                 let done_at = now + vx::duration(&self.description, &dispatched.work);
                 self.state.vx = Some(VxInFlight {

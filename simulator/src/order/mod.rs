@@ -37,8 +37,8 @@ use tokens::TokenClocks;
 /// What an instruction does to the registers of the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ArrayUse {
-    /// It fills the shadow registers with a tile of `k` x `n`.
-    Load { k: u64, n: u64 },
+    /// It fills the shadow registers.
+    Load,
     /// It computes; with `swaps` the shadow registers become active first.
     Product { swaps: bool },
     /// Nothing: it only waits and posts.
@@ -99,7 +99,7 @@ fn chain_of(unit: Unit, array: ArrayUse) -> Chain {
         (Unit::Seq, _) => Chain::Seq,
         (Unit::Ld, _) => Chain::Ld,
         (Unit::St, _) => Chain::St,
-        (Unit::Mx, ArrayUse::Load { .. }) => Chain::MxLoad,
+        (Unit::Mx, ArrayUse::Load) => Chain::MxLoad,
         (Unit::Mx, ArrayUse::Product { .. } | ArrayUse::Nothing) => Chain::MxProduct,
         (Unit::Vx, _) => Chain::Vx,
     }
@@ -184,7 +184,7 @@ impl Order {
         if unit == Unit::Mx {
             let loads = self.epochs[load.index()];
             match array {
-                ArrayUse::Load { .. } => self.newest_load = loads,
+                ArrayUse::Load => self.newest_load = loads,
                 ArrayUse::Product { swaps } => {
                     if swaps {
                         self.swap();
