@@ -23,7 +23,7 @@ pub(crate) enum Work {
     TileLoad(TileLoad),
     Product(Product),
     OutputStationary(OutputStationary),
-    Vector(VectorWork),
+    Vector(Box<VectorWork>),
     Copy {
         dst: Descriptor,
         src: Descriptor,
@@ -174,7 +174,7 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
         | Op::VxLayerNorm { .. }
         | Op::VxArgMax { .. }
         | Op::VxMove { .. }
-        | Op::VxMask { .. } => Work::Vector(VectorWork::resolve(op, from)?),
+        | Op::VxMask { .. } => Work::Vector(Box::new(VectorWork::resolve(op, from)?)),
         Op::Ld { dst, src, m, n } | Op::St { dst, src, m, n } => {
             let (m, n) = sized(m.resolve(r), n.resolve(r))?;
             Work::Copy {

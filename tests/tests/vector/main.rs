@@ -7,6 +7,7 @@
 mod bench;
 mod copies;
 mod elementwise;
+mod refusals;
 mod requantization;
 mod rows;
 mod tflite;

@@ -8,7 +8,7 @@ use systole_testkit::build::{Matrix, count, whole};
 /// d0, d1: 3 x 10 of i8; d2: parameters of i32; d3: 3 x 10 of i8 as result; d4: 3 x 10 of i32; d5: a mask; d6: three windows of five taps and
 /// two channels; d7: results of two channels; d8:
 /// rows of parameters; d9: weights of five taps.
-fn bench() -> Bench {
+pub(super) fn bench() -> Bench {
     let mut bench = Bench::new();
     let i8_matrix = |base, n| Matrix::dense(Space::Spm, ElementFormat::I8, base, 3, n);
     bench.b.matrix(0, i8_matrix(0, 10));
@@ -41,7 +41,7 @@ fn bench() -> Bench {
 }
 
 /// Every operation with its cycles and lane operations, worked out by hand: 30 elements are 8 groups of 4 lanes.
-fn cases() -> Vec<(Op, u64, u64)> {
+pub(super) fn cases() -> Vec<(Op, u64, u64)> {
     let (m, n, two) = (count(3), count(10), count(2));
     let (dst, src, par) = (whole(3), whole(0), whole(8));
     let (a, b, rounding) = (src, whole(1), Rounding::Fixed);
