@@ -8,6 +8,8 @@ use crate::outline::DataItem;
 use crate::syntax::{BinaryOp, Expr, ExprKind};
 use systole_isa::{Diagnostic, ElementFormat};
 
+/// Values of a repeated list that are kept instead of being computed for every turn.
+const MAX_KEPT: u64 = 1 << 20;
 /// More bits than any program holds.
 const MANY_BITS: u64 = 1 << 50;
 
@@ -259,15 +261,31 @@ fn append_values<'a>(
     emit: &mut dyn FnMut(&[u64]),
 ) {
     if let Some((items, count)) = repetition(expr) {
-        let mut once = Vec::new();
-        for inner in items {
-            append_values(inner, item, encoding, context, &mut |patterns| {
-                once.extend_from_slice(patterns);
-            });
-        }
         let count = count.map_or(Some(1), |count| context.unsigned(count, "the number of repetitions"));
-        for _ in 0..count.unwrap_or(0) {
-            emit(&once);
+        let n_items = items
+            .iter()
+            .try_fold(0_u64, |n, inner| Some(n.saturating_add(n_values(inner, context)?)));
+        let (Some(count), Some(n_items)) = (count, n_items) else {
+            return;
+        };
+        let mut once = Vec::new();
+        if n_items <= MAX_KEPT {
+            for inner in items {
+                append_values(inner, item, encoding, context, &mut |patterns| {
+                    once.extend_from_slice(patterns)
+                });
+            }
+            (0..count).for_each(|_| emit(&once));
+            return;
+        }
+        let n_problems = context.problems.len();
+        for _ in 0..count {
+            for inner in items {
+                append_values(inner, item, encoding, context, emit);
+            }
+            if context.problems.len() > n_problems {
+                break;
+            }
         }
         return;
     }

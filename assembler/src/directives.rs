@@ -308,5 +308,8 @@ pub const DIRECTIVES: &[DirectiveInfo] = &[
 
 /// The row of this name.
 pub(crate) fn directive(name: &str) -> Option<&'static DirectiveInfo> {
+    if !name.starts_with('.') {
+        return None;
+    }
     DIRECTIVES.iter().find(|row| row.name == name)
 }

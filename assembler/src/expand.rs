@@ -4,10 +4,11 @@
 //! only what decides how many lines there are, and knows no instruction.
 
 use crate::codes;
-use crate::context::{bad_argument, help_choose};
+use crate::context::bad_argument;
+use crate::copier::Copier;
 use crate::directives::{BlockKind, DirectiveInfo, DirectiveKind, directive};
 use crate::include::{self, Loader};
-use crate::macros::{Copier, MacroDefinition};
+use crate::macros::MacroDefinition;
 use crate::names::apply;
 use crate::npy::{self, NpyArray};
 use crate::parser::parse;
@@ -377,11 +378,12 @@ impl Expander<'_, '_> {
         if !self.check_form(info, statement, 1..=1) {
             return;
         }
-        let value = self.value(&statement.arguments[0].value, "which lines are there");
-        match value {
-            Some(0) => self.walk(block.otherwise, depth),
-            Some(_) => self.walk(block.lines, depth),
-            None => {}
+        let Some(value) = self.value(&statement.arguments[0].value, "which lines are there") else {
+            return;
+        };
+        if self.spend(1, depth, statement.head) {
+            let lines = if value == 0 { block.otherwise } else { block.lines };
+            self.walk(lines, depth + 1);
         }
     }
 
@@ -515,9 +517,4 @@ impl Expander<'_, '_> {
 fn too_much_text() -> Diagnostic {
     Diagnostic::error(codes::TOO_LARGE, "the texts of this program are too large")
         .because("all files and all uses of macros together have less than 4 GiB")
-}
-
-/// Help for a name that is nearly one of some candidates.
-pub(crate) fn help_for(suggester: &Suggester, name: &str, candidates: &[&str]) -> String {
-    help_choose(suggester, name, candidates)
 }

@@ -6,7 +6,7 @@ use crate::format::Naming;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use systole_isa::descriptor::N_LEVELS;
-use systole_isa::operand::{Count, DescRef, N_DESCRIPTORS, N_REGISTERS, OperandKind, OperandValue, Reg, Scalar, Space};
+use systole_isa::operand::{DescRef, N_DESCRIPTORS, N_REGISTERS, Operand, OperandKind, OperandValue, Reg, Space};
 use systole_isa::{ElementFormat, Instruction, Op, Program};
 
 /// How often each instruction is looked at on average before the search for constants is given up.
@@ -81,15 +81,17 @@ impl State {
         }
     }
 
-    fn scalar(&self, value: Scalar) -> Option<i64> {
-        match value {
-            Scalar::Reg(reg) => self.register(reg),
-            Scalar::Imm(value) => Some(value),
+    /// The value of an operand that is a register or a constant.
+    fn value(&self, operand: impl Operand) -> Option<i64> {
+        match operand.to_value() {
+            OperandValue::ValReg(reg) | OperandValue::Reg(reg) => self.register(reg),
+            OperandValue::Imm(value) => Some(value),
+            _ => None,
         }
     }
 
-    fn binary(&self, ra: Reg, b: Scalar, apply: impl FnOnce(i64, i64) -> i64) -> Option<i64> {
-        Some(apply(self.register(ra)?, self.scalar(b)?))
+    fn binary(&self, ra: Reg, b: impl Operand, apply: impl FnOnce(i64, i64) -> i64) -> Option<i64> {
+        Some(apply(self.register(ra)?, self.value(b)?))
     }
 
     fn change(&mut self, descriptor: usize, change: impl FnOnce(&mut View)) {
@@ -116,17 +118,14 @@ impl State {
                 self.descriptors[d.index()] = Some(Rc::new(View {
                     space,
                     format,
-                    base: self.scalar(base),
+                    base: self.value(base),
                     split: (split.0 as usize).min(N_LEVELS),
                     counts: [Some(1); N_LEVELS],
                     is_windowed: false,
                 }));
             }
             Op::Level { d, index, count, .. } => {
-                let count = match count {
-                    Count::Reg(reg) => self.register(reg),
-                    Count::Imm(count) => Some(count),
-                };
+                let count = self.value(count);
                 self.change(d.index(), |view| {
                     if let Some(level) = view.counts.get_mut(index.0 as usize) {
                         *level = count;
@@ -135,7 +134,7 @@ impl State {
             }
             Op::Window { d, .. } => self.change(d.index(), |view| view.is_windowed = true),
             Op::Move { d, bytes } => {
-                let bytes = self.scalar(bytes);
+                let bytes = self.value(bytes);
                 self.change(d.index(), |view| {
                     view.base = view.base.zip(bytes).map(|(base, bytes)| base.wrapping_add(bytes));
                 });
@@ -157,10 +156,13 @@ impl State {
     }
 }
 
+/// A descriptor that an instruction uses, and by how many bytes it is displaced, if that is known.
+type Use = (DescRef, Rc<View>, Option<i64>);
+
 /// What is known at each instruction of a program.
 pub(crate) struct Flow {
     /// What each instruction uses, by its index.
-    uses: BTreeMap<u32, Vec<(DescRef, Rc<View>, Option<i64>)>>,
+    uses: BTreeMap<u32, Vec<Use>>,
 }
 
 impl Flow {
@@ -214,7 +216,7 @@ impl Flow {
     }
 }
 
-fn used_views(instruction: &Instruction, state: &State) -> Vec<(DescRef, Rc<View>, Option<i64>)> {
+fn used_views(instruction: &Instruction, state: &State) -> Vec<Use> {
     let mut used = Vec::new();
     if !instruction
         .op
@@ -239,9 +241,13 @@ fn used_views(instruction: &Instruction, state: &State) -> Vec<(DescRef, Rc<View
 fn view_text(desc: DescRef, view: &View, offset: Option<i64>, naming: &dyn Naming) -> String {
     let address = view.base.map(|base| base.wrapping_add(offset.unwrap_or(0)));
     let mut place = match address {
-        Some(address) => naming
-            .address(view.space, address)
-            .unwrap_or_else(|| format!("{address:#x}")),
+        Some(address) => naming.address(view.space, address).unwrap_or_else(|| {
+            if address < 0 {
+                address.to_string()
+            } else {
+                format!("{address:#x}")
+            }
+        }),
         None => "?".to_owned(),
     };
     if offset.is_none() {

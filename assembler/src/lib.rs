@@ -11,6 +11,7 @@
 mod assemble;
 pub mod codes;
 mod context;
+mod copier;
 mod data;
 pub mod directives;
 mod disassemble;

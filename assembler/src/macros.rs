@@ -1,23 +1,16 @@
-//! Macros: what a definition says, and what a use makes of it.
-//!
-//! Arguments replace `\parameter` as whole expressions, so that no parentheses are needed around them; within a longer word their
-//! text becomes part of it. Texts in quotes and comments stay as they are.
+//! Macros: what a definition says, and which arguments a use gives to its parameters.
 
 use crate::codes;
-use crate::context::bad_argument;
+use crate::context::{bad_argument, help_choose};
 use crate::directives::{BlockKind, DirectiveInfo, DirectiveKind, directive};
-use crate::expand::help_for;
 use crate::problems::Problems;
 use crate::registers;
 use crate::source::Span;
 use crate::sources::Sources;
 use crate::suggest::Suggester;
-use crate::syntax::{Argument, Expr, ExprKind, Line, Statement, TokenUse};
+use crate::syntax::{Argument, Expr, ExprKind, Line, Statement};
 use systole_isa::Diagnostic;
 use systole_isa::instruction::opcode_by_mnemonic;
-
-/// Parts of one expression after arguments were put in; bounds the depth of later passes.
-const MAX_EXPRESSION_PARTS: usize = 256;
 
 /// A macro.
 pub(crate) struct MacroDefinition {
@@ -60,21 +53,7 @@ impl MacroDefinition {
             let message = "`.macro` is a directive and neither waits nor posts";
             problems.push(token.token, bad_argument(info, message.to_owned()));
         }
-        let text = sources.slice(name);
-        let reason = if opcode_by_mnemonic(text).is_some() {
-            Some("it is the name of an instruction")
-        } else if text.starts_with('.') {
-            Some("a word that starts with a point is a directive")
-        } else if registers::kind_of(text).is_some() {
-            Some("a letter and a number name a register, a descriptor or a token")
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            let diagnostic = Diagnostic::error(codes::RESERVED_NAME, format!("`{text}` cannot be a macro"))
-                .because(reason)
-                .help("choose another name");
-            problems.push(name, diagnostic);
+        if !is_free(name, sources, problems) {
             return None;
         }
         let definition = Self {
@@ -114,7 +93,7 @@ impl MacroDefinition {
             let message = format!("macro `{}` has no parameter `{name}`", sources.slice(self.name));
             let help = match known[..] {
                 [] => "it has no parameters".to_owned(),
-                _ => help_for(suggester, &name, &known),
+                _ => help_choose(suggester, &name, &known),
             };
             let diagnostic = Diagnostic::error(codes::UNKNOWN_PARAMETER, message)
                 .because("in a macro a backslash and a name stand for an argument")
@@ -143,75 +122,29 @@ impl MacroDefinition {
         problems: &mut Problems,
         suggester: &Suggester,
     ) -> Option<Vec<(&str, Expr)>> {
-        let form = format!("the form is `{}`", self.form(sources));
-        let mut bound: Vec<Option<&Expr>> = vec![None; self.parameters.len()];
-        let mut found = Vec::new();
-        let mut is_by_name = false;
-        for (i, argument) in statement.arguments.iter().enumerate() {
-            is_by_name |= argument.name.is_some();
-            let place = match argument.name.map(|name| (name, sources.slice(name))) {
-                Some((name, text)) => {
-                    let place = self.parameters.iter().position(|parameter| parameter.name == text);
-                    if place.is_none() {
-                        let known: Vec<&str> = self.parameters.iter().map(|p| p.name.as_str()).collect();
-                        let message = format!("macro `{}` has no parameter `{text}`", sources.slice(self.name));
-                        let help = match known[..] {
-                            [] => "it has no parameters".to_owned(),
-                            _ => help_for(suggester, text, &known),
-                        };
-                        let diagnostic = Diagnostic::error(codes::UNKNOWN_OPERAND, message).because(form.clone());
-                        found.push((name, diagnostic.help(help)));
-                    }
-                    place
-                }
-                None if is_by_name => {
-                    let message = "this argument is given by position after one by name";
-                    let diagnostic = Diagnostic::error(codes::POSITION_AFTER_NAME, message)
-                        .because("after an argument by name, positions say nothing any more");
-                    found.push((argument.span(), diagnostic.help(form.clone())));
-                    None
-                }
-                None if i < bound.len() => Some(i),
-                None => {
-                    let message = format!("macro `{}` takes {} arguments", sources.slice(self.name), bound.len());
-                    let diagnostic = Diagnostic::error(codes::TOO_MANY_OPERANDS, message)
-                        .because(format!("{} are given", statement.arguments.len()));
-                    found.push((argument.span(), diagnostic.help(form.clone())));
-                    break;
-                }
-            };
-            let Some(place) = place else { continue };
-            if bound[place].is_some() {
-                let message = format!("argument `{}` is given twice", self.parameters[place].name);
-                let diagnostic = Diagnostic::error(codes::DUPLICATE_OPERAND, message).help(form.clone());
-                found.push((argument.span(), diagnostic));
-            }
-            bound[place] = Some(&argument.value);
-        }
-        let missing = self.parameters.iter().zip(&bound);
-        let missing: Vec<String> = missing
-            .filter(|(parameter, value)| value.is_none() && parameter.default.is_none())
-            .map(|(parameter, _)| format!("`{}`", parameter.name))
-            .collect();
-        if !missing.is_empty() && found.is_empty() {
-            let message = format!("macro `{}` lacks {}", sources.slice(self.name), missing.join(", "));
-            let diagnostic = Diagnostic::error(codes::MISSING_OPERAND, message)
-                .because("only a parameter with a default may be left out")
-                .help(form);
-            found.push((statement.head, diagnostic));
+        let mut binding = Binding {
+            definition: self,
+            sources,
+            suggester,
+            bound: vec![None; self.parameters.len()],
+            found: Vec::new(),
+        };
+        binding.arguments(&statement.arguments);
+        if binding.found.is_empty() {
+            binding.check_missing(statement);
         }
         if let Some(token) = statement.tokens.first() {
             let message = "the use of a macro neither waits nor posts";
             let diagnostic = Diagnostic::error(codes::BAD_ARGUMENT, message)
                 .because("it may stand for any number of instructions")
                 .help("give the token as an argument and write `?\\parameter` in the macro");
-            found.push((token.token, diagnostic));
+            binding.found.push((token.token, diagnostic));
         }
-        let is_good = found.is_empty();
-        for (span, diagnostic) in found {
+        let is_good = binding.found.is_empty();
+        for (span, diagnostic) in binding.found {
             problems.push(span, diagnostic);
         }
-        let values = self.parameters.iter().zip(bound);
+        let values = self.parameters.iter().zip(binding.bound);
         let values = values.map(|(parameter, value)| {
             let value = value.or(parameter.default.as_ref())?;
             Some((parameter.name.as_str(), value.clone()))
@@ -221,8 +154,113 @@ impl MacroDefinition {
     }
 }
 
+/// Gives the arguments of one use to the parameters.
+struct Binding<'b> {
+    definition: &'b MacroDefinition,
+    sources: &'b Sources<'b>,
+    suggester: &'b Suggester,
+    /// The argument of each parameter.
+    bound: Vec<Option<&'b Expr>>,
+    found: Vec<(Span, Diagnostic)>,
+}
+
+impl<'b> Binding<'b> {
+    fn name(&self) -> &'b str {
+        self.sources.slice(self.definition.name)
+    }
+
+    fn form(&self) -> String {
+        format!("the form is `{}`", self.definition.form(self.sources))
+    }
+
+    fn report(&mut self, span: Span, code: &'static str, message: String, reason: &str) {
+        let mut diagnostic = Diagnostic::error(code, message).help(self.form());
+        if !reason.is_empty() {
+            diagnostic = diagnostic.because(reason);
+        }
+        self.found.push((span, diagnostic));
+    }
+
+    fn arguments(&mut self, arguments: &'b [Argument]) {
+        let mut is_by_name = false;
+        for (i, argument) in arguments.iter().enumerate() {
+            is_by_name |= argument.name.is_some();
+            let place = match argument.name {
+                Some(name) => self.place_by_name(name),
+                None if is_by_name => {
+                    let message = "this argument is given by position after one by name".to_owned();
+                    let reason = "after an argument by name, positions say nothing any more";
+                    self.report(argument.span(), codes::POSITION_AFTER_NAME, message, reason);
+                    None
+                }
+                None if i < self.bound.len() => Some(i),
+                None => {
+                    let message = format!("macro `{}` takes {} arguments", self.name(), self.bound.len());
+                    let reason = format!("{} are given", arguments.len());
+                    self.report(argument.span(), codes::TOO_MANY_OPERANDS, message, &reason);
+                    return;
+                }
+            };
+            let Some(place) = place else { continue };
+            if self.bound[place].is_some() {
+                let message = format!("argument `{}` is given twice", self.definition.parameters[place].name);
+                self.report(argument.span(), codes::DUPLICATE_OPERAND, message, "");
+            }
+            self.bound[place] = Some(&argument.value);
+        }
+    }
+
+    fn place_by_name(&mut self, name: Span) -> Option<usize> {
+        let text = self.sources.slice(name);
+        let known: Vec<&str> = self.definition.parameters.iter().map(|p| p.name.as_str()).collect();
+        let place = known.iter().position(|parameter| *parameter == text);
+        if place.is_none() {
+            let message = format!("macro `{}` has no parameter `{text}`", self.name());
+            let help = match known[..] {
+                [] => "it has no parameters".to_owned(),
+                _ => help_choose(self.suggester, text, &known),
+            };
+            let diagnostic = Diagnostic::error(codes::UNKNOWN_OPERAND, message).because(self.form());
+            self.found.push((name, diagnostic.help(help)));
+        }
+        place
+    }
+
+    fn check_missing(&mut self, statement: &Statement) {
+        let missing = self.definition.parameters.iter().zip(&self.bound);
+        let missing: Vec<String> = missing
+            .filter(|(parameter, value)| value.is_none() && parameter.default.is_none())
+            .map(|(parameter, _)| format!("`{}`", parameter.name))
+            .collect();
+        if !missing.is_empty() {
+            let message = format!("macro `{}` lacks {}", self.name(), missing.join(", "));
+            let reason = "only a parameter with a default may be left out";
+            self.report(statement.head, codes::MISSING_OPERAND, message, reason);
+        }
+    }
+}
+
+/// Whether a macro may have this name; reported if not.
+fn is_free(name: Span, sources: &Sources, problems: &mut Problems) -> bool {
+    let text = sources.slice(name);
+    let reason = if opcode_by_mnemonic(text).is_some() {
+        "it is the name of an instruction"
+    } else if text.starts_with('.') {
+        "a word that starts with a point is a directive"
+    } else if registers::kind_of(text).is_some() {
+        "a letter and a number name a register, a descriptor or a token"
+    } else {
+        return true;
+    };
+    let diagnostic = Diagnostic::error(codes::RESERVED_NAME, format!("`{text}` cannot be a macro"))
+        .because(reason)
+        .help("choose another name");
+    problems.push(name, diagnostic);
+    false
+}
+
 /// The word that an argument by position consists of.
-fn plain_word(argument: &Argument) -> Option<Span> {
+pub(crate) fn plain_word(argument: &Argument) -> Option<Span> {
     (argument.name.is_none() && argument.value.kind == ExprKind::Name).then_some(argument.value.span)
 }
 
@@ -269,7 +307,7 @@ pub(crate) fn n_parts(lines: &[Line]) -> usize {
     lines.iter().map(of_line).sum()
 }
 
-fn n_parts_of(expr: &Expr) -> usize {
+pub(crate) fn n_parts_of(expr: &Expr) -> usize {
     1 + match &expr.kind {
         ExprKind::At(inner) | ExprKind::Negate(inner) => n_parts_of(inner),
         ExprKind::List(items) => items.iter().map(n_parts_of).sum(),
@@ -313,7 +351,7 @@ fn for_each_name(expr: &Expr, visit: &mut dyn FnMut(Span)) {
 }
 
 /// The longest of some names with which a text begins.
-fn longest_prefix<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn longest_prefix<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     names
         .filter(|name| text.starts_with(name))
         .max_by_key(|name| name.len())
@@ -325,217 +363,4 @@ fn first_unknown<'w>(word: &'w str, known: &[&str]) -> Option<&'w str> {
     let mut unknown =
         parts.filter(|part| !part.starts_with('@') && longest_prefix(part, known.iter().copied()).is_none());
     unknown.next()
-}
-
-/// Copies the lines of a macro for one of its uses.
-pub(crate) struct Copier<'e, 's> {
-    sources: &'e mut Sources<'s>,
-    problems: &'e mut Problems,
-    original: Span,
-    base: u32,
-    arguments: &'e [(&'e str, Expr)],
-    /// What `\@` stands for.
-    number: u32,
-    /// Names that blocks around the current line declare anew, innermost block last.
-    shadows: Vec<Vec<String>>,
-    n_parts_of_arguments: usize,
-}
-
-impl<'e, 's> Copier<'e, 's> {
-    pub(crate) fn new(
-        sources: &'e mut Sources<'s>,
-        problems: &'e mut Problems,
-        original: Span,
-        base: u32,
-        arguments: &'e [(&'e str, Expr)],
-        number: u32,
-    ) -> Self {
-        Self {
-            sources,
-            problems,
-            original,
-            base,
-            arguments,
-            number,
-            shadows: Vec::new(),
-            n_parts_of_arguments: 0,
-        }
-    }
-
-    /// Parts of expressions that arguments have added.
-    pub(crate) fn n_parts_of_arguments(&self) -> usize {
-        self.n_parts_of_arguments
-    }
-
-    /// A line of the macro as a line of the program. What cannot stand where its argument does is reported and left out.
-    pub(crate) fn line(&mut self, line: &Line) -> Line {
-        let kind = line.statement.as_ref().and_then(|statement| {
-            let info = directive(self.sources.slice(self.moved(statement.head)));
-            info.map(|info| info.kind)
-        });
-        if let Some(DirectiveKind::Block(BlockKind::EndMacro)) = kind {
-            self.shadows.pop();
-        }
-        let copied = Line {
-            labels: line.labels.iter().filter_map(|label| self.word(*label)).collect(),
-            statement: line.statement.as_ref().and_then(|statement| self.statement(statement)),
-            comment: None,
-        };
-        if let (Some(DirectiveKind::Block(BlockKind::Macro)), Some(statement)) = (kind, &copied.statement) {
-            let names = statement.arguments.iter().filter_map(|a| a.name.or(plain_word(a)));
-            let names = names.map(|name| self.sources.slice(name).to_owned()).collect();
-            self.shadows.push(names);
-        }
-        copied
-    }
-
-    fn statement(&mut self, statement: &Statement) -> Option<Statement> {
-        let head = self.word(statement.head)?;
-        let arguments = statement.arguments.iter().map(|argument| {
-            let name = argument.name.and_then(|name| self.word(name));
-            let value = self.expression(&argument.value);
-            Argument { name, value }
-        });
-        let arguments = arguments.collect();
-        let tokens = statement.tokens.iter().filter_map(|used| {
-            let token = self.word(used.token)?;
-            Some(TokenUse { token, ..*used })
-        });
-        Some(Statement {
-            head,
-            arguments,
-            tokens: tokens.collect(),
-        })
-    }
-
-    fn expression(&mut self, expr: &Expr) -> Expr {
-        let before = self.n_parts_of_arguments;
-        let copied = self.copied(expr);
-        let n_added = self.n_parts_of_arguments - before;
-        if n_added == 0 || n_parts_of(&copied) <= MAX_EXPRESSION_PARTS {
-            return copied;
-        }
-        let diagnostic = Diagnostic::error(codes::TOO_DEEP, "with its arguments this expression is too long")
-            .because(format!("an expression has at most {MAX_EXPRESSION_PARTS} parts"))
-            .help("name a part of it with `.equ NAME, PART`");
-        self.problems.push(copied.span, diagnostic);
-        Expr {
-            span: copied.span,
-            kind: ExprKind::Invalid,
-        }
-    }
-
-    fn copied(&mut self, expr: &Expr) -> Expr {
-        let span = self.moved(expr.span);
-        let kind = match &expr.kind {
-            ExprKind::Name => return self.name(expr.span),
-            ExprKind::Displaced(base, displacement) => match (self.word(*base), self.word(*displacement)) {
-                (Some(base), Some(displacement)) => ExprKind::Displaced(base, displacement),
-                _ => ExprKind::Invalid,
-            },
-            ExprKind::At(inner) => ExprKind::At(Box::new(self.copied(inner))),
-            ExprKind::Negate(inner) => ExprKind::Negate(Box::new(self.copied(inner))),
-            ExprKind::List(items) => ExprKind::List(items.iter().map(|item| self.copied(item)).collect()),
-            ExprKind::Range(pair) => ExprKind::Range(Box::new((self.copied(&pair.0), self.copied(&pair.1)))),
-            ExprKind::Binary(op, pair) => ExprKind::Binary(*op, Box::new((self.copied(&pair.0), self.copied(&pair.1)))),
-            other => other.clone(),
-        };
-        Expr { span, kind }
-    }
-
-    /// A name, or the argument that it stands for.
-    fn name(&mut self, span: Span) -> Expr {
-        let moved = self.moved(span);
-        let text = self.sources.slice(moved);
-        let whole = text.strip_prefix('\\').and_then(|name| self.argument(name));
-        if let Some(argument) = whole {
-            self.n_parts_of_arguments += n_parts_of(argument);
-            return argument.clone();
-        }
-        let word = self.word(span);
-        Expr {
-            span: word.unwrap_or(moved),
-            kind: if word.is_some() {
-                ExprKind::Name
-            } else {
-                ExprKind::Invalid
-            },
-        }
-    }
-
-    fn is_shadowed(&self, name: &str) -> bool {
-        self.shadows.iter().flatten().any(|shadow| shadow == name)
-    }
-
-    fn argument(&self, name: &str) -> Option<&'e Expr> {
-        let (_, value) = self.arguments.iter().find(|(known, _)| *known == name)?;
-        (!self.is_shadowed(name)).then_some(value)
-    }
-
-    /// A range of the macro as one of this copy.
-    fn moved(&self, span: Span) -> Span {
-        let is_inside = span.start >= self.original.start && span.end <= self.original.end;
-        if is_inside {
-            span.moved(self.original.start, self.base)
-        } else {
-            span
-        }
-    }
-
-    /// A word with its parameters replaced; `None` is reported.
-    fn word(&mut self, span: Span) -> Option<Span> {
-        let moved = self.moved(span);
-        let text = self.sources.slice(moved);
-        if !text.contains('\\') {
-            return Some(moved);
-        }
-        if let Some(argument) = text.strip_prefix('\\').and_then(|name| self.argument(name)) {
-            if argument.kind == ExprKind::Name {
-                return Some(argument.span);
-            }
-        }
-        match self.put_together(text) {
-            Ok(word) if word == text => Some(moved),
-            Ok(word) => self.sources.add_word(word, moved),
-            Err(None) => None,
-            Err(Some(name)) => {
-                let message = format!("the argument `{name}` cannot be part of a word");
-                let diagnostic = Diagnostic::error(codes::NOT_A_WORD, message).because(format!(
-                    "`{text}` is one word, for which the argument has to be a word or a number"
-                ));
-                self.problems.push(moved, diagnostic);
-                None
-            }
-        }
-    }
-
-    /// A word with the texts of its arguments; the name of an argument that has none, or nothing if that was reported.
-    fn put_together(&self, text: &str) -> Result<String, Option<String>> {
-        let mut parts = text.split('\\');
-        let mut word = parts.next().unwrap_or("").to_owned();
-        for part in parts {
-            if let Some(rest) = part.strip_prefix('@').filter(|_| self.shadows.is_empty()) {
-                word.push_str(&self.number.to_string());
-                word.push_str(rest);
-                continue;
-            }
-            let names = self.arguments.iter().map(|(name, _)| *name);
-            let name = longest_prefix(part, names.filter(|name| !self.is_shadowed(name)));
-            let value = name.and_then(|name| Some((name, self.argument(name)?)));
-            let Some((name, value)) = value else {
-                // It belongs to a block within this one, or was reported with the definition.
-                word.push('\\');
-                word.push_str(part);
-                continue;
-            };
-            match value.kind {
-                ExprKind::Name => word.push_str(self.sources.slice(value.span)),
-                ExprKind::Int(number) => word.push_str(&number.to_string()),
-                ExprKind::Invalid => return Err(None),
-                _ => return Err(Some(name.to_owned())),
-            }
-            word.push_str(&part[name.len()..]);
-        }
-        Ok(word)
-    }
 }

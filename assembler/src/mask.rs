@@ -130,7 +130,12 @@ fn part(plan: &MaskPlan, named: &NamedData, n_elements: u64, context: &mut Conte
         Some(tensor) => Some(context.names.shape(tensor, &mut context.problems)?),
         None => None,
     };
-    let n_elements = shape.as_ref().map_or(n_elements, |shape| shape.iter().product());
+    let n_there = n_elements;
+    let n_elements = shape.as_ref().map_or(n_there, |shape| shape.iter().product());
+    if n_elements > n_there {
+        // Why its data are incomplete was reported.
+        return None;
+    }
     let [first, rows, columns, zero] = plan.keys;
     let count = 1..=i128::from(n_elements.max(1));
     let n_columns = match (columns, &shape) {

@@ -214,6 +214,8 @@ impl<'a> Names<'a> {
 
     /// Elements along each axis of a tensor; `None` is reported.
     pub(crate) fn shape(&self, tensor: usize, problems: &mut Problems) -> Option<Vec<u64>> {
+        // What can be counted can be multiplied.
+        self.attribute(tensor, Attribute::Elements, Span::default(), problems, 0)?;
         let n_axes = self.tensors.get(tensor)?.n_axes();
         let lengths: Vec<Option<i128>> = (0..n_axes)
             .map(|axis| self.length(tensor, axis, Span::default(), problems, 0))

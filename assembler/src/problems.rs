@@ -32,6 +32,11 @@ impl Problems {
         self.found.is_empty()
     }
 
+    /// Number of diagnostics so far.
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+
     /// Adds a diagnostic at a place.
     pub(crate) fn push(&mut self, span: Span, diagnostic: Diagnostic) {
         self.found.push(Found {
