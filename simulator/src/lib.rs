@@ -21,6 +21,7 @@ pub mod observer;
 pub mod pe_view;
 mod race;
 pub mod report;
+pub mod roofline;
 mod sequencer;
 pub mod session;
 pub mod trace;

@@ -4,6 +4,7 @@ use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason};
 use crate::counts::EventCounts;
 use crate::energy::{AreaSummary, EnergyModel, EnergySummary, PowerProfile};
 use crate::machine::Machine;
+use crate::roofline::roofline_ratio;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,6 +109,7 @@ impl RunTotals {
             macs_skipped: 0,
             macs_gated: counts.gated_macs,
             utilization: ratio(counts.macs, self.cycles * self.description.peak_macs_per_cycle()),
+            roofline_ratio: self.roofline_ratio(&counts, self.cycles),
             dram: DramSummary {
                 read_bytes: counts.dram_read_bytes,
                 write_bytes: counts.dram_write_bytes,
@@ -136,6 +138,11 @@ impl RunTotals {
         }
     }
 
+    fn roofline_ratio(&self, counts: &EventCounts, cycles: u64) -> f64 {
+        let dram_bytes = counts.dram_read_bytes + counts.dram_write_bytes;
+        roofline_ratio(&self.description, counts.macs, dram_bytes, cycles)
+    }
+
     fn layer_summaries(&self, model: &EnergyModel) -> Vec<LayerSummary> {
         let peak = self.description.peak_macs_per_cycle();
         let summaries = self
@@ -152,6 +159,7 @@ impl RunTotals {
                     cycles: layer.cycles,
                     macs: layer.counts.macs,
                     utilization: ratio(layer.counts.macs, layer.cycles * peak),
+                    roofline_ratio: self.roofline_ratio(&layer.counts, layer.cycles),
                     dram_bytes: layer.counts.dram_read_bytes + layer.counts.dram_write_bytes,
                     energy_pj: model.total(&layer.counts, layer.cycles).total().picojoules(),
                     bound_by: bound_by(layer),
@@ -299,6 +307,8 @@ pub struct LayerSummary {
     pub macs: u64,
     /// Multiply-accumulates over cycles times peak.
     pub utilization: f64,
+    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    pub roofline_ratio: f64,
     /// Bytes read and written off chip.
     pub dram_bytes: u64,
     /// Energy of its events and of its cycles.
@@ -330,6 +340,8 @@ pub struct Report {
     pub macs_gated: u64,
     /// Executed multiply-accumulates over cycles times peak.
     pub utilization: f64,
+    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    pub roofline_ratio: f64,
     /// Off-chip traffic.
     pub dram: DramSummary,
     /// Scratchpad traffic.
