@@ -7,3 +7,4 @@ pub mod models;
 pub mod program_test;
 pub mod scalar;
 pub mod small;
+pub mod tpu;

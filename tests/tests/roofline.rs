@@ -56,9 +56,9 @@ fn circles(document: &roxmltree::Document<'_>) -> Vec<(f64, f64, String)> {
     let number = |node: &roxmltree::Node<'_, '_>, name: &str| node.attribute(name).unwrap().parse::<f64>().unwrap();
     document
         .descendants()
-        .filter(|node| node.has_tag_name("circle") || node.tag_name().name() == "circle")
+        .filter(|node| node.tag_name().name() == "circle")
         .map(|node| {
-            let title = node.first_element_child().unwrap().text().unwrap().to_owned();
+            let title = node.prev_sibling_element().unwrap().text().unwrap().to_owned();
             (number(&node, "cx"), number(&node, "cy"), title)
         })
         .filter(|(_, _, title)| title != "legend")

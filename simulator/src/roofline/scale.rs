@@ -62,14 +62,15 @@ pub(super) fn prefixed(value: f64) -> String {
         .find(|(factor, _)| value >= 0.9995 * factor)
         .unwrap_or((1.0, ""));
     let mantissa = value / factor;
-    let decimals = if mantissa >= 99.95 || (mantissa - mantissa.round()).abs() < 1e-9 {
-        0
+    let is_whole = mantissa >= 99.95 || (mantissa - mantissa.round()).abs() < 1e-9;
+    let digits = if is_whole {
+        format!("{mantissa:.0}")
     } else if mantissa >= 0.995 {
-        1
+        format!("{mantissa:.1}")
     } else {
-        3
+        format!("{mantissa:.3}").trim_end_matches('0').to_owned()
     };
-    format!("{mantissa:.decimals$} {prefix}").trim_end().to_owned() + if prefix.is_empty() { " " } else { "" }
+    format!("{digits} {prefix}")
 }
 
 #[cfg(test)]
@@ -90,7 +91,7 @@ mod tests {
     fn values_have_prefixes() {
         assert_eq!(
             [1.0, 1500.0, 2.56e11, 0.01].map(prefixed),
-            ["1 ", "1.5 k", "256 G", "0.010 "]
+            ["1 ", "1.5 k", "256 G", "0.01 "]
         );
     }
 }

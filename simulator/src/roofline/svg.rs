@@ -65,10 +65,20 @@ impl Page {
         );
     }
 
+    /// A label that begins at the origin of a turned coordinate system.
+    fn turned(&mut self, (x, y): (f64, f64), degrees: f64, up: f64, style: &str, text: &str) {
+        let _ = writeln!(
+            self.text,
+            r#"<g transform="translate({x:.2} {y:.2}) rotate({degrees:.2})"><text x="0" y="{:.2}" text-anchor="middle" {style}>{}</text></g>"#,
+            -up,
+            escaped(text)
+        );
+    }
+
     fn dot(&mut self, (x, y): (f64, f64), radius: f64, fill: &str, title: &str) {
         let _ = writeln!(
             self.text,
-            r##"<circle class="point" cx="{x:.2}" cy="{y:.2}" r="{radius}" fill="{fill}" stroke="#ffffff" stroke-width="1.2"><title>{}</title></circle>"##,
+            r##"<g><title>{}</title><circle cx="{x:.2}" cy="{y:.2}" r="{radius}" fill="{fill}" stroke="#ffffff" stroke-width="1.2"/></g>"##,
             escaped(title)
         );
     }
@@ -162,8 +172,8 @@ fn axes(page: &mut Page, x: &LogAxis, y: &LogAxis) {
         &name,
         "operational intensity [MAC per DRAM byte]",
     );
-    let turned = format!(r#"{name} transform="rotate(-90 28 {:.2})""#, middle.1);
-    page.label((28.0, middle.1), &turned, "performance [MAC/s]");
+    let name = format!(r#"font-size="14" font-weight="600" fill="{INK}""#);
+    page.turned((28.0, middle.1), -90.0, 0.0, &name, "performance [MAC/s]");
 }
 
 fn draw_roofs(page: &mut Page, roofline: &Roofline, (x, y): (&LogAxis, &LogAxis)) {
@@ -206,12 +216,8 @@ fn draw_roofs(page: &mut Page, roofline: &Roofline, (x, y): (&LogAxis, &LogAxis)
         // Above the peak, below the measured one, so that neighbours do not touch.
         let share = if index == 0 { 0.30 } else { 0.55 };
         let place = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
-        let shift = if index == 0 { -8.0 } else { 17.0 };
-        let style = format!(
-            r#"font-size="12" fill="{MEMORY}" text-anchor="middle" transform="rotate({angle:.2} {:.2} {:.2}) translate(0 {shift})""#,
-            place.0, place.1
-        );
-        page.label(place, &style, &text);
+        let up = if index == 0 { 8.0 } else { -17.0 };
+        page.turned(place, angle, up, &format!(r#"font-size="12" fill="{MEMORY}""#), &text);
     }
 }
 
