@@ -133,6 +133,9 @@ pub(crate) struct RunArgs {
     /// End a program that has not ended after so many cycles
     #[arg(long, value_name = "CYCLES", default_value_t = 1 << 40)]
     pub(crate) limit: u64,
+    /// Where to draw the roofline of machine and layers
+    #[arg(long, value_name = "OUT.svg")]
+    pub(crate) roofline: Option<PathBuf>,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,

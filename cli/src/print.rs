@@ -152,6 +152,13 @@ pub(crate) fn totals(report: &Report) -> String {
     );
     line("PE utilization", percent(report.utilization));
     line(
+        "roofline",
+        format!(
+            "{} of what array and DRAM at their peaks allow",
+            percent(report.roofline_ratio)
+        ),
+    );
+    line(
         "DRAM",
         format!(
             "{} bytes read, {} written, {}, {} row hits",

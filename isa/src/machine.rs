@@ -160,6 +160,10 @@ const PRESETS: &[Preset] = &[
         name: "big128x128",
         text: include_str!("presets/big128x128.ron"),
     },
+    Preset {
+        name: "tpu_v1",
+        text: include_str!("presets/tpu_v1.ron"),
+    },
 ];
 
 /// Names of the shipped machines.

@@ -24,6 +24,7 @@ mod order;
 pub mod pe_view;
 mod race;
 pub mod report;
+pub mod roofline;
 mod sequencer;
 pub mod session;
 pub mod trace;

@@ -5,6 +5,7 @@ use crate::counts::EventCounts;
 use crate::energy::{AreaSummary, EnergyModel, EnergySummary, PowerProfile};
 use crate::fault::Overflow;
 use crate::machine::Machine;
+use crate::roofline::roofline_ratio;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,6 +114,7 @@ impl RunTotals {
             macs_skipped: counts.skipped_macs,
             macs_gated: counts.gated_macs,
             utilization: self.utilization(&counts, self.cycles),
+            roofline_ratio: self.roofline_ratio(&counts, self.cycles),
             dram: DramSummary {
                 read_bytes: counts.dram_read_bytes,
                 write_bytes: counts.dram_write_bytes,
@@ -164,6 +166,11 @@ impl RunTotals {
         )
     }
 
+    fn roofline_ratio(&self, counts: &EventCounts, cycles: u64) -> f64 {
+        let dram_bytes = counts.dram_read_bytes + counts.dram_write_bytes;
+        roofline_ratio(&self.description, counts.macs, dram_bytes, cycles)
+    }
+
     fn layer_summaries(&self, model: &EnergyModel) -> Vec<LayerSummary> {
         let summaries = self
             .layers
@@ -179,6 +186,7 @@ impl RunTotals {
                     cycles: layer.cycles,
                     macs: layer.counts.macs + layer.counts.skipped_macs,
                     utilization: self.utilization(&layer.counts, layer.cycles),
+                    roofline_ratio: self.roofline_ratio(&layer.counts, layer.cycles),
                     dram_bytes: layer.counts.dram_read_bytes + layer.counts.dram_write_bytes,
                     energy_pj: model.total(&layer.counts, layer.cycles).total().picojoules(),
                     bound_by: bound_by(layer),
@@ -326,6 +334,8 @@ pub struct LayerSummary {
     pub macs: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
+    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    pub roofline_ratio: f64,
     /// Bytes read and written off chip.
     pub dram_bytes: u64,
     /// Energy of its events and of its cycles.
@@ -357,6 +367,8 @@ pub struct Report {
     pub macs_gated: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
+    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    pub roofline_ratio: f64,
     /// Off-chip traffic.
     pub dram: DramSummary,
     /// Scratchpad traffic.

@@ -10,3 +10,4 @@ pub mod program_test;
 pub mod scalar;
 pub mod small;
 pub mod takes;
+pub mod tpu;

@@ -6,11 +6,13 @@
 use proptest::prelude::*;
 use std::sync::Arc;
 use systole_compiler::codegen::{self, TilingPolicy};
+use systole_isa::energy::N_MAC_CLASSES;
 use systole_isa::energy::{Node, OperatingPoint, Transistors};
 use systole_isa::machine::{preset, preset_names};
 use systole_isa::operand::{Scalar, Target};
 use systole_isa::{MachineDescription, Op, Program, Unit};
 use systole_programs::DIGITS;
+use systole_simulator::counts::MacsByWidth;
 use systole_simulator::energy::{EnergyModel, PowerProfile};
 use systole_simulator::report::{Report, RunTotals};
 use systole_simulator::{EventCounts, Machine, Mode};
@@ -45,21 +47,28 @@ fn machine() -> impl Strategy<Value = MachineDescription> {
 
 /// Counts as any run could have them.
 fn counts() -> impl Strategy<Value = EventCounts> {
-    prop::collection::vec(0u64..1 << 30, 14).prop_map(|n| EventCounts {
-        macs: n[0] + n[1],
-        gated_macs: n[1],
-        spm_read_bytes: n[2],
-        spm_write_bytes: n[3],
-        acc_reads: n[4],
-        acc_writes: n[5],
-        vector_ops: n[6],
-        instructions: n[7],
-        dram_read_bytes: n[8],
-        dram_write_bytes: n[9],
-        dram_read_bursts: n[10],
-        dram_write_bursts: n[11],
-        dram_row_hits: n[12],
-        dram_activates: n[13],
+    prop::collection::vec(0u64..1 << 30, 12 + 2 * N_MAC_CLASSES).prop_map(|n| {
+        let gated: [u64; N_MAC_CLASSES] = std::array::from_fn(|class| n[12 + class]);
+        let all: [u64; N_MAC_CLASSES] = std::array::from_fn(|class| gated[class] + n[12 + N_MAC_CLASSES + class]);
+        EventCounts {
+            macs: all.iter().sum(),
+            gated_macs: gated.iter().sum(),
+            macs_by_width: MacsByWidth(all),
+            gated_by_width: MacsByWidth(gated),
+            spm_read_bytes: n[0],
+            spm_write_bytes: n[1],
+            acc_reads: n[2],
+            acc_writes: n[3],
+            vector_ops: n[4],
+            instructions: n[5],
+            dram_read_bytes: n[6],
+            dram_write_bytes: n[7],
+            dram_read_bursts: n[8],
+            dram_write_bursts: n[9],
+            dram_row_hits: n[10],
+            dram_activates: n[11],
+            ..EventCounts::default()
+        }
     })
 }
 

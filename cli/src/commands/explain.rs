@@ -96,7 +96,7 @@ const CODES: &[CodeInfo] = &code_list([
 ]);
 
 /// The lists of every part.
-fn lists() -> [&'static [CodeInfo]; 6] {
+fn lists() -> [&'static [CodeInfo]; 7] {
     [
         systole_assembler::codes::CODES,
         systole_compiler::error::CODES,
