@@ -70,7 +70,7 @@ pub struct EnergyModel {
     events: EventEnergy,
     dram: DramEnergy,
     burst_bits: u64,
-    n_channels: u64,
+    n_ranks: u64,
     clock_mhz: u64,
     refresh_interval_ps: u64,
 }
@@ -82,8 +82,8 @@ impl EnergyModel {
         Self {
             events: EventEnergy::of(machine),
             dram: machine.dram.standard.energy(),
-            burst_bits: timing.burst_bytes * 8,
-            n_channels: u64::from(machine.dram.n_channels),
+            burst_bits: machine.dram.standard.organization().burst_bytes * 8,
+            n_ranks: u64::from(machine.dram.n_channels) * u64::from(machine.dram.n_ranks),
             clock_mhz: u64::from(machine.clock_mhz),
             refresh_interval_ps: timing.refi * timing.clock_ps,
         }
@@ -98,10 +98,10 @@ impl EnergyModel {
             spm: Femtojoules((counts.spm_read_bytes + counts.spm_write_bytes) * e.spm_byte_fj),
             acc: Femtojoules((counts.acc_reads + counts.acc_writes) * e.acc_access_fj),
             dram: Femtojoules(
-                counts.dram_activates * dram.activate_fj
-                    + counts.dram_read_bursts * dram.read_fj
-                    + counts.dram_write_bursts * dram.write_fj
-                    + bursts * self.burst_bits * dram.io_fj_per_bit,
+                counts.dram_activates * dram.activate_fj.value
+                    + counts.dram_read_bursts * dram.read_fj.value
+                    + counts.dram_write_bursts * dram.write_fj.value
+                    + bursts * self.burst_bits * dram.io_fj_per_bit.value,
             ),
             vector: Femtojoules(counts.vector_ops * e.vector_op_fj),
             control: Femtojoules(counts.instructions * e.instruction_fj),
@@ -109,15 +109,15 @@ impl EnergyModel {
         }
     }
 
-    /// Energy that passes whatever happens: leakage and clock of the chip, background and refresh of the DRAM.
+    /// Energy that passes whatever happens: leakage and clock of the chip, refresh of the DRAM and its background with rows open.
     pub fn of_cycles(&self, cycles: u64) -> EnergyBreakdown {
         let (cycles, clock_mhz) = (u128::from(cycles), u128::from(self.clock_mhz));
         // 1 uW over one microsecond is 1 pJ, that is 1000 fJ; a cycle lasts 1/clock_mhz microseconds.
-        let background = cycles * u128::from(self.dram.background_uw) * 1000 / clock_mhz;
-        let refresh =
-            cycles * u128::from(self.dram.refresh_fj) * 1_000_000 / (clock_mhz * u128::from(self.refresh_interval_ps));
+        let background = cycles * u128::from(self.dram.active_uw.value) * 1000 / clock_mhz;
+        let refresh = cycles * u128::from(self.dram.refresh_fj.value) * 1_000_000
+            / (clock_mhz * u128::from(self.refresh_interval_ps));
         EnergyBreakdown {
-            dram: Femtojoules((u128::from(self.n_channels) * (background + refresh)) as u64),
+            dram: Femtojoules((u128::from(self.n_ranks) * (background + refresh)) as u64),
             leakage: Femtojoules((cycles * u128::from(self.events.idle_cycle_fj)) as u64),
             ..EnergyBreakdown::default()
         }

@@ -6,9 +6,10 @@
 
 mod access;
 pub mod activity;
+mod clock;
 pub mod counts;
 mod dma;
-mod dram;
+pub mod dram;
 pub mod energy;
 mod exec;
 pub mod fault;

@@ -6,8 +6,8 @@
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
 use crate::counts::{EventCounts, static_counts};
-use crate::dma::{Transfer, bursts_of};
-use crate::dram::{Dram, DramParameters};
+use crate::dma::{Dram, DramParameters, Transfer, bursts_of};
+use crate::dram::DramCounts;
 use crate::exec::{self, Memories};
 use crate::fault::{Fault, FaultKind, Wait};
 use crate::memory::PagedMemory;
@@ -77,6 +77,7 @@ pub(crate) struct State {
     transfers: [Option<Transfer>; 2],
     pub(crate) mx: MxState,
     vx: Option<VxInFlight>,
+    /// Transfers and DRAM may be ahead of `now`, as far as nothing else can happen.
     dram_timing: Dram,
     pub(crate) memories: Memories,
     statuses: [UnitStatus; Unit::ALL.len()],
@@ -91,7 +92,7 @@ pub(crate) struct State {
 pub struct Machine {
     program: Arc<Program>,
     description: Arc<MachineDescription>,
-    dram_parameters: DramParameters,
+    dram_parameters: Arc<DramParameters>,
     mode: Mode,
     pub(crate) state: State,
 }
@@ -103,7 +104,7 @@ impl Machine {
     /// If the program was made for another machine or its DRAM does not fit.
     pub fn new(program: Arc<Program>, description: Arc<MachineDescription>, mode: Mode) -> Result<Self, LoadError> {
         check_fit(&program, &description)?;
-        let dram_parameters = DramParameters::of(&description);
+        let dram_parameters = Arc::new(DramParameters::of(&description));
         let mut dram = PagedMemory::new(program.dram_bytes);
         for segment in &program.segments {
             dram.write(segment.address, &segment.bytes);
@@ -209,6 +210,11 @@ impl Machine {
         counts
     }
 
+    /// Commands of the DRAM up to now. While a transfer is under way the DRAM may be ahead of the current cycle.
+    pub fn dram_counts(&self) -> DramCounts {
+        self.state.dram_timing.counts_at(&self.dram_parameters, self.state.now)
+    }
+
     /// One past the highest scratchpad byte that an instruction has touched so far.
     pub fn spm_peak_bytes(&self) -> u64 {
         self.state.spm_peak_bytes
@@ -288,25 +294,47 @@ impl Machine {
         Ok(())
     }
 
-    fn next_event(&self, sequencer_activity: Activity, retry: bool) -> u64 {
-        let state = &self.state;
-        let max_outstanding = self.description.dram.max_outstanding as usize;
+    fn next_event(&mut self, sequencer_activity: Activity, retry: bool) -> u64 {
+        let state = &mut self.state;
         let sequencer = match sequencer_activity {
             Activity::Busy(_) => Some(state.sequencer.ready_at),
             _ => retry.then_some(state.now + 1),
         };
-        let transfers = state.transfers.iter().flatten().map(|t| t.next_event(max_outstanding));
-        transfers
-            .chain(state.mx.next_event(state.now))
+        let others = state.mx.next_event(state.now).into_iter();
+        let horizon = others
             .chain(state.vx.as_ref().map(|vx| vx.done_at))
             .chain(sequencer)
             .min()
-            .map_or(u64::MAX, |at| at.max(state.now + 1))
+            .map_or(u64::MAX, |at| at.max(state.now + 1));
+        let p = &self.dram_parameters;
+        let transferred = state.dram_timing.run_ahead(p, &mut state.transfers, state.now, horizon);
+        let next = transferred.map_or(horizon, |at| at.max(state.now + 1).min(horizon));
+        if next == u64::MAX && self.waits_for_drain() {
+            return self.state.dram_timing.drain(&self.dram_parameters);
+        }
+        next
+    }
+
+    /// Whether the sequencer stands at a halt and only bursts of complete stores are still on their way to the devices.
+    fn waits_for_drain(&self) -> bool {
+        let instruction = self.program.code.get(self.state.sequencer.pc as usize);
+        let is_halt = instruction.is_some_and(|i| matches!(i.op, systole_isa::Op::Halt {}));
+        is_halt && self.all_units_idle() && !self.is_drained()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.state.dram_timing.is_drained(&self.dram_parameters, self.state.now)
     }
 
     /// Closes every unit's current span at the end of the program.
     fn finish(&mut self, observer: &mut impl Observer) {
         self.state.next_event = u64::MAX;
+        for unit in [Unit::Ld, Unit::St] {
+            let mut counts = EventCounts::default();
+            self.add_dram_counts(unit, &mut counts);
+            let layer = self.state.sequencer.layer;
+            self.account(layer, &counts, 0);
+        }
         for unit in Unit::ALL {
             self.close_span(
                 unit,

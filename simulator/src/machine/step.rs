@@ -27,30 +27,32 @@ impl Machine {
     }
 
     fn advance_transfer(&mut self, unit: Unit, observer: &mut impl Observer) {
-        let slot = unit.index() - Unit::Ld.index();
-        let max_outstanding = self.description.dram.max_outstanding as usize;
-        let Some(transfer) = &mut self.state.transfers[slot] else {
-            return;
-        };
-        if !transfer.advance(
-            &mut self.state.dram_timing,
-            &self.dram_parameters,
-            max_outstanding,
-            self.state.now,
-        ) {
+        let slot = &mut self.state.transfers[unit.index() - Unit::Ld.index()];
+        let done_at = slot.as_ref().and_then(Transfer::done_at);
+        if done_at.is_none_or(|at| at > self.state.now) {
             return;
         }
-        let Some(done) = self.state.transfers[slot].take() else {
+        let Some(done) = slot.take() else {
             return;
         };
         let mut counts = static_counts(&done.dispatched.work, (0, 0));
         counts.add(&done.counts);
+        self.add_dram_counts(unit, &mut counts);
         if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
             && self.mode == Mode::Full
         {
             exec::copy(&mut self.state.memories, dst, src, *m, *n);
         }
         self.retire(unit, &done.dispatched, done.started_at, counts, observer);
+    }
+
+    /// Adds the row hits and row commands that a DMA unit has caused since this was last done. A store is complete before the last of its
+    /// bursts is in the devices; what those cause counts with the unit's next transfer, or at the end.
+    pub(super) fn add_dram_counts(&mut self, unit: Unit, counts: &mut EventCounts) {
+        let commands = self.state.dram_timing.take_counts(unit.index() - Unit::Ld.index());
+        counts.dram_row_hits += commands.row_hits();
+        counts.dram_activates += commands.activates;
+        counts.dram_precharges += commands.precharges;
     }
 
     /// Performs an array instruction; returns its gated multiply-accumulates.
@@ -130,7 +132,7 @@ impl Machine {
         });
     }
 
-    fn account(&mut self, layer: u32, counts: &EventCounts, end: u64) {
+    pub(super) fn account(&mut self, layer: u32, counts: &EventCounts, end: u64) {
         if let Some(stats) = self.state.layers.get_mut(layer as usize) {
             stats.counts.add(counts);
             stats.end = stats.end.max(end);
@@ -173,7 +175,8 @@ impl Machine {
                 is_full.then_some(StallReason::QueueFull)
             }
             _ if !self.missing_tokens(&instruction.tokens).is_empty() => Some(StallReason::Token),
-            Effect::Fence | Effect::Halt => (!self.all_units_idle()).then_some(StallReason::Fence),
+            Effect::Fence => (!self.all_units_idle()).then_some(StallReason::Fence),
+            Effect::Halt => (!self.all_units_idle() || !self.is_drained()).then_some(StallReason::Fence),
             Effect::None | Effect::Free | Effect::Credit(..) => None,
         }
     }
