@@ -179,22 +179,14 @@ impl Dram {
         }
     }
 
-    /// Whether all bursts, those of complete stores included, have reached the devices by cycle `now`.
-    pub(crate) fn is_drained(&self, p: &DramParameters, now: u64) -> bool {
+    /// The cycle in which all bursts, those of complete stores included, have reached the devices; `u64::MAX` while some wait in queues.
+    pub(crate) fn drained_at(&self, p: &DramParameters) -> u64 {
+        let end = |channel: &Channel| channel.is_idle().then(|| p.clock.core_from_dram(channel.data_end()));
         self.channels
             .iter()
-            .all(|channel| channel.is_idle() && p.clock.core_from_dram(channel.data_end()) <= now)
-    }
-
-    /// Works off what waits, when nobody asks for more; returns the cycle in which all of it has reached the devices.
-    pub(crate) fn drain(&mut self, p: &DramParameters) -> u64 {
-        for channel in &mut self.channels {
-            while !channel.is_idle() {
-                channel.send(&p.rules);
-            }
-        }
-        let end = self.channels.iter().map(Channel::data_end).max().unwrap_or(0);
-        p.clock.core_from_dram(end)
+            .map(|channel| end(channel).unwrap_or(u64::MAX))
+            .max()
+            .unwrap_or(0)
     }
 
     /// What a master's requests have caused since this was last asked, over all channels.
@@ -219,7 +211,7 @@ impl Dram {
     }
 
     /// Lets transfers (by master) and channels run from cycle `now` up to cycle `horizon`, or to the first cycle in which a transfer is
-    /// complete, which it returns. What happens in that cycle itself is left for the next call.
+    /// complete, which it returns. What happens in that cycle itself is left for the next call. Without transfers, what waits is worked off.
     pub(crate) fn run_ahead(
         &mut self,
         p: &DramParameters,
@@ -227,12 +219,12 @@ impl Dram {
         now: u64,
         horizon: u64,
     ) -> Option<u64> {
-        transfers.iter().flatten().next()?;
+        let is_active = transfers.iter().any(Option::is_some);
         let clock = p.clock.dram_from_core(now);
         self.channels
             .iter_mut()
             .for_each(|channel| channel.pass_idle_time(&p.rules, clock));
-        loop {
+        while is_active || !self.channels.iter().all(Channel::is_idle) {
             let done = transfers.iter().flatten().filter_map(Transfer::done_at).min();
             let end = done.map_or(horizon, |done| done.min(horizon));
             let end_clock = p.clock.dram_from_core(end);
@@ -250,6 +242,7 @@ impl Dram {
                 _ => return done.filter(|&done| done <= horizon),
             }
         }
+        None
     }
 
     fn next_command(&mut self, p: &DramParameters) -> (u64, usize) {

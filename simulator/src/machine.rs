@@ -309,32 +309,16 @@ impl Machine {
         let p = &self.dram_parameters;
         let transferred = state.dram_timing.run_ahead(p, &mut state.transfers, state.now, horizon);
         let next = transferred.map_or(horizon, |at| at.max(state.now + 1).min(horizon));
-        if next == u64::MAX && self.waits_for_drain() {
-            return self.state.dram_timing.drain(&self.dram_parameters);
+        if next == u64::MAX && sequencer_activity == Activity::Stalled(StallReason::Fence) && self.all_units_idle() {
+            // The sequencer stands at a halt, and bursts of complete stores are still on their way to the devices.
+            return self.state.dram_timing.drained_at(&self.dram_parameters);
         }
         next
-    }
-
-    /// Whether the sequencer stands at a halt and only bursts of complete stores are still on their way to the devices.
-    fn waits_for_drain(&self) -> bool {
-        let instruction = self.program.code.get(self.state.sequencer.pc as usize);
-        let is_halt = instruction.is_some_and(|i| matches!(i.op, systole_isa::Op::Halt {}));
-        is_halt && self.all_units_idle() && !self.is_drained()
-    }
-
-    fn is_drained(&self) -> bool {
-        self.state.dram_timing.is_drained(&self.dram_parameters, self.state.now)
     }
 
     /// Closes every unit's current span at the end of the program.
     fn finish(&mut self, observer: &mut impl Observer) {
         self.state.next_event = u64::MAX;
-        for unit in [Unit::Ld, Unit::St] {
-            let mut counts = EventCounts::default();
-            self.add_dram_counts(unit, &mut counts);
-            let layer = self.state.sequencer.layer;
-            self.account(layer, &counts, 0);
-        }
         for unit in Unit::ALL {
             self.close_span(
                 unit,

@@ -47,8 +47,8 @@ impl Machine {
     }
 
     /// Adds the row hits and row commands that a DMA unit has caused since this was last done. A store is complete before the last of its
-    /// bursts is in the devices; what those cause counts with the unit's next transfer, or at the end.
-    pub(super) fn add_dram_counts(&mut self, unit: Unit, counts: &mut EventCounts) {
+    /// bursts is in the devices; what those cause counts with the unit's next transfer, or with the halt.
+    fn add_dram_counts(&mut self, unit: Unit, counts: &mut EventCounts) {
         let commands = self.state.dram_timing.take_counts(unit.index() - Unit::Ld.index());
         counts.dram_row_hits += commands.row_hits();
         counts.dram_activates += commands.activates;
@@ -132,7 +132,7 @@ impl Machine {
         });
     }
 
-    pub(super) fn account(&mut self, layer: u32, counts: &EventCounts, end: u64) {
+    fn account(&mut self, layer: u32, counts: &EventCounts, end: u64) {
         if let Some(stats) = self.state.layers.get_mut(layer as usize) {
             stats.counts.add(counts);
             stats.end = stats.end.max(end);
@@ -176,7 +176,10 @@ impl Machine {
             }
             _ if !self.missing_tokens(&instruction.tokens).is_empty() => Some(StallReason::Token),
             Effect::Fence => (!self.all_units_idle()).then_some(StallReason::Fence),
-            Effect::Halt => (!self.all_units_idle() || !self.is_drained()).then_some(StallReason::Fence),
+            Effect::Halt => {
+                let dram_end = self.state.dram_timing.drained_at(&self.dram_parameters);
+                (!self.all_units_idle() || dram_end > self.state.now).then_some(StallReason::Fence)
+            }
             Effect::None | Effect::Free | Effect::Credit(..) => None,
         }
     }
@@ -205,10 +208,13 @@ impl Machine {
         } else {
             self.take_tokens(&instruction.tokens);
             self.post_tokens(&instruction.tokens);
-            let counts = EventCounts {
+            let mut counts = EventCounts {
                 instructions: 1,
                 ..EventCounts::default()
             };
+            if matches!(effect, Effect::Halt) {
+                [Unit::Ld, Unit::St].map(|unit| self.add_dram_counts(unit, &mut counts));
+            }
             self.account(layer, &counts, now);
             observer.event(&Event::Completed {
                 unit: Unit::Seq,
