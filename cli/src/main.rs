@@ -34,6 +34,7 @@ fn dispatch(cli: &Cli) -> Result<(), CommandError> {
         Some(Command::Disasm(args)) => commands::assemble::disasm(args),
         Some(Command::Explain { code }) => commands::explain::run(code),
         Some(Command::Gemm(args)) => commands::gemm::run(args),
+        Some(Command::Dram(args)) => commands::dram::run(args),
         Some(Command::Machine(args)) => commands::machine::run(&args.verb),
         #[cfg(feature = "gui")]
         Some(Command::Gui(args)) => commands::gui::run(args),

@@ -9,12 +9,14 @@ mod device;
 mod queue;
 mod stream;
 mod trace;
+mod trace_text;
 
 pub use channel::{Accepted, Burst, Channel, ChannelRules, DRAIN_FROM, DRAIN_TO, MAX_BYPASSED, Served};
 pub use counts::{DramCounts, DramEnergyBreakdown};
 pub use device::{DeviceRules, DeviceState};
 pub use queue::QUEUE_DEPTH;
 pub use trace::{TraceRequest, TraceRun, TraceSummary};
+pub use trace_text::{CODES, TraceReader};
 
 use systole_isa::MachineDescription;
 use systole_isa::dram::{AddressMap, DramStandard, Mapping, PagePolicy};

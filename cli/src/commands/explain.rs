@@ -98,6 +98,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static CodeInfo> {
         systole_isa::container::CODES,
         systole_isa::machine::CODES,
         systole_simulator::fault::CODES,
+        systole_simulator::dram::CODES,
         CODES,
     ]
     .into_iter()

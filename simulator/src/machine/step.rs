@@ -213,7 +213,8 @@ impl Machine {
                 ..EventCounts::default()
             };
             if matches!(effect, Effect::Halt) {
-                [Unit::Ld, Unit::St].map(|unit| self.add_dram_counts(unit, &mut counts));
+                self.add_dram_counts(Unit::Ld, &mut counts);
+                self.add_dram_counts(Unit::St, &mut counts);
             }
             self.account(layer, &counts, now);
             observer.event(&Event::Completed {
