@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use systole_isa::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
 
 /// A systolic-array accelerator in your hands: instruction set, assembler, compiler, cycle-level simulator and dashboard.
 ///
@@ -87,6 +88,15 @@ with DRAM.")]
 Open the first in https://ui.perfetto.dev, the second in a waveform viewer such as GTKWave or Surfer. One nanosecond there is one
 core cycle. Spans are those of the report: busy by kind, stalled by reason.")]
     Trace(TraceArgs),
+    /// Time a trace of requests on the DRAM model alone
+    #[command(after_help = "Example:
+  systole dram reads.trc --dram ddr4-2400 --mapping rochrababgco --json
+
+A trace has one request for 64 bytes per line, a hexadecimal byte address and R or W:
+  0x7C2A6D00 R
+Requests arrive in order, as fast as the queues take them. The name of a mapping lists the address fields from the most to the
+least significant: ro row, ch channel, ra rank, ba bank, bg bank group, co column. `cycles` are those of the DRAM's command clock.")]
+    Dram(DramArgs),
     /// Explain the code of a diagnostic, or list all of them
     #[command(after_help = "Examples:
   systole explain S0002
@@ -294,6 +304,43 @@ fn parse_array(text: &str) -> Result<(u32, u32), String> {
             .map_err(|_| format!("`{part}` is no number; write rows and columns as in 8x8"))
     };
     Ok((number(rows)?, number(cols)?))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DramArgs {
+    /// Trace, one `0xADDRESS R` or `0xADDRESS W` per line
+    pub(crate) trace: PathBuf,
+    /// Standard and speed grade: ddr3-1866, ddr4-2400, ddr4-3200, lpddr4-3200, lpddr5-6400, hbm2 or gddr6
+    #[arg(long, value_name = "NAME", value_parser = word::<DramStandard>)]
+    pub(crate) dram: DramStandard,
+    /// Order of the address fields, the most significant first
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub(crate) mapping: Mapping,
+    /// What happens to rows that no waiting request wants: open or closed
+    #[arg(long, value_name = "POLICY", default_value = "open", value_parser = word::<PagePolicy>)]
+    pub(crate) page: PagePolicy,
+    /// Channels: a power of two
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| power_of_two(text, 64))]
+    pub(crate) channels: u32,
+    /// Ranks per channel: 1, 2 or 4
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| power_of_two(text, MAX_RANKS))]
+    pub(crate) ranks: u32,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One of the words of a list; the error names them all.
+fn word<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
+    T::try_from(text.to_owned())
+}
+
+fn power_of_two(text: &str, most: u32) -> Result<u32, String> {
+    let number: Option<u32> = text.parse().ok();
+    let fits = |n: &u32| n.is_power_of_two() && *n <= most;
+    number
+        .filter(fits)
+        .ok_or_else(|| format!("write a power of two from 1 to {most}"))
 }
 
 #[derive(Args, Debug)]

@@ -36,6 +36,7 @@ fn dispatch(cli: &Cli) -> Result<(), CommandError> {
         Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Gemm(args)) => commands::gemm::run(args),
         Some(Command::Trace(args)) => commands::trace::run(args),
+        Some(Command::Dram(args)) => commands::dram::run(args),
         Some(Command::Machine(args)) => commands::machine::run(&args.verb),
         #[cfg(feature = "gui")]
         Some(Command::Gui(args)) => commands::gui::run(args),

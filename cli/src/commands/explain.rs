@@ -96,7 +96,7 @@ const CODES: &[CodeInfo] = &code_list([
 ]);
 
 /// The lists of every part.
-fn lists() -> [&'static [CodeInfo]; 7] {
+fn lists() -> [&'static [CodeInfo]; 8] {
     [
         systole_assembler::codes::CODES,
         systole_compiler::error::CODES,
@@ -104,6 +104,7 @@ fn lists() -> [&'static [CodeInfo]; 7] {
         systole_isa::machine::CODES,
         systole_simulator::fault::CODES,
         systole_simulator::check::CODES,
+        systole_simulator::dram::CODES,
         CODES,
     ]
 }

@@ -4,6 +4,7 @@ pub(crate) mod assemble;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod digits;
+pub(crate) mod dram;
 pub(crate) mod explain;
 pub(crate) mod gemm;
 #[cfg(feature = "gui")]
