@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use systole_isa::ElementFormat;
+use systole_isa::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
 
 /// A systolic-array accelerator in your hands: instruction set, assembler, compiler, cycle-level simulator and dashboard.
 ///
@@ -56,12 +57,22 @@ pub(crate) enum Command {
     Compile(CompileArgs),
     /// Assemble a text to a program
     #[command(after_help = "Example:
-  systole asm product.sasm -o product.elf")]
+  systole asm product.sasm -o product.elf
+
+Files that the text names with `.include` and `.npy` are looked for next to the file in which they are named.")]
     Asm(AsmArgs),
     /// Print the assembly text of a program
     #[command(after_help = "Example:
   systole disasm digits.elf > digits.sasm")]
     Disasm(DisasmArgs),
+    /// Prove a program free of deadlocks, races and accesses out of range before it runs
+    #[command(after_help = "Examples:
+  systole check product.sasm --machine tiny4x4
+  systole check digits.onnx --machine edge16x16 --json
+
+The check executes the scalar instructions alone, loops included, and looks at tokens, order and ranges independent of any timing.
+It exits 1 if something is wrong or cannot be proven; warnings alone do not count.")]
+    Check(CheckArgs),
     /// Time one matrix product of M x K by K x N
     #[command(after_help = "Example:
   systole gemm 128 768 768 --machine mid32x32 --overlap none --json
@@ -71,12 +82,31 @@ pub(crate) enum Command {
 `array_cycles` counts the cycles in which the array works when all operands are in the scratchpad; `cycles` is the whole run
 with DRAM.")]
     Gemm(GemmArgs),
-    /// Explain the code of a diagnostic
+    /// Write the timeline of a run for Perfetto, waveform viewers or tables
+    #[command(after_help = "Examples:
+  systole trace digits.onnx -o digits.json --format perfetto
+  systole trace digits.elf -o digits.vcd --format vcd --from 10000 --to 20000
+  systole trace digits.onnx --input images.npy -o digits.csv --format csv --window 64
+
+Open the first in https://ui.perfetto.dev, the second in a waveform viewer such as GTKWave or Surfer. One nanosecond there is one
+core cycle. Spans are those of the report: busy by kind, stalled by reason.")]
+    Trace(TraceArgs),
+    /// Time a trace of requests on the DRAM model alone
     #[command(after_help = "Example:
-  systole explain S0002")]
+  systole dram reads.trc --dram ddr4-2400 --mapping rochrababgco --json
+
+A trace has one request for 64 bytes per line, a hexadecimal byte address and R or W:
+  0x7C2A6D00 R
+Requests arrive in order, as fast as the queues take them. The name of a mapping lists the address fields from the most to the
+least significant: ro row, ch channel, ra rank, ba bank, bg bank group, co column. `cycles` are those of the DRAM's command clock.")]
+    Dram(DramArgs),
+    /// Explain the code of a diagnostic, or list all of them
+    #[command(after_help = "Examples:
+  systole explain S0002
+  systole explain")]
     Explain {
-        /// The code, as printed in brackets behind `error`
-        code: String,
+        /// The code, as printed in brackets behind `error`; without one, the index of all
+        code: Option<String>,
     },
     /// List, show and check machine descriptions
     #[command(after_help = "Examples:
@@ -116,9 +146,54 @@ pub(crate) struct RunArgs {
     /// End a program that has not ended after so many cycles
     #[arg(long, value_name = "CYCLES", default_value_t = 1 << 40)]
     pub(crate) limit: u64,
+    /// Where to draw the roofline of machine and layers
+    #[arg(long, value_name = "OUT.svg")]
+    pub(crate) roofline: Option<PathBuf>,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Format of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceFormatArg {
+    /// Trace-event JSON.
+    Perfetto,
+    /// Value change dump.
+    Vcd,
+    /// One table.
+    Csv,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceArgs {
+    /// ONNX model, ELF program or assembly text, told apart by content
+    pub(crate) source: PathBuf,
+    /// Where to write the trace
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    /// Format of the trace
+    #[arg(long, value_enum)]
+    pub(crate) format: TraceFormatArg,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+    /// NumPy array of an input; the first inference along axis 0 runs. Without inputs no values are computed, and a
+    /// multiply-accumulate with a zero operand costs as much as any other
+    #[arg(long, value_name = "X.npy")]
+    pub(crate) input: Vec<PathBuf>,
+    /// First cycle of the trace
+    #[arg(long, value_name = "C", default_value_t = 0)]
+    pub(crate) from: u64,
+    /// One past the last cycle of the trace; the end of the run if absent
+    #[arg(long, value_name = "C")]
+    pub(crate) to: Option<u64>,
+    /// Cycles over which DRAM traffic and power are averaged
+    #[arg(long, value_name = "CYCLES", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub(crate) window: u64,
+    /// End a program that has not ended after so many cycles
+    #[arg(long, value_name = "CYCLES", default_value_t = 1 << 40)]
+    pub(crate) limit: u64,
 }
 
 /// What `compile` prints.
@@ -161,6 +236,21 @@ pub(crate) struct AsmArgs {
 pub(crate) struct DisasmArgs {
     /// Program (ELF)
     pub(crate) program: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Assembly text, ELF program or ONNX model, told apart by content; a model is compiled first
+    pub(crate) source: PathBuf,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+    /// Give up after so many instructions of the sequencer
+    #[arg(long, value_name = "INSTRUCTIONS", default_value_t = systole_simulator::check::DEFAULT_LIMIT)]
+    pub(crate) limit: u64,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which operand stays in the array.
@@ -248,6 +338,43 @@ fn parse_array(text: &str) -> Result<(u32, u32), String> {
             .map_err(|_| format!("`{part}` is no number; write rows and columns as in 8x8"))
     };
     Ok((number(rows)?, number(cols)?))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DramArgs {
+    /// Trace, one `0xADDRESS R` or `0xADDRESS W` per line
+    pub(crate) trace: PathBuf,
+    /// Standard and speed grade: ddr3-1866, ddr4-2400, ddr4-3200, lpddr4-3200, lpddr5-6400, hbm2 or gddr6
+    #[arg(long, value_name = "NAME", value_parser = word::<DramStandard>)]
+    pub(crate) dram: DramStandard,
+    /// Order of the address fields, the most significant first
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub(crate) mapping: Mapping,
+    /// What happens to rows that no waiting request wants: open or closed
+    #[arg(long, value_name = "POLICY", default_value = "open", value_parser = word::<PagePolicy>)]
+    pub(crate) page: PagePolicy,
+    /// Channels: a power of two
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| power_of_two(text, 64))]
+    pub(crate) channels: u32,
+    /// Ranks per channel: 1, 2 or 4
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| power_of_two(text, MAX_RANKS))]
+    pub(crate) ranks: u32,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One of the words of a list; the error names them all.
+fn word<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
+    T::try_from(text.to_owned())
+}
+
+fn power_of_two(text: &str, most: u32) -> Result<u32, String> {
+    let number: Option<u32> = text.parse().ok();
+    let fits = |n: &u32| n.is_power_of_two() && *n <= most;
+    number
+        .filter(fits)
+        .ok_or_else(|| format!("write a power of two from 1 to {most}"))
 }
 
 #[derive(Args, Debug)]

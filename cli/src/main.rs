@@ -32,8 +32,11 @@ fn dispatch(cli: &Cli) -> Result<(), CommandError> {
         Some(Command::Compile(args)) => commands::compile::run(args),
         Some(Command::Asm(args)) => commands::assemble::asm(args),
         Some(Command::Disasm(args)) => commands::assemble::disasm(args),
-        Some(Command::Explain { code }) => commands::explain::run(code),
+        Some(Command::Explain { code }) => commands::explain::run(code.as_deref()),
+        Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Gemm(args)) => commands::gemm::run(args),
+        Some(Command::Trace(args)) => commands::trace::run(args),
+        Some(Command::Dram(args)) => commands::dram::run(args),
         Some(Command::Machine(args)) => commands::machine::run(&args.verb),
         #[cfg(feature = "gui")]
         Some(Command::Gui(args)) => commands::gui::run(args),

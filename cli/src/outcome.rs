@@ -7,6 +7,7 @@ use systole_isa::program::{HostType, IoTensor};
 use systole_isa::{Diagnostic, Program};
 use systole_simulator::Report;
 use systole_simulator::host::HostValues;
+use systole_simulator::roofline::Roofline;
 
 /// An output tensor.
 #[derive(Debug, Serialize)]
@@ -137,6 +138,8 @@ pub(crate) struct Outcome {
     pub(crate) outputs: Vec<OutputSummary>,
     #[serde(flatten)]
     pub(crate) comparison: Option<Comparison>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) roofline: Option<Roofline>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) host: Host,
 }
@@ -153,6 +156,7 @@ impl Outcome {
             report,
             outputs,
             comparison,
+            roofline: None,
             diagnostics: report_diagnostics,
             host: Host::since(start),
         }

@@ -38,7 +38,7 @@ pub(crate) fn scaled(value: f64, unit: &str) -> String {
     format!("{:.2} {prefix}{unit}", value / factor)
 }
 
-fn percent(value: f64) -> String {
+pub(crate) fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
 }
 
@@ -152,6 +152,13 @@ pub(crate) fn totals(report: &Report) -> String {
     );
     line("PE utilization", percent(report.utilization));
     line(
+        "roofline",
+        format!(
+            "{} of what array and DRAM at their peaks allow",
+            percent(report.roofline_ratio)
+        ),
+    );
+    line(
         "DRAM",
         format!(
             "{} bytes read, {} written, {}, {} row hits",
@@ -173,9 +180,13 @@ pub(crate) fn totals(report: &Report) -> String {
     line(
         "energy",
         format!(
-            "{} at {}",
+            "{} ({} to {} by the sources' uncertainty) at {}, {} mV, {}",
             scaled(report.energy.total_pj * 1e-12, "J"),
-            report.energy.node
+            scaled(report.energy.low_pj * 1e-12, "J"),
+            scaled(report.energy.high_pj * 1e-12, "J"),
+            report.energy.node,
+            report.energy.voltage_mv,
+            report.energy.transistors.replace('_', " ")
         ),
     );
     let components = report.energy.by_component.entries();
@@ -184,6 +195,16 @@ pub(crate) fn totals(report: &Report) -> String {
         .map(|(name, pj)| format!("{name} {}", scaled(pj * 1e-12, "J")))
         .collect();
     line("", parts.join(", "));
+    for (index, set) in report.energy.source_sets.iter().enumerate() {
+        let text = format!(
+            "{} ({}): x{} to x{}",
+            set.name,
+            set.components.join(", "),
+            set.low,
+            set.high
+        );
+        line(if index == 0 { "energy sources" } else { "" }, text);
+    }
     line(
         "power",
         format!(
@@ -193,7 +214,12 @@ pub(crate) fn totals(report: &Report) -> String {
             grouped(report.power.window_cycles)
         ),
     );
-    line("area", format!("{:.2} mm2 (array and memories)", report.area_mm2));
+    let areas: Vec<String> = report
+        .area_by_component
+        .iter()
+        .map(|part| format!("{} {:.3}", part.component, part.area_mm2))
+        .collect();
+    line("area", format!("{:.2} mm2 ({})", report.area_mm2, areas.join(", ")));
     text.trim_end().to_owned()
 }
 

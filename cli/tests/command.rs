@@ -231,3 +231,42 @@ fn machines_are_listed_shown_and_checked() {
     );
     assert_eq!(outcome(&["machine", "show", "nothing"]).0, 1);
 }
+
+#[test]
+fn explain_knows_every_code_of_the_index() {
+    let (code, index, _) = outcome(&["explain"]);
+    assert_eq!(code, 0);
+    let entries: Vec<(&str, &str)> = index
+        .lines()
+        .filter_map(|line| line.strip_prefix("### ")?.split_once(": "))
+        .collect();
+    assert!(entries.len() > 50, "{}", entries.len());
+    for (entry, title) in entries {
+        let (code, text, _) = outcome(&["explain", &entry.to_lowercase()]);
+        assert_eq!(code, 0, "{entry}");
+        assert!(text.starts_with(&format!("{entry}: {title}\n\n")), "{text}");
+    }
+    let (code, _, stderr) = outcome(&["explain", "Z9999"]);
+    assert!(code == 1 && stderr.contains("F0015"), "{stderr}");
+}
+
+#[test]
+fn a_trace_is_written_and_cut_and_an_empty_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("digits.json");
+    let (out, [model, images, _]) = (out.to_str().unwrap(), digits());
+    let args = ["trace", &model, "--input", &images, "-o", out, "--format", "perfetto"];
+    let (code, stdout, stderr) = outcome(&[&args[..], &["--from", "1000", "--to", "2000"]].concat());
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("cycles 1,000 to 2,000"), "{stdout}");
+    let trace: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(out).unwrap()).unwrap();
+    let spans = trace["traceEvents"].as_array().unwrap();
+    let starts = spans.iter().filter_map(|span| span["args"]["start_cycle"].as_u64());
+    assert!(starts.clone().count() > 0 && starts.clone().all(|start| (1000..2000).contains(&start)));
+    let (code, _, stderr) = outcome(&[&args[..], &["--from", "7", "--to", "7"]].concat());
+    assert_eq!(code, 1);
+    assert!(stderr.contains("F0030"), "{stderr}");
+    let (code, _, stderr) = outcome(&["trace", &model, "-o", "/nowhere/x.vcd", "--format", "vcd"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("F0002"), "{stderr}");
+}

@@ -1,8 +1,8 @@
 //! Machine descriptions: everything about a machine that a user may vary, in RON.
 
 use crate::diagnostic::{CodeInfo, Diagnostic, Place, code_list};
-use crate::dram::DramStandard;
-use crate::energy::Node;
+use crate::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
+use crate::energy::{Node, OperatingPoint, sram};
 use crate::hash::stable_hash;
 use crate::throughput::{FormatPair, Rate, SparsityFeatures, Throughput};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,13 @@ pub enum Overlap {
 pub struct Sram {
     /// Capacity in KiB.
     pub capacity_kib: u32,
+    /// Bits of one access, by which its energy per bit falls; 64 if left out. It limits no bandwidth.
+    #[serde(default = "access_bits")]
+    pub access_bits: u32,
+}
+
+fn access_bits() -> u32 {
+    64
 }
 
 impl Sram {
@@ -46,12 +53,36 @@ pub struct VectorUnit {
 pub struct DramSystem {
     /// Standard and speed grade.
     pub standard: DramStandard,
-    /// Independent channels; consecutive bursts go to consecutive channels.
+    /// Independent channels.
     pub n_channels: u32,
+    /// Ranks that share each channel.
+    #[serde(default = "one")]
+    pub n_ranks: u32,
     /// Capacity in MiB, over all channels.
     pub capacity_mib: u32,
     /// Bursts that one DMA unit may have under way.
     pub max_outstanding: u32,
+    /// Which address bits choose channel, rank, bank group, bank, row and column.
+    #[serde(default)]
+    pub mapping: Mapping,
+    /// What happens to rows that no waiting request wants.
+    #[serde(default = "open_pages")]
+    pub page_policy: PagePolicy,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn open_pages() -> PagePolicy {
+    PagePolicy::Open
+}
+
+impl DramSystem {
+    /// Bytes that the devices hold, over all channels and ranks.
+    pub fn device_bytes(&self) -> u64 {
+        self.standard.organization().rank_bytes() * u64::from(self.n_channels) * u64::from(self.n_ranks)
+    }
 }
 
 /// A machine.
@@ -80,6 +111,9 @@ pub struct MachineDescription {
     pub dram: DramSystem,
     /// Technology node, which chooses the energy table.
     pub node: Node,
+    /// Voltage and transistors; nominal and low-standby-power if left out.
+    #[serde(default)]
+    pub power: OperatingPoint,
     /// Throughput of a PE by operand widths; as a bit-brick PE if left out.
     #[serde(default)]
     pub throughput: Throughput,
@@ -102,8 +136,8 @@ pub const CODES: &[CodeInfo] = &code_list([
     ),
     (
         "H0003",
-        "number of channels is no power of two",
-        "Consecutive bursts go to consecutive channels, and the channel is a bit field of the address; so there are 1, 2, 4, ... channels.",
+        "number of channels or ranks is no power of two",
+        "Channel and rank are bit fields of the address; so there are 1, 2, 4, ... channels, and 1, 2 or 4 ranks.",
     ),
     (
         "H0004",
@@ -114,6 +148,21 @@ pub const CODES: &[CodeInfo] = &code_list([
         "H0005",
         "throughput is no power of two",
         "`throughput` says how many multiply-accumulates a PE performs per cycle for each pair of operand widths (`w4: (a8: 2, ...)` for 4-bit weights and 8-bit activations). Operands that share a PE are neighbours along K, and wider ones enter in passes of equal length, so a rate is 1/16, 1/8, ..., 1/2, 1, 2, ... or 64.",
+    ),
+    (
+        "H0010",
+        "voltage outside the model",
+        "Dynamic energy follows the square of the voltage between 60 and 130 % of the node's nominal one (docs/energy.md). Below, transistors switch near their threshold; above, they do not last.",
+    ),
+    (
+        "H0011",
+        "access width that is no power of two",
+        "`access_bits` of a memory is 32, 64, 128 or 256: a row of its cells is cut into equal words.",
+    ),
+    (
+        "H0006",
+        "capacity beyond the devices",
+        "A standard fixes the size of a rank; channels times ranks times that size is what the machine can hold at most. docs/dram.md lists the sizes.",
     ),
 ]);
 
@@ -139,6 +188,10 @@ const PRESETS: &[Preset] = &[
     Preset {
         name: "big128x128",
         text: include_str!("presets/big128x128.ron"),
+    },
+    Preset {
+        name: "tpu_v1",
+        text: include_str!("presets/tpu_v1.ron"),
     },
 ];
 
@@ -170,7 +223,9 @@ impl MachineDescription {
     /// # Errors
     /// The place of a syntax error, or every reason why the values make no machine, at once.
     pub fn from_ron(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
-        let description: Self = ron::from_str(text).map_err(|error| {
+        // An optional value is written as it is, without `Some`.
+        let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        let description: Self = options.from_str(text).map_err(|error| {
             let position = error.span.start;
             let (line, column) = (position.line as u32, position.col as u32);
             let line_text = text
@@ -272,6 +327,13 @@ impl MachineDescription {
                 "programs and tensors live in DRAM",
             ),
             range(
+                "dram.n_ranks",
+                self.dram.n_ranks,
+                1,
+                MAX_RANKS,
+                "the ranks of a channel share its buses",
+            ),
+            range(
                 "dram.capacity_mib",
                 self.dram.capacity_mib,
                 1,
@@ -289,22 +351,51 @@ impl MachineDescription {
         .into_iter()
         .flatten()
         .collect();
-        if !self.dram.n_channels.is_power_of_two() {
+        for (name, value) in [
+            ("dram.n_channels", self.dram.n_channels),
+            ("dram.n_ranks", self.dram.n_ranks),
+        ] {
+            if !value.is_power_of_two() {
+                problems.push(
+                    Diagnostic::error("H0003", format!("`{name}` is {value}, which is no power of two"))
+                        .because("channel and rank are bit fields of the address")
+                        .help(format!(
+                            "choose {} or {}",
+                            (value.next_power_of_two() / 2).max(1),
+                            value.next_power_of_two()
+                        )),
+                );
+            }
+        }
+        if problems.is_empty() && u64::from(self.dram.capacity_mib) << 20 > self.dram.device_bytes() {
             problems.push(
                 Diagnostic::error(
-                    "H0003",
+                    "H0006",
                     format!(
-                        "`dram.n_channels` is {}, which is no power of two",
-                        self.dram.n_channels
+                        "`dram.capacity_mib` is {}, more than the devices hold",
+                        self.dram.capacity_mib
                     ),
                 )
-                .because("the channel is a bit field of the address")
-                .help(format!(
-                    "choose {} or {}",
-                    self.dram.n_channels.next_power_of_two() / 2,
-                    self.dram.n_channels.next_power_of_two()
-                )),
+                .because(format!(
+                    "{} channels with {} ranks of {} hold {} MiB",
+                    self.dram.n_channels,
+                    self.dram.n_ranks,
+                    self.dram.standard,
+                    self.dram.device_bytes() >> 20
+                ))
+                .help("lower the capacity, or give the machine more channels or ranks"),
             );
+        }
+        problems.extend(self.power.problem(self.node));
+        for (name, memory) in [("spm", &self.spm), ("acc", &self.acc)] {
+            if !memory.access_bits.is_power_of_two() || !sram::ACCESS_BITS.contains(&memory.access_bits) {
+                let message = format!("`{name}.access_bits` is {}", memory.access_bits);
+                problems.push(
+                    Diagnostic::error("H0011", message)
+                        .because("the energy of a memory is known for words of 32, 64, 128 and 256 bits")
+                        .help("choose 32, 64, 128 or 256, or leave it out"),
+                );
+            }
         }
         for (weights, activations) in self.throughput.invalid() {
             problems.push(
@@ -325,10 +416,12 @@ impl MachineDescription {
         problems
     }
 
-    /// Hash of every field but the name: programs carry it, so that they are not run on another machine by mistake.
+    /// Hash of every field but the name and the operating point, on which no program depends: programs carry it, so that they are not
+    /// run on another machine by mistake.
     pub fn hash(&self) -> u64 {
         let nameless = Self {
             name: String::new(),
+            power: OperatingPoint::default(),
             ..self.clone()
         };
         stable_hash(
@@ -360,9 +453,8 @@ impl MachineDescription {
 
     /// Peak DRAM bandwidth in bytes per core cycle, all channels together.
     pub fn peak_dram_bytes_per_cycle(&self) -> f64 {
-        let timing = self.dram.standard.timing();
-        let per_ps = timing.burst_bytes as f64 / (timing.burst_clocks as f64 * timing.clock_ps as f64);
-        per_ps * f64::from(self.dram.n_channels) * 1e6 / f64::from(self.clock_mhz)
+        let per_second = self.dram.standard.peak_bytes_per_second() * f64::from(self.dram.n_channels);
+        per_second / (f64::from(self.clock_mhz) * 1e6)
     }
 
     /// Length of a core cycle in picoseconds.
@@ -388,6 +480,30 @@ mod tests {
         (description.rows, description.clock_mhz, description.dram.n_channels) = (0, 0, 3);
         let problems = MachineDescription::from_ron(&description.to_ron(), "m.ron").unwrap_err();
         assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    #[test]
+    fn voltage_and_width_may_be_left_out_and_are_checked() {
+        let text = preset_text("tiny4x4")
+            .unwrap()
+            .replace("(capacity_kib: 32)", "(capacity_kib: 32, access_bits: 128)");
+        let with = |fields: &str| {
+            let text = text.trim_end().strip_suffix(')').unwrap().to_owned() + fields + ")";
+            MachineDescription::from_ron(&text, "m.ron")
+        };
+        let plain = with("").unwrap();
+        assert_eq!(
+            (plain.spm.access_bits, plain.acc.access_bits, plain.power),
+            (128, 64, OperatingPoint::default())
+        );
+        let fast = with("power: (voltage_mv: 1000, transistors: \"high_performance\"),").unwrap();
+        assert_eq!(fast.power.voltage_mv, Some(1000));
+        assert_eq!(fast.hash(), plain.hash(), "no program depends on the voltage");
+        assert_eq!(MachineDescription::from_ron(&fast.to_ron(), "m.ron").unwrap(), fast);
+        let problems = with("power: (voltage_mv: 5000),").unwrap_err();
+        assert_eq!(problems[0].code, "H0010");
+        let odd = MachineDescription::from_ron(&text.replace("128", "100"), "m.ron").unwrap_err();
+        assert_eq!(odd[0].code, "H0011");
     }
 
     #[test]

@@ -549,6 +549,18 @@ choice! {
 }
 
 choice! {
+    /// By what an average pooling divides its sums.
+    pub enum Divide: 2 {
+        /// The number of elements inside the window.
+        Valid = 0 "valid",
+        /// The number of all elements of the window, those outside included.
+        All = 1 "all",
+        /// Nothing: the sum is scaled as it is.
+        None = 2 "none",
+    }
+}
+
+choice! {
     /// What a mark delimits.
     pub enum MarkKind: 2 {
         /// A layer of the model.
@@ -569,11 +581,15 @@ choice! {
         DramWriteBytes = 2 "dram_write_bytes",
         /// Cycles in which the array streamed activations.
         MxStream = 3 "mx_stream",
+        /// Operations of single lanes that the vector unit has executed.
+        VectorOps = 4 "vector_ops",
+        /// Cycles in which the vector unit worked.
+        VxBusy = 5 "vx_busy",
         /// Accumulators that left their 32 bits.
-        Overflows = 4 "overflows",
+        Overflows = 6 "overflows",
         /// Multiply-accumulates whose multiplier was gated because an operand was zero.
-        GatedMacs = 5 "gated_macs",
+        GatedMacs = 7 "gated_macs",
         /// Multiply-accumulates that the array left out because an operand was known to be zero.
-        SkippedMacs = 6 "skipped_macs",
+        SkippedMacs = 8 "skipped_macs",
     }
 }

@@ -1,9 +1,8 @@
 //! Countable events, from which bandwidth and energy are derived.
 
 use crate::facts::Facts;
-use crate::vx::lane_ops;
-use crate::work::Work;
 use crate::work::matrix::{Product, TileLoad, TileShape};
+use crate::work::{Role, Work};
 use std::ops::AddAssign;
 use systole_isa::energy::{N_MAC_CLASSES, mac_class};
 use systole_isa::operand::{Accumulate, Space};
@@ -75,14 +74,16 @@ event_counts! {
     dram_read_bytes,
     /// Bytes that store descriptors wrote to DRAM.
     dram_write_bytes,
-    /// Read bursts on the DRAM bus.
+    /// Read bursts that the DRAM's devices served.
     dram_read_bursts,
-    /// Write bursts on the DRAM bus.
+    /// Write bursts that the DRAM's devices are given.
     dram_write_bursts,
-    /// Bursts that found their row open.
+    /// Bursts for which no row was opened.
     dram_row_hits,
     /// Rows opened.
     dram_activates,
+    /// Rows closed to open others.
+    dram_precharges,
 }
 
 impl EventCounts {
@@ -165,33 +166,24 @@ pub(crate) fn matrix_counts(
 /// Events of a piece of work of another unit than the array, known from its sizes alone; DRAM traffic is counted burst by burst
 /// elsewhere.
 pub(crate) fn static_counts(work: &Work) -> EventCounts {
-    let mut counts = EventCounts {
-        vector_ops: lane_ops(work),
-        ..EventCounts::one_instruction()
-    };
-    let mut touch = |view: &Descriptor, n_elements: u64, writes: bool| counts.touch(view, n_elements, writes);
+    let mut counts = EventCounts::one_instruction();
     match work {
         Work::TileLoad(_) | Work::Product(_) | Work::OutputStationary(_) => {}
-        Work::Requant {
-            dst, src, par, m, n, ..
-        } => {
-            touch(src, m * n, false);
-            touch(par, 3 * n, false);
-            touch(dst, m * n, true);
-        }
-        Work::MaxPool { dst, src, m, n } => {
-            touch(src, m * src.n_columns(), false);
-            touch(dst, m * n, true);
-        }
-        Work::AddRescaled { dst, a, b, par, m, n } => {
-            touch(a, m * n, false);
-            touch(b, m * n, false);
-            touch(par, 3, false);
-            touch(dst, m * n, true);
+        Work::Vector(vector) => {
+            for operand in vector.operands() {
+                let n_elements = operand.n_rows * operand.n_columns;
+                if operand.role != Role::Output {
+                    counts.touch(operand.view, n_elements, false);
+                }
+                if matches!(operand.role, Role::Output | Role::Update) {
+                    counts.touch(operand.view, n_elements, true);
+                }
+            }
+            counts.vector_ops = vector.lane_ops();
         }
         Work::Copy { dst, src, m, n } => {
-            touch(src, m * n, false);
-            touch(dst, m * n, true);
+            counts.touch(src, m * n, false);
+            counts.touch(dst, m * n, true);
         }
         Work::Sync => {}
     }

@@ -1,8 +1,17 @@
 //! Energy and power, derived from counts.
+//!
+//! Two parts that never mix: what events cost ([`EnergyModel::of_events`], proportional to the counts) and what passes with time whatever
+//! happens ([`EnergyModel::of_cycles`], a function of elapsed cycles alone). `docs/energy.md` derives every formula.
+
+mod profile;
+mod summary;
+
+pub use profile::{PowerProfile, PowerWindow};
+pub use summary::{AreaSummary, EnergySummary, FigureSummary, SourceSetSummary};
 
 use crate::counts::EventCounts;
-use crate::observer::{Event, Observer};
 use serde::Serialize;
+use std::ops::Range;
 use systole_isa::dram::DramEnergy;
 use systole_isa::energy::EventEnergy;
 use systole_isa::{Femtojoules, MachineDescription};
@@ -22,7 +31,9 @@ pub struct Components<T> {
     pub vector: T,
     /// Instruction fetch and dispatch.
     pub control: T,
-    /// Leakage and the clock of idle PEs.
+    /// The clock of the PEs, which runs in every cycle.
+    pub clock: T,
+    /// Leakage of PEs and on-chip memories.
     pub leakage: T,
 }
 
@@ -31,7 +42,7 @@ pub type EnergyBreakdown = Components<Femtojoules>;
 
 impl<T: Copy> Components<T> {
     /// Names and quantities.
-    pub fn entries(&self) -> [(&'static str, T); 7] {
+    pub fn entries(&self) -> [(&'static str, T); 8] {
         [
             ("mac", self.mac),
             ("spm", self.spm),
@@ -39,6 +50,7 @@ impl<T: Copy> Components<T> {
             ("dram", self.dram),
             ("vector", self.vector),
             ("control", self.control),
+            ("clock", self.clock),
             ("leakage", self.leakage),
         ]
     }
@@ -59,9 +71,15 @@ impl EnergyBreakdown {
             dram: self.dram.picojoules(),
             vector: self.vector.picojoules(),
             control: self.control.picojoules(),
+            clock: self.clock.picojoules(),
             leakage: self.leakage.picojoules(),
         }
     }
+}
+
+/// Energies end at 18 kJ, where 64 bits do.
+fn femtojoules(amount: u128) -> Femtojoules {
+    Femtojoules(u64::try_from(amount).unwrap_or(u64::MAX))
 }
 
 /// What events and cycles cost on one machine.
@@ -70,7 +88,7 @@ pub struct EnergyModel {
     events: EventEnergy,
     dram: DramEnergy,
     burst_bits: u64,
-    n_channels: u64,
+    n_ranks: u64,
     clock_mhz: u64,
     refresh_interval_ps: u64,
 }
@@ -82,31 +100,38 @@ impl EnergyModel {
         Self {
             events: EventEnergy::of(machine),
             dram: machine.dram.standard.energy(),
-            burst_bits: timing.burst_bytes * 8,
-            n_channels: u64::from(machine.dram.n_channels),
+            burst_bits: machine.dram.standard.organization().burst_bytes * 8,
+            n_ranks: u64::from(machine.dram.n_channels) * u64::from(machine.dram.n_ranks),
             clock_mhz: u64::from(machine.clock_mhz),
             refresh_interval_ps: timing.refi * timing.clock_ps,
         }
     }
 
-    /// Energy of events alone.
+    /// Energy of events alone, proportional to their counts.
     pub fn of_events(&self, counts: &EventCounts) -> EnergyBreakdown {
-        let (e, dram) = (&self.events, &self.dram);
-        let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
+        let e = &self.events;
         EnergyBreakdown {
             mac: self.of_macs(counts),
-            spm: Femtojoules((counts.spm_read_bytes + counts.spm_write_bytes) * e.spm_byte_fj),
-            acc: Femtojoules((counts.acc_reads + counts.acc_writes) * e.acc_access_fj),
-            dram: Femtojoules(
-                counts.dram_activates * dram.activate_fj
-                    + counts.dram_read_bursts * dram.read_fj
-                    + counts.dram_write_bursts * dram.write_fj
-                    + bursts * self.burst_bits * dram.io_fj_per_bit,
-            ),
+            spm: Femtojoules(counts.spm_read_bytes * e.spm_read_byte_fj + counts.spm_write_bytes * e.spm_write_byte_fj),
+            acc: Femtojoules(counts.acc_reads * e.acc_read_fj + counts.acc_writes * e.acc_write_fj),
+            dram: self.of_dram_commands(counts),
             vector: Femtojoules(counts.vector_ops * e.vector_op_fj),
             control: Femtojoules(counts.instructions * e.instruction_fj),
+            clock: Femtojoules(0),
             leakage: Femtojoules(0),
         }
+    }
+
+    /// Energy of DRAM commands: activates, bursts inside the devices, and input-output per bit on the bus.
+    fn of_dram_commands(&self, counts: &EventCounts) -> Femtojoules {
+        let dram = &self.dram;
+        let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
+        Femtojoules(
+            counts.dram_activates * dram.activate_fj.value
+                + counts.dram_read_bursts * dram.read_fj.value
+                + counts.dram_write_bursts * dram.write_fj.value
+                + bursts * self.burst_bits * dram.io_fj_per_bit.value,
+        )
     }
 
     /// Energy of multiply-accumulates by their operands' widths.
@@ -122,15 +147,23 @@ impl EnergyModel {
     /// Energy that passes whatever happens: leakage and clock of the chip, background and refresh of the DRAM.
     pub fn of_cycles(&self, cycles: u64) -> EnergyBreakdown {
         let (cycles, clock_mhz) = (u128::from(cycles), u128::from(self.clock_mhz));
-        // 1 uW over one microsecond is 1 pJ, that is 1000 fJ; a cycle lasts 1/clock_mhz microseconds.
-        let background = cycles * u128::from(self.dram.background_uw) * 1000 / clock_mhz;
-        let refresh =
-            cycles * u128::from(self.dram.refresh_fj) * 1_000_000 / (clock_mhz * u128::from(self.refresh_interval_ps));
+        // A cycle lasts 1/clock_mhz microseconds, and 1 nW over one microsecond is 1 fJ.
+        let leakage = cycles * u128::from(self.events.leakage_nw) / clock_mhz;
         EnergyBreakdown {
-            dram: Femtojoules((u128::from(self.n_channels) * (background + refresh)) as u64),
-            leakage: Femtojoules((cycles * u128::from(self.events.idle_cycle_fj)) as u64),
+            dram: self.of_dram_time(cycles),
+            clock: femtojoules(cycles * u128::from(self.events.clock_cycle_fj)),
+            leakage: femtojoules(leakage),
             ..EnergyBreakdown::default()
         }
+    }
+
+    /// Refresh of all DRAM ranks, and their background with rows open, over so many core cycles.
+    fn of_dram_time(&self, cycles: u128) -> Femtojoules {
+        let clock_mhz = u128::from(self.clock_mhz);
+        let background = cycles * u128::from(self.dram.active_uw.value) * 1000 / clock_mhz;
+        let refresh = cycles * u128::from(self.dram.refresh_fj.value) * 1_000_000
+            / (clock_mhz * u128::from(self.refresh_interval_ps));
+        femtojoules(u128::from(self.n_ranks) * (background + refresh))
     }
 
     /// Energy of events and of the cycles in which they happened.
@@ -138,115 +171,28 @@ impl EnergyModel {
         let (events, time) = (self.of_events(counts), self.of_cycles(cycles));
         EnergyBreakdown {
             dram: events.dram + time.dram,
+            clock: time.clock,
             leakage: time.leakage,
             ..events
         }
     }
-}
 
-/// Most windows of a power profile; when they are used up, neighbours merge and the window doubles.
-const MAX_WINDOWS: usize = 4096;
-const FIRST_WINDOW_CYCLES: u64 = 256;
-
-/// Dynamic energy over time in windows of equal length. An observer; the energy of an instruction is spread evenly over its cycles.
-#[derive(Clone, Debug)]
-pub struct PowerProfile {
-    model: EnergyModel,
-    window_cycles: u64,
-    windows_fj: Vec<u64>,
-}
-
-impl PowerProfile {
-    /// An empty profile.
-    pub fn new(model: EnergyModel) -> Self {
-        Self {
-            model,
-            window_cycles: FIRST_WINDOW_CYCLES,
-            windows_fj: Vec::new(),
-        }
-    }
-
-    /// Length of a window.
-    pub fn window_cycles(&self) -> u64 {
-        self.window_cycles
-    }
-
-    /// Dynamic energy per window.
-    pub fn windows_fj(&self) -> &[u64] {
-        &self.windows_fj
-    }
-
-    /// The largest power over one whole window, idle power included, in watts.
-    pub fn peak_w(&self) -> f64 {
-        let idle_fj = self.model.of_cycles(self.window_cycles).total().0;
-        let peak_fj = self.windows_fj.iter().max().copied().unwrap_or(0) + idle_fj;
+    /// Watts of an energy that passes within so many cycles; 0 for none.
+    pub fn watts(&self, energy: Femtojoules, cycles: u64) -> f64 {
         // 1 fJ per microsecond is 1 nW.
-        peak_fj as f64 * 1e-9 * self.model.clock_mhz as f64 / self.window_cycles as f64
-    }
-
-    fn add(&mut self, start: u64, end: u64, energy_fj: u64) {
-        while end.div_ceil(self.window_cycles) as usize > MAX_WINDOWS {
-            self.windows_fj = self.windows_fj.chunks(2).map(|pair| pair.iter().sum()).collect();
-            self.window_cycles *= 2;
+        if cycles == 0 {
+            return 0.0;
         }
-        let duration = (end - start).max(1);
-        let (mut at, mut given) = (start, 0);
-        while at < start + duration {
-            let window = at / self.window_cycles;
-            let until = ((window + 1) * self.window_cycles).min(start + duration);
-            let share = (u128::from(energy_fj) * u128::from(until - start) / u128::from(duration)) as u64 - given;
-            let window = window as usize;
-            if self.windows_fj.len() <= window {
-                self.windows_fj.resize(window + 1, 0);
-            }
-            self.windows_fj[window] += share;
-            given += share;
-            at = until;
-        }
+        energy.0 as f64 * 1e-9 * self.clock_mhz as f64 / cycles as f64
     }
 }
 
-impl Observer for PowerProfile {
-    fn event(&mut self, event: &Event) {
-        if let Event::Completed { start, end, counts, .. } = event {
-            self.add(*start, *end, self.model.of_events(counts).total().0);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::counts::MacsByWidth;
-    use systole_isa::machine::preset;
-
-    #[test]
-    fn a_profile_keeps_every_femtojoule_however_often_windows_merge() {
-        let machine = preset("edge16x16").unwrap();
-        let mut profile = PowerProfile::new(EnergyModel::of(&machine));
-        let mut sum = 0;
-        for i in 0..20_000u64 {
-            let energy = 1_000 + i * 7;
-            profile.add(i * 900, i * 900 + 1 + i % 3000, energy);
-            sum += energy;
-        }
-        assert_eq!(profile.windows_fj().iter().sum::<u64>(), sum);
-        assert!(profile.windows_fj().len() <= MAX_WINDOWS);
-    }
-
-    #[test]
-    fn doubling_every_count_doubles_the_energy_of_events() {
-        let model = EnergyModel::of(&preset("mid32x32").unwrap());
-        let once = EventCounts {
-            macs_by_width: MacsByWidth([0, 10, 0, 0, 20, 0, 900, 0, 30]),
-            gated_by_width: MacsByWidth([0, 1, 0, 0, 2, 0, 100, 0, 3]),
-            dram_read_bursts: 7,
-            vector_ops: 5,
-            ..Default::default()
-        };
-        let mut twice = once;
-        twice.add(&once);
-        assert_eq!(model.of_events(&twice).total().0, 2 * model.of_events(&once).total().0);
-        assert_eq!(model.of_events(&once).leakage.0, 0);
-    }
+/// The share of `amount`, spread evenly over the cycles of `whole`, that falls on `part` of them. Shares of parts that follow each other
+/// sum to the share of their union, so nothing is lost however `whole` is cut.
+pub(crate) fn share(amount: u64, whole: &Range<u64>, part: &Range<u64>) -> u64 {
+    let until = |cycle: u64| {
+        let n_cycles = cycle.clamp(whole.start, whole.end) - whole.start;
+        (u128::from(amount) * u128::from(n_cycles) / u128::from((whole.end - whole.start).max(1))) as u64
+    };
+    until(part.end) - until(part.start)
 }

@@ -6,9 +6,11 @@
 
 mod access;
 pub mod activity;
+pub mod check;
+mod clock;
 pub mod counts;
 mod dma;
-mod dram;
+pub mod dram;
 pub mod energy;
 mod exec;
 mod facts;
@@ -19,15 +21,19 @@ pub mod machine;
 pub mod memory;
 mod mx;
 pub mod observer;
+mod order;
 pub mod pe_view;
 mod race;
 pub mod report;
+pub mod roofline;
 mod sequencer;
 pub mod session;
+pub mod trace;
 mod vx;
 mod work;
 
 pub use activity::{Activity, BusyKind, StallReason, UnitStatus};
+pub use check::{CheckReport, Finding, check};
 pub use counts::EventCounts;
 pub use fault::{Fault, FaultKind, Overflow};
 pub use history::History;

@@ -6,14 +6,16 @@
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
 use crate::counts::{EventCounts, matrix_counts, static_counts};
-use crate::dma::{Transfer, bursts_of};
-use crate::dram::{Dram, DramParameters};
+use crate::dma::{Dram, DramParameters, Transfer, bursts_of};
+use crate::dram::DramCounts;
 use crate::exec::{self, Memories};
 use crate::facts::Facts;
-use crate::fault::{Fault, FaultKind, Overflow, Wait};
+use crate::fault::{self, Fault, FaultKind, Overflow};
 use crate::memory::PagedMemory;
 use crate::mx::{MxState, Start};
 use crate::observer::{Event, Observer};
+use crate::order::deadlock::{Standstill, missing_tokens};
+use crate::order::{self, Order, Release};
 use crate::race::{self, Access};
 use crate::sequencer::{Effect, Sequencer, Surroundings};
 use crate::vx::{self, VxInFlight};
@@ -22,7 +24,7 @@ use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::Arc;
 use systole_isa::hash::StableHasher;
-use systole_isa::operand::{N_TOKENS, PerfCounter, Space, Token};
+use systole_isa::operand::{N_TOKENS, PerfCounter, Space};
 use systole_isa::{Diagnostic, Instruction, MachineDescription, Program, Tokens, Unit};
 
 mod step;
@@ -73,11 +75,13 @@ pub(crate) struct State {
     status: Status,
     sequencer: Sequencer,
     tokens: [u32; N_TOKENS],
+    order: Order,
     /// Queues by [`Unit::index`]; the sequencer's stays empty.
     queues: [VecDeque<Dispatched>; Unit::ALL.len()],
     transfers: [Option<Transfer>; 2],
     pub(crate) mx: MxState,
     vx: Option<VxInFlight>,
+    /// Transfers and DRAM may be ahead of `now`, as far as nothing else can happen.
     dram_timing: Dram,
     pub(crate) memories: Memories,
     statuses: [UnitStatus; Unit::ALL.len()],
@@ -94,7 +98,7 @@ pub(crate) struct State {
 pub struct Machine {
     program: Arc<Program>,
     description: Arc<MachineDescription>,
-    dram_parameters: DramParameters,
+    dram_parameters: Arc<DramParameters>,
     mode: Mode,
     pub(crate) state: State,
 }
@@ -106,7 +110,7 @@ impl Machine {
     /// If the program was made for another machine or its DRAM does not fit.
     pub fn new(program: Arc<Program>, description: Arc<MachineDescription>, mode: Mode) -> Result<Self, LoadError> {
         check_fit(&program, &description)?;
-        let dram_parameters = DramParameters::of(&description);
+        let dram_parameters = Arc::new(DramParameters::of(&description));
         let mut dram = PagedMemory::new(program.dram_bytes);
         for segment in &program.segments {
             dram.write(segment.address, &segment.bytes);
@@ -122,6 +126,7 @@ impl Machine {
             status: Status::Running,
             sequencer: Sequencer::new(program.entry),
             tokens: [0; N_TOKENS],
+            order: Order::default(),
             queues: Default::default(),
             transfers: [None, None],
             mx: MxState::default(),
@@ -188,6 +193,15 @@ impl Machine {
         self.state.statuses[unit.index()]
     }
 
+    /// Cycle in which the oldest instruction under way started; `None` if no unit works on one. Whatever completes from now on started no
+    /// earlier.
+    pub fn oldest_start(&self) -> Option<u64> {
+        let transfers = self.state.transfers.iter().flatten().map(|t| t.started_at);
+        let products = self.state.mx.in_flight.iter().map(|x| x.started_at);
+        let vector = self.state.vx.iter().map(|vx| vx.started_at);
+        transfers.chain(products).chain(vector).min()
+    }
+
     /// Number of instructions that wait in a unit's queue.
     pub fn queue_length(&self, unit: Unit) -> usize {
         self.state.queues[unit.index()].len()
@@ -211,6 +225,11 @@ impl Machine {
         let mut counts = EventCounts::default();
         self.state.layers.iter().for_each(|layer| counts.add(&layer.counts));
         counts
+    }
+
+    /// Commands of the DRAM up to now. While a transfer is under way the DRAM may be ahead of the current cycle.
+    pub fn dram_counts(&self) -> DramCounts {
+        self.state.dram_timing.counts_at(&self.dram_parameters, self.state.now)
     }
 
     /// One past the highest scratchpad byte that an instruction has touched so far.
@@ -297,21 +316,30 @@ impl Machine {
         Ok(())
     }
 
-    fn next_event(&self, sequencer_activity: Activity, retry: bool) -> u64 {
-        let state = &self.state;
-        let max_outstanding = self.description.dram.max_outstanding as usize;
+    fn next_event(&mut self, sequencer_activity: Activity, retry: bool) -> u64 {
+        let state = &mut self.state;
         let sequencer = match sequencer_activity {
             Activity::Busy(_) => Some(state.sequencer.ready_at),
             _ => retry.then_some(state.now + 1),
         };
         let matrix_head = state.queues[Unit::Mx.index()].front().map(|head| &*head.work);
-        let transfers = state.transfers.iter().flatten().map(|t| t.next_event(max_outstanding));
-        transfers
-            .chain(state.mx.next_event(&self.description, matrix_head, state.now))
+        let others = state
+            .mx
+            .next_event(&self.description, matrix_head, state.now)
+            .into_iter();
+        let horizon = others
             .chain(state.vx.as_ref().map(|vx| vx.done_at))
             .chain(sequencer)
             .min()
-            .map_or(u64::MAX, |at| at.max(state.now + 1))
+            .map_or(u64::MAX, |at| at.max(state.now + 1));
+        let p = &self.dram_parameters;
+        let transferred = state.dram_timing.run_ahead(p, &mut state.transfers, state.now, horizon);
+        let next = transferred.map_or(horizon, |at| at.max(state.now + 1).min(horizon));
+        if next == u64::MAX && sequencer_activity == Activity::Stalled(StallReason::Fence) && self.all_units_idle() {
+            // The sequencer stands at a halt, and bursts of complete stores are still on their way to the devices.
+            return self.state.dram_timing.drained_at(&self.dram_parameters);
+        }
+        next
     }
 
     /// Closes every unit's current span at the end of the program.
@@ -330,48 +358,15 @@ impl Machine {
     }
 
     fn deadlock(&self) -> Fault {
-        let sequencer = &self.state.sequencer;
-        let mut waits: Vec<Wait> = Unit::ALL
-            .iter()
-            .filter_map(|&unit| {
-                let head = self.state.queues[unit.index()].front()?;
-                Some(Wait {
-                    unit,
-                    pc: head.pc,
-                    tokens: self.missing_tokens(&head.tokens),
-                })
-            })
-            .collect();
-        let tokens = self
-            .program
-            .code
-            .get(sequencer.pc as usize)
-            .map_or(vec![], |i| self.missing_tokens(&i.tokens));
-        waits.insert(
-            0,
-            Wait {
-                unit: Unit::Seq,
-                pc: sequencer.pc,
-                tokens,
-            },
-        );
-        let pc = waits
-            .iter()
-            .find(|wait| !wait.tokens.is_empty())
-            .map_or(sequencer.pc, |wait| wait.pc);
-        self.fault(FaultKind::Deadlock { waits }, pc)
-    }
-
-    fn missing_tokens(&self, tokens: &Tokens) -> Vec<Token> {
-        let mut left = self.state.tokens;
-        let mut missing = Vec::new();
-        for &token in tokens.waits.iter().flatten() {
-            match left[token.index()].checked_sub(1) {
-                Some(rest) => left[token.index()] = rest,
-                None => missing.push(token),
-            }
-        }
-        missing
+        let standstill = Standstill {
+            program: &self.program,
+            pc: self.state.sequencer.pc,
+            queues: &self.state.queues,
+            counters: &self.state.tokens,
+            order: &self.state.order,
+        };
+        let (kind, pc) = standstill.fault();
+        self.fault(kind, pc)
     }
 
     fn take_tokens(&mut self, tokens: &Tokens) {
@@ -396,7 +391,8 @@ impl Machine {
     }
 }
 
-fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), LoadError> {
+/// Whether a program can be put on a machine.
+pub(crate) fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), LoadError> {
     if let Some(wanted) = &program.machine
         && wanted.hash != description.hash()
     {

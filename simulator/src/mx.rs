@@ -6,7 +6,7 @@
 use crate::activity::{BusyKind, UnitStatus};
 use crate::exec::SharedTile;
 use crate::facts::Facts;
-use crate::race::Access;
+use crate::order::Release;
 use crate::work::matrix::{OutputStationary, Product};
 use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use systole_isa::{MachineDescription, latency};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MxInFlight {
     pub(crate) dispatched: Dispatched,
-    pub(crate) accesses: Vec<Access>,
+    pub(crate) release: Release,
     pub(crate) started_at: u64,
     /// Cycle in which its port is free again.
     pub(crate) port_free_at: u64,
@@ -163,7 +163,7 @@ impl MxState {
         &mut self,
         machine: &MachineDescription,
         dispatched: Dispatched,
-        accesses: Vec<Access>,
+        release: Release,
         facts: Facts,
         now: u64,
     ) {
@@ -206,7 +206,7 @@ impl MxState {
         };
         let in_flight = MxInFlight {
             dispatched,
-            accesses,
+            release,
             started_at: now,
             port_free_at: now + port,
             summed_at: now + summed,

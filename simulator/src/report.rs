@@ -2,9 +2,10 @@
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason};
 use crate::counts::EventCounts;
-use crate::energy::{Components, EnergyModel, PowerProfile};
+use crate::energy::{AreaSummary, EnergyModel, EnergySummary, PowerProfile};
 use crate::fault::Overflow;
 use crate::machine::Machine;
+use crate::roofline::roofline_ratio;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,6 +114,7 @@ impl RunTotals {
             macs_skipped: counts.skipped_macs,
             macs_gated: counts.gated_macs,
             utilization: self.utilization(&counts, self.cycles),
+            roofline_ratio: self.roofline_ratio(&counts, self.cycles),
             dram: DramSummary {
                 read_bytes: counts.dram_read_bytes,
                 write_bytes: counts.dram_write_bytes,
@@ -125,18 +127,14 @@ impl RunTotals {
                 write_bytes: counts.spm_write_bytes,
                 peak_bytes: self.spm_peak_bytes,
             },
-            energy: EnergySummary {
-                total_pj,
-                by_component: energy.picojoules(),
-                node: self.description.node.word().to_owned(),
-                uncertainty: "sources differ in their assumptions; totals are good to about a factor of two".to_owned(),
-            },
+            energy: EnergySummary::new(&energy, &self.description),
             power: PowerSummary {
                 average_w: total_pj * 1e-12 / seconds.max(f64::MIN_POSITIVE),
                 peak_w: profile.peak_w(),
                 window_cycles: profile.window_cycles(),
             },
             area_mm2: systole_isa::energy::area_mm2(&self.description),
+            area_by_component: AreaSummary::of(&self.description),
             units: Unit::ALL
                 .iter()
                 .map(|&unit| (unit.name(), UnitSummary::of(&self.units[unit.index()])))
@@ -168,6 +166,11 @@ impl RunTotals {
         )
     }
 
+    fn roofline_ratio(&self, counts: &EventCounts, cycles: u64) -> f64 {
+        let dram_bytes = counts.dram_read_bytes + counts.dram_write_bytes;
+        roofline_ratio(&self.description, counts.macs, dram_bytes, cycles)
+    }
+
     fn layer_summaries(&self, model: &EnergyModel) -> Vec<LayerSummary> {
         let summaries = self
             .layers
@@ -183,6 +186,7 @@ impl RunTotals {
                     cycles: layer.cycles,
                     macs: layer.counts.macs + layer.counts.skipped_macs,
                     utilization: self.utilization(&layer.counts, layer.cycles),
+                    roofline_ratio: self.roofline_ratio(&layer.counts, layer.cycles),
                     dram_bytes: layer.counts.dram_read_bytes + layer.counts.dram_write_bytes,
                     energy_pj: model.total(&layer.counts, layer.cycles).total().picojoules(),
                     bound_by: bound_by(layer),
@@ -278,19 +282,6 @@ pub struct SpmSummary {
     pub peak_bytes: u64,
 }
 
-/// Energy in picojoules.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct EnergySummary {
-    /// All components.
-    pub total_pj: f64,
-    /// Each component.
-    pub by_component: Components<f64>,
-    /// Technology node of the figures.
-    pub node: String,
-    /// How far to trust them.
-    pub uncertainty: String,
-}
-
 /// Power in watts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PowerSummary {
@@ -343,6 +334,8 @@ pub struct LayerSummary {
     pub macs: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
+    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    pub roofline_ratio: f64,
     /// Bytes read and written off chip.
     pub dram_bytes: u64,
     /// Energy of its events and of its cycles.
@@ -374,6 +367,8 @@ pub struct Report {
     pub macs_gated: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
+    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    pub roofline_ratio: f64,
     /// Off-chip traffic.
     pub dram: DramSummary,
     /// Scratchpad traffic.
@@ -384,6 +379,8 @@ pub struct Report {
     pub power: PowerSummary,
     /// Area estimate in square millimetres.
     pub area_mm2: f64,
+    /// The same by component.
+    pub area_by_component: Vec<AreaSummary>,
     /// Each unit's cycles; busy, stalled and idle sum to `cycles`.
     pub units: BTreeMap<&'static str, UnitSummary>,
     /// Layers in program order.

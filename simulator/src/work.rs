@@ -1,14 +1,21 @@
 //! Instructions as dispatched: operands resolved, so that what a queue holds no longer depends on registers or descriptors.
 
 pub(crate) mod matrix;
+mod vector;
 
 use crate::fault::FaultKind;
+use crate::order::ArrayUse;
 use matrix::{OsOperands, OutputStationary, Product, TileLoad, TileShape};
-use systole_isa::operand::{DescRef, N_REGISTERS, Rounding, Space};
+use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Space, Weights};
 use systole_isa::{Descriptor, MachineDescription, Op, Tokens, Unit};
+
+pub(crate) use vector::{Role, VectorOp, VectorWork};
 
 /// Largest number of elements that one instruction may process, so that every run ends and lists of its bursts fit in memory.
 const MAX_ELEMENTS: u64 = 1 << 26;
+
+/// Where units other than the DMAs find their operands.
+const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
 
 /// What a unit is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,28 +23,7 @@ pub(crate) enum Work {
     TileLoad(TileLoad),
     Product(Product),
     OutputStationary(OutputStationary),
-    Requant {
-        dst: Descriptor,
-        src: Descriptor,
-        par: Descriptor,
-        m: u64,
-        n: u64,
-        rounding: Rounding,
-    },
-    MaxPool {
-        dst: Descriptor,
-        src: Descriptor,
-        m: u64,
-        n: u64,
-    },
-    AddRescaled {
-        dst: Descriptor,
-        a: Descriptor,
-        b: Descriptor,
-        par: Descriptor,
-        m: u64,
-        n: u64,
-    },
+    Vector(Box<VectorWork>),
     Copy {
         dst: Descriptor,
         src: Descriptor,
@@ -54,6 +40,30 @@ pub(crate) struct Dispatched {
     pub(crate) tokens: Tokens,
     pub(crate) pc: u32,
     pub(crate) layer: u32,
+}
+
+impl Work {
+    /// What it does to the registers of the array.
+    pub(crate) fn array_use(&self) -> ArrayUse {
+        match self {
+            Work::TileLoad(_) => ArrayUse::Load,
+            Work::Product(product) => ArrayUse::Product {
+                swaps: product.weights == Weights::Swap,
+            },
+            Work::OutputStationary(_) => ArrayUse::Product { swaps: false },
+            Work::Vector(_) | Work::Copy { .. } | Work::Sync => ArrayUse::Nothing,
+        }
+    }
+
+    /// Whether it adds to what it writes to, so that it reads it as well.
+    pub(crate) fn accumulates(&self) -> bool {
+        match self {
+            Work::Product(product) => product.mode == Accumulate::Add,
+            Work::OutputStationary(product) => product.mode == Accumulate::Add,
+            Work::Vector(work) => work.accumulates(),
+            Work::TileLoad(_) | Work::Copy { .. } | Work::Sync => false,
+        }
+    }
 }
 
 /// The registers and descriptors that operands refer to.
@@ -152,46 +162,19 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
             };
             matrix::output_stationary(from, &operands)?
         }
-        Op::VxRequant {
-            dst,
-            src,
-            par,
-            m,
-            n,
-            rounding,
-        } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::Requant {
-                dst: from.view(dst),
-                src: from.view(src),
-                par: from.view(par),
-                m,
-                n,
-                rounding,
-            }
-        }
-        Op::VxMaxPool { dst, src, m, n } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            let src = from.view(src);
-            bounded(m, src.n_columns())?;
-            Work::MaxPool {
-                dst: from.view(dst),
-                src,
-                m,
-                n,
-            }
-        }
-        Op::VxAdd { dst, a, b, par, m, n } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::AddRescaled {
-                dst: from.view(dst),
-                a: from.view(a),
-                b: from.view(b),
-                par: from.view(par),
-                m,
-                n,
-            }
-        }
+        Op::VxRequant { .. }
+        | Op::VxPrelu { .. }
+        | Op::VxLut { .. }
+        | Op::VxAdd { .. }
+        | Op::VxMul { .. }
+        | Op::VxMaxPool { .. }
+        | Op::VxAvgPool { .. }
+        | Op::VxDwConv { .. }
+        | Op::VxSoftmax { .. }
+        | Op::VxLayerNorm { .. }
+        | Op::VxArgMax { .. }
+        | Op::VxMove { .. }
+        | Op::VxMask { .. } => Work::Vector(Box::new(VectorWork::resolve(op, from)?)),
         Op::Ld { dst, src, m, n } | Op::St { dst, src, m, n } => {
             let (m, n) = sized(m.resolve(r), n.resolve(r))?;
             Work::Copy {
@@ -272,44 +255,11 @@ pub(crate) fn check(
     machine: &MachineDescription,
     tile: Option<&TileShape>,
 ) -> Result<(), FaultKind> {
-    const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
     match work {
         Work::TileLoad(load) => load.check(machine),
         Work::Product(product) => product.check(machine, tile),
         Work::OutputStationary(product) => product.check(machine),
-        Work::Requant {
-            dst, src, par, m, n, ..
-        } => {
-            in_space("src", src, ON_CHIP)?;
-            in_space("dst", dst, ON_CHIP)?;
-            in_space("par", par, &[Space::Spm])?;
-            within_view("src", src, *m, *n)?;
-            within_view("dst", dst, *m, *n)?;
-            within_view("par", par, *n, 3)
-        }
-        Work::MaxPool { dst, src, m, n } => {
-            in_space("src", src, ON_CHIP)?;
-            in_space("dst", dst, ON_CHIP)?;
-            require(
-                *n > 0 && src.n_columns() % n == 0 && u64::from(src.levels[4].count) == *n,
-                || {
-                    format!(
-                        "`n` is {n} but the innermost level of `src`, the channel, counts {}",
-                        src.levels[4].count
-                    )
-                },
-            )?;
-            within_view("src", src, *m, src.n_columns())?;
-            within_view("dst", dst, *m, *n)
-        }
-        Work::AddRescaled { dst, a, b, par, m, n } => {
-            for (name, view) in [("dst", dst), ("a", a), ("b", b)] {
-                in_space(name, view, ON_CHIP)?;
-                within_view(name, view, *m, *n)?;
-            }
-            in_space("par", par, &[Space::Spm])?;
-            within_view("par", par, 1, 3)
-        }
+        Work::Vector(vector) => vector.check(),
         Work::Copy { dst, src, m, n } => {
             let loads = unit == Unit::Ld;
             in_space("dst", dst, if loads { ON_CHIP } else { &[Space::Dram] })?;

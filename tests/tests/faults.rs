@@ -45,9 +45,10 @@ fn a_cycle_of_waits_is_named_with_units_instructions_and_tokens() {
         NONE,
     );
     let fault = fault_of(b.halt());
-    let FaultKind::Deadlock { waits } = &fault.kind else {
+    let FaultKind::Deadlock { waits, cycle } = &fault.kind else {
         panic!("{fault:?}")
     };
+    assert_eq!(*cycle, [Unit::St, Unit::Vx, Unit::Mx]);
     let waits: Vec<_> = waits.iter().map(|w| (w.unit, w.pc, w.tokens.clone())).collect();
     let t = |i| vec![Token::at(i)];
     assert_eq!(
@@ -61,9 +62,10 @@ fn a_cycle_of_waits_is_named_with_units_instructions_and_tokens() {
     );
     let message = fault.to_string();
     for part in [
-        "MX at instruction 0 waits for t3",
-        "VX at instruction 1 waits for t4",
-        "ST at instruction 2 waits for t5",
+        "MX at instruction 0 waits for t3, which ST would post at instruction 2;",
+        "VX at instruction 1 waits for t4, which MX would post at instruction 0;",
+        "ST at instruction 2 waits for t5, which VX would post at instruction 1;",
+        "the waits make a cycle: ST -> VX -> MX -> ST",
     ] {
         assert!(message.contains(part), "{message}");
     }
@@ -112,10 +114,15 @@ fn a_race_of_load_and_array_names_both_instructions() {
         other_pc,
         space,
         address,
+        sides,
     } = fault.kind
     else {
         panic!("{fault:?}")
     };
+    assert_eq!(
+        sides.map(|side| (side.unit, side.writes)),
+        [(Unit::Ld, true), (Unit::Mx, false)]
+    );
     assert_eq!((fault.pc, other_pc, space, address), (mx, ld, Space::Spm, 256 + 15));
     let message = fault.to_string();
     assert!(
@@ -166,7 +173,7 @@ fn a_race_of_vector_unit_and_store_names_both_instructions() {
     let (program, vx, st) = build(NONE, NONE, Space::Spm);
     let fault = fault_of(program);
     assert!(
-        matches!(fault.kind, FaultKind::Race { other_pc, space: Space::Spm, address: 256 } if other_pc == vx),
+        matches!(fault.kind, FaultKind::Race { other_pc, space: Space::Spm, address: 256, .. } if other_pc == vx),
         "{fault}"
     );
     assert_eq!(fault.pc, st);

@@ -1,14 +1,17 @@
 //! One file per verb; each calls library functions and prints.
 
 pub(crate) mod assemble;
+pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod digits;
+pub(crate) mod dram;
 pub(crate) mod explain;
 pub(crate) mod gemm;
 #[cfg(feature = "gui")]
 pub(crate) mod gui;
 pub(crate) mod machine;
 pub(crate) mod run;
+pub(crate) mod trace;
 
 use crate::error::CommandError;
 use serde::Serialize;

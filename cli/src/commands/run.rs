@@ -6,7 +6,7 @@ use crate::arrays::{self, Array};
 use crate::error::CommandError;
 use crate::outcome::{Outcome, compare};
 use crate::print;
-use crate::source::{Loaded, load, load_machine};
+use crate::source::{Loaded, load, load_machine, write};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::time::Instant;
 use systole_isa::{Diagnostic, MachineDescription, Program};
 use systole_simulator::Mode;
 use systole_simulator::host::HostValues;
+use systole_simulator::roofline::{Roofline, to_svg};
 use systole_simulator::session::{self, SessionError, SessionResult};
 
 pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
@@ -44,6 +45,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
         save_outputs(folder, program, &result)?;
     }
     let mut outcome = Outcome::new(result.totals.report(&result.profile), program, comparison, start);
+    let roofline = Roofline::of(&outcome.report, &loaded.description);
+    if let Some(path) = &args.roofline {
+        write(path, to_svg(&roofline).as_bytes())?;
+    }
+    outcome.roofline = Some(roofline);
     if mode == Mode::TimingOnly {
         outcome.diagnostics.push(
             Diagnostic::warning(

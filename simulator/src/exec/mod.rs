@@ -11,7 +11,7 @@ use systole_isa::operand::Space;
 
 pub(crate) use dma::copy;
 pub(crate) use mx::{Multiplied, digit, live_rows, load_tile, moving_row, multiply, output_stationary};
-pub(crate) use vx::{add_rescaled, max_pool, requantize};
+pub(crate) use vx::vector;
 
 /// A tile in the array, less its zero point. Without values in timing-only runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -15,43 +15,63 @@ impl Machine {
         while let Some(at) = self.state.mx.in_flight.iter().position(|x| x.done_at <= now) {
             let done = self.state.mx.in_flight.remove(at).expect("the position was just found");
             let counts = self.execute_mx(&done);
-            self.retire(Unit::Mx, &done.dispatched, done.started_at, counts, observer);
+            self.retire(
+                Unit::Mx,
+                (&done.dispatched, &done.release),
+                done.started_at,
+                counts,
+                observer,
+            );
         }
         if self.state.vx.as_ref().is_some_and(|vx| vx.done_at <= now)
             && let Some(done) = self.state.vx.take()
         {
             let counts = static_counts(&done.dispatched.work);
             self.execute_vx(&done.dispatched.work);
-            self.retire(Unit::Vx, &done.dispatched, done.started_at, counts, observer);
+            self.retire(
+                Unit::Vx,
+                (&done.dispatched, &done.release),
+                done.started_at,
+                counts,
+                observer,
+            );
         }
         Ok(())
     }
 
     fn advance_transfer(&mut self, unit: Unit, observer: &mut impl Observer) {
-        let slot = unit.index() - Unit::Ld.index();
-        let max_outstanding = self.description.dram.max_outstanding as usize;
-        let Some(transfer) = &mut self.state.transfers[slot] else {
-            return;
-        };
-        if !transfer.advance(
-            &mut self.state.dram_timing,
-            &self.dram_parameters,
-            max_outstanding,
-            self.state.now,
-        ) {
+        let slot = &mut self.state.transfers[unit.index() - Unit::Ld.index()];
+        let done_at = slot.as_ref().and_then(Transfer::done_at);
+        if done_at.is_none_or(|at| at > self.state.now) {
             return;
         }
-        let Some(done) = self.state.transfers[slot].take() else {
+        let Some(done) = slot.take() else {
             return;
         };
         let mut counts = static_counts(&done.dispatched.work);
         counts.add(&done.counts);
+        self.add_dram_counts(unit, &mut counts);
         if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
             && self.mode == Mode::Full
         {
             exec::copy(&mut self.state.memories, dst, src, *m, *n);
         }
-        self.retire(unit, &done.dispatched, done.started_at, counts, observer);
+        self.retire(
+            unit,
+            (&done.dispatched, &done.release),
+            done.started_at,
+            counts,
+            observer,
+        );
+    }
+
+    /// Adds the row hits and row commands that a DMA unit has caused since this was last done. A store is complete before the last of its
+    /// bursts is in the devices; what those cause counts with the unit's next transfer, or with the halt.
+    fn add_dram_counts(&mut self, unit: Unit, counts: &mut EventCounts) {
+        let commands = self.state.dram_timing.take_counts(unit.index() - Unit::Ld.index());
+        counts.dram_row_hits += commands.row_hits();
+        counts.dram_activates += commands.activates;
+        counts.dram_precharges += commands.precharges;
     }
 
     /// Performs an instruction of the array and counts what happened.
@@ -103,26 +123,22 @@ impl Machine {
         if self.mode == Mode::TimingOnly {
             return;
         }
-        let memories = &mut self.state.memories;
         match work {
-            Work::Requant {
-                dst,
-                src,
-                par,
-                m,
-                n,
-                rounding,
-            } => {
-                exec::requantize(memories, [dst, src, par], (*m, *n), *rounding);
-            }
-            Work::MaxPool { dst, src, m, n } => exec::max_pool(memories, dst, src, *m, *n),
-            Work::AddRescaled { dst, a, b, par, m, n } => exec::add_rescaled(memories, [dst, a, b, par], (*m, *n)),
+            Work::Vector(vector) => exec::vector(&mut self.state.memories, vector),
             Work::TileLoad(_) | Work::Product(_) | Work::OutputStationary(_) | Work::Copy { .. } | Work::Sync => {}
         }
     }
 
-    fn retire(&mut self, unit: Unit, done: &Dispatched, start: u64, counts: EventCounts, observer: &mut impl Observer) {
+    fn retire(
+        &mut self,
+        unit: Unit,
+        (done, release): (&Dispatched, &Release),
+        start: u64,
+        counts: EventCounts,
+        observer: &mut impl Observer,
+    ) {
         self.post_tokens(&done.tokens);
+        self.state.order.post(&done.tokens, release);
         let end = self.state.now;
         self.account(done.layer, &counts, end);
         observer.event(&Event::Completed {
@@ -177,8 +193,12 @@ impl Machine {
                 let is_full = self.state.queues[unit.index()].len() >= self.description.queue_depth as usize;
                 is_full.then_some(StallReason::QueueFull)
             }
-            _ if !self.missing_tokens(&instruction.tokens).is_empty() => Some(StallReason::Token),
-            Effect::Fence | Effect::Halt => (!self.all_units_idle()).then_some(StallReason::Fence),
+            _ if !missing_tokens(&self.state.tokens, &instruction.tokens).is_empty() => Some(StallReason::Token),
+            Effect::Fence => (!self.all_units_idle()).then_some(StallReason::Fence),
+            Effect::Halt => {
+                let dram_end = self.state.dram_timing.drained_at(&self.dram_parameters);
+                (!self.all_units_idle() || dram_end > self.state.now).then_some(StallReason::Fence)
+            }
             Effect::None | Effect::Free | Effect::Credit(..) => None,
         }
     }
@@ -196,6 +216,7 @@ impl Machine {
             systole_isa::Op::Mark { id, .. } => id.0 as u32 + 1,
             _ => self.state.sequencer.layer,
         };
+        let takes_time = !matches!(effect, Effect::Free);
         if let Effect::Dispatch(unit, work) = effect {
             let dispatched = Dispatched {
                 work,
@@ -204,24 +225,37 @@ impl Machine {
                 layer,
             };
             self.state.queues[unit.index()].push_back(dispatched);
+            self.state.order.dispatch(unit);
         } else {
             self.take_tokens(&instruction.tokens);
             self.post_tokens(&instruction.tokens);
-            let counts = EventCounts {
+            if matches!(effect, Effect::Fence) {
+                self.state.order.fence();
+            }
+            self.state.order.sequence(pc, &instruction.tokens);
+            let mut counts = EventCounts {
                 instructions: 1,
                 ..EventCounts::default()
             };
+            if matches!(effect, Effect::Halt) {
+                self.add_dram_counts(Unit::Ld, &mut counts);
+                self.add_dram_counts(Unit::St, &mut counts);
+            }
             self.account(layer, &counts, now);
             observer.event(&Event::Completed {
                 unit: Unit::Seq,
                 pc,
                 layer,
                 start: now,
-                end: now + 1,
+                end: now + u64::from(takes_time),
                 counts,
             });
             match effect {
-                Effect::Credit(token, n) => self.state.tokens[token] = self.state.tokens[token].saturating_add(n),
+                Effect::Credit(token, n) => {
+                    let counter = &mut self.state.tokens[token.index()];
+                    *counter = counter.saturating_add(n);
+                    self.state.order.credit(pc, token, n);
+                }
                 Effect::Halt => {
                     self.state.status = Status::Halted;
                     return Ok(());
@@ -231,11 +265,14 @@ impl Machine {
         }
         let totals = self.counts_if_read(&instruction.op);
         let stream = self.unit_cycles(Unit::Mx).of(Activity::Busy(BusyKind::Stream));
+        let vx_busy = self.unit_cycles(Unit::Vx).of(Activity::Busy(BusyKind::Vector));
         let counter = |counter: PerfCounter| match counter {
             PerfCounter::Macs => totals.macs,
             PerfCounter::DramReadBytes => totals.dram_read_bytes,
             PerfCounter::DramWriteBytes => totals.dram_write_bytes,
             PerfCounter::MxStream => stream,
+            PerfCounter::VectorOps => totals.vector_ops,
+            PerfCounter::VxBusy => vx_busy,
             PerfCounter::Overflows => totals.overflows,
             PerfCounter::GatedMacs => totals.gated_macs,
             PerfCounter::SkippedMacs => totals.skipped_macs,
@@ -268,7 +305,7 @@ impl Machine {
         {
             return Ok(false);
         }
-        if !self.missing_tokens(&head.tokens).is_empty() {
+        if !missing_tokens(&self.state.tokens, &head.tokens).is_empty() {
             return Ok(false);
         }
         let tile = self.tile_of(&head.work);
@@ -277,7 +314,10 @@ impl Machine {
             .pop_front()
             .expect("the head was just inspected");
         self.take_tokens(&head.tokens);
-        self.begin(unit, head, accesses);
+        let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max();
+        self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end.unwrap_or(0));
+        let release = self.ordered(unit, &head, accesses)?;
+        self.begin(unit, head, release);
         Ok(true)
     }
 
@@ -322,46 +362,24 @@ impl Machine {
         let accesses = race::accesses(work, tile);
         let capacity = |space| self.state.memories.of(space).capacity_bytes();
         race::check_bounds(&accesses, capacity).map_err(|kind| self.fault(kind, pc))?;
-        for (other_unit, other_pc, theirs) in self.under_way() {
-            if other_unit != unit
-                && let Some((space, address)) = race::conflict(&accesses, theirs)
-            {
-                return Err(self.fault(
-                    FaultKind::Race {
-                        other_pc,
-                        space,
-                        address,
-                    },
-                    pc,
-                ));
-            }
-        }
         Ok(accesses)
     }
 
-    fn under_way(&self) -> impl Iterator<Item = (Unit, u32, &[Access])> {
-        let state = &self.state;
-        let transfers = [Unit::Ld, Unit::St].into_iter().zip(&state.transfers);
-        transfers
-            .filter_map(|(unit, t)| t.as_ref().map(|t| (unit, t.dispatched.pc, &t.accesses[..])))
-            .chain(
-                state
-                    .mx
-                    .in_flight
-                    .iter()
-                    .map(|x| (Unit::Mx, x.dispatched.pc, &x.accesses[..])),
-            )
-            .chain(state.vx.iter().map(|x| (Unit::Vx, x.dispatched.pc, &x.accesses[..])))
+    /// Looks for races of an instruction that starts now, whose tokens are taken.
+    fn ordered(&mut self, unit: Unit, head: &Dispatched, accesses: Vec<Access>) -> Result<Release, Fault> {
+        let place = (unit, head.pc);
+        let (release, conflicts) =
+            self.state
+                .order
+                .start(place, head.work.array_use(), &head.tokens, order::touches(accesses));
+        match conflicts.first() {
+            None => Ok(release),
+            Some(conflict) => Err(self.fault(fault::race(conflict, place, &self.program), head.pc)),
+        }
     }
 
-    fn begin(&mut self, unit: Unit, dispatched: Dispatched, accesses: Vec<Access>) {
+    fn begin(&mut self, unit: Unit, dispatched: Dispatched, release: Release) {
         let now = self.state.now;
-        let spm_end = accesses
-            .iter()
-            .filter_map(|access| access.end_in(Space::Spm))
-            .max()
-            .unwrap_or(0);
-        self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end);
         match unit {
             Unit::Seq => {}
             Unit::Ld | Unit::St => {
@@ -375,18 +393,18 @@ impl Machine {
                     ),
                     _ => (Vec::new(), 0),
                 };
-                let transfer = Transfer::begin(dispatched, accesses, traffic, is_write, now);
+                let transfer = Transfer::begin(dispatched, release, traffic, is_write, now);
                 self.state.transfers[unit.index() - Unit::Ld.index()] = Some(transfer);
             }
             Unit::Mx => {
                 let facts = self.facts(&dispatched.work);
-                self.state.mx.begin(&self.description, dispatched, accesses, facts, now);
+                self.state.mx.begin(&self.description, dispatched, release, facts, now);
             }
             Unit::Vx => {
                 let done_at = now + vx::duration(&self.description, &dispatched.work);
                 self.state.vx = Some(VxInFlight {
                     dispatched,
-                    accesses,
+                    release,
                     started_at: now,
                     done_at,
                 });

@@ -1,0 +1,152 @@
+//! The roofline of a run: how fast each layer could be on its machine, and how fast it was.
+//!
+//! A point lies at its operational intensity (multiply-accumulates per byte that its descriptors moved to or from DRAM) and at the rate
+//! that it reached. One multiply-accumulate counts as one operation everywhere; rates in "OPS" elsewhere often count two.
+
+mod scale;
+mod svg;
+
+pub use svg::to_svg;
+
+use crate::report::{LayerSummary, Report};
+use serde::Serialize;
+use systole_isa::MachineDescription;
+
+/// A horizontal roof: the array with every PE busy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComputeRoof {
+    /// Operand widths that run at this rate, weights by activations in bits.
+    pub precisions: Vec<String>,
+    /// Multiply-accumulates per second.
+    pub macs_per_second: f64,
+}
+
+/// A slanted roof: DRAM bandwidth.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemoryRoof {
+    /// `peak`, or `measured`: bytes moved over the cycles in which the DMA units were transferring.
+    pub name: &'static str,
+    /// Bytes per second.
+    pub bytes_per_second: f64,
+}
+
+/// A layer, or the whole run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// Name of the layer; `network` for the run.
+    pub name: String,
+    /// Multiply-accumulates per DRAM byte; absent where nothing was moved.
+    pub macs_per_byte: Option<f64>,
+    /// Multiply-accumulates per second that it reached.
+    pub macs_per_second: f64,
+    /// What the roofs at 8 x 8 bits and at the peak bandwidth allow.
+    pub bound_macs_per_second: f64,
+    /// Reached over allowed.
+    pub ratio: f64,
+}
+
+/// Roofs of a machine and the points of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Roofline {
+    /// The machine.
+    pub machine: String,
+    /// The program.
+    pub program: String,
+    /// What one operation is.
+    pub operation: &'static str,
+    /// Roofs of the array, lowest first.
+    pub compute_roofs: Vec<ComputeRoof>,
+    /// Roofs of the DRAM, highest first.
+    pub memory_roofs: Vec<MemoryRoof>,
+    /// Intensity at which the 8 x 8 bit roof meets the peak bandwidth, in multiply-accumulates per byte.
+    pub ridge_macs_per_byte: f64,
+    /// The network, then every layer with multiply-accumulates.
+    pub points: Vec<Point>,
+}
+
+/// Pairs of operand widths in bits (weights, activations) that a roof is drawn for.
+const PRECISIONS: [(u32, u32); 6] = [(16, 16), (16, 8), (8, 8), (4, 8), (4, 4), (2, 2)];
+
+/// Multiply-accumulates of one PE per cycle. A PE multiplies once per cycle whatever its operands' widths.
+fn macs_per_pe_cycle(_: &MachineDescription, _: (u32, u32)) -> f64 {
+    1.0
+}
+
+/// The roofs of an array, one per rate, lowest first.
+pub fn compute_roofs(machine: &MachineDescription) -> Vec<ComputeRoof> {
+    let mut roofs: Vec<ComputeRoof> = Vec::new();
+    for (weights, activations) in PRECISIONS {
+        let per_cycle = macs_per_pe_cycle(machine, (weights, activations)) * machine.peak_macs_per_cycle() as f64;
+        let macs_per_second = per_cycle * f64::from(machine.clock_mhz) * 1e6;
+        let name = format!("{weights}x{activations}");
+        match roofs.iter_mut().find(|roof| roof.macs_per_second == macs_per_second) {
+            Some(roof) => roof.precisions.push(name),
+            None => roofs.push(ComputeRoof {
+                precisions: vec![name],
+                macs_per_second,
+            }),
+        }
+    }
+    roofs.sort_by(|a, b| a.macs_per_second.total_cmp(&b.macs_per_second));
+    roofs
+}
+
+/// Share of the roofline that some work reached: the fewest cycles that array and DRAM need for it, over the cycles that it took.
+pub fn roofline_ratio(machine: &MachineDescription, macs: u64, dram_bytes: u64, cycles: u64) -> f64 {
+    if cycles == 0 {
+        return 0.0;
+    }
+    let compute = macs as f64 / (machine.peak_macs_per_cycle() as f64 * macs_per_pe_cycle(machine, (8, 8)));
+    let transfer = dram_bytes as f64 / machine.peak_dram_bytes_per_cycle();
+    compute.max(transfer) / cycles as f64
+}
+
+impl Roofline {
+    /// The roofline of a run.
+    pub fn of(report: &Report, machine: &MachineDescription) -> Self {
+        let hertz = f64::from(machine.clock_mhz) * 1e6;
+        let peak_bandwidth = machine.peak_dram_bytes_per_cycle() * hertz;
+        let peak_compute = machine.peak_macs_per_cycle() as f64 * macs_per_pe_cycle(machine, (8, 8)) * hertz;
+        let mut memory_roofs = vec![MemoryRoof {
+            name: "peak",
+            bytes_per_second: peak_bandwidth,
+        }];
+        memory_roofs.extend(measured_roof(report, hertz));
+        let point = |name: &str, macs: u64, dram_bytes: u64, cycles: u64| {
+            let macs_per_byte = (dram_bytes > 0).then(|| macs as f64 / dram_bytes as f64);
+            let macs_per_second = macs as f64 * hertz / cycles.max(1) as f64;
+            let bound = macs_per_byte.map_or(peak_compute, |intensity| peak_compute.min(intensity * peak_bandwidth));
+            Point {
+                name: name.to_owned(),
+                macs_per_byte,
+                macs_per_second,
+                bound_macs_per_second: bound,
+                ratio: macs_per_second / bound,
+            }
+        };
+        let network_bytes = report.dram.read_bytes + report.dram.write_bytes;
+        let of_layer = |layer: &LayerSummary| point(&layer.name, layer.macs, layer.dram_bytes, layer.cycles);
+        let network = (report.macs > 0).then(|| point("network", report.macs, network_bytes, report.cycles));
+        let layers = report.layers.iter().filter(|layer| layer.macs > 0).map(of_layer);
+        Self {
+            machine: report.machine.name.clone(),
+            program: report.program.name.clone(),
+            operation: "one multiply-accumulate is one operation",
+            compute_roofs: compute_roofs(machine),
+            memory_roofs,
+            ridge_macs_per_byte: peak_compute / peak_bandwidth,
+            points: network.into_iter().chain(layers).collect(),
+        }
+    }
+}
+
+/// Bandwidth while the DMA units transfer. Where both do so at once, either's cycles count, so it never exceeds the peak.
+fn measured_roof(report: &Report, hertz: f64) -> Option<MemoryRoof> {
+    let transfer = |unit: &str| report.units.get(unit)?.busy.get("transfer").copied();
+    let cycles = transfer("LD").unwrap_or(0) + transfer("ST").unwrap_or(0);
+    let bytes = report.dram.read_bytes + report.dram.write_bytes;
+    (cycles > 0 && bytes > 0).then(|| MemoryRoof {
+        name: "measured",
+        bytes_per_second: bytes as f64 * hertz / cycles as f64,
+    })
+}
