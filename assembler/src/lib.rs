@@ -13,6 +13,7 @@ mod context;
 pub mod directives;
 mod disassemble;
 mod format;
+mod formatter;
 mod layout;
 pub mod lexer;
 mod listing;
@@ -30,6 +31,7 @@ mod tensors;
 pub use assemble::assemble;
 pub use disassemble::{Disassembler, disassemble, disassemble_line};
 pub use format::format_instruction;
+pub use formatter::format_source;
 pub use operands::{describe_kind, signature};
 
 use systole_isa::Diagnostic;
