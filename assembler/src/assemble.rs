@@ -39,6 +39,16 @@ pub fn assemble(source: &str, file: &str) -> Result<Program, Vec<Diagnostic>> {
     }
 }
 
+/// The values of all names that have one, by the offset at which each is defined. A mistake costs only the names that it concerns.
+pub(crate) fn values(source: &Source) -> BTreeMap<u32, i128> {
+    let mut problems = Problems::new(source);
+    let tree = parse(source, &mut problems);
+    let mut context = Context::new(source, problems);
+    let mut outline = outline(&tree, &mut context);
+    layout::place_segments(&mut outline, &mut context);
+    context.names.values(&mut context.problems)
+}
+
 /// Evaluates every definition, so that a mistake in one is reported even if nothing uses it.
 fn evaluate_names(outline: &Outline, context: &mut Context) {
     for name in &outline.constants {

@@ -4,6 +4,8 @@
 //! that assembles to an equal program. Both take every fact on instructions from the table in `systole_isa`; this crate names no
 //! instruction, and refuses to know what one does.
 //!
+//! [`format_source`] brings a text into its tidy form, and [`service`] answers an editor's questions about one.
+//!
 //! The passes, in order: [`lexer`] text to tokens, `parser` tokens to the [`syntax`] tree, `outline` names and their lines,
 //! `layout` addresses of data, `operands` and `assemble` the program.
 
@@ -23,6 +25,7 @@ mod operands;
 mod outline;
 mod parser;
 mod registers;
+pub mod service;
 pub mod source;
 mod suggest;
 pub mod syntax;

@@ -121,6 +121,18 @@ impl<'a> Names<'a> {
         self.value_of(definition, definition.span, problems, 0)
     }
 
+    /// The values of all names that have one, by the offset at which each is defined.
+    pub(crate) fn values(&self, problems: &mut Problems) -> BTreeMap<u32, i128> {
+        let locals = self.locals.values().map(|(span, pc)| (span.start, i128::from(*pc)));
+        let mut values: BTreeMap<u32, i128> = locals.collect();
+        for definition in self.globals.values() {
+            if let Some(value) = self.value_of(definition, definition.span, problems, 0) {
+                values.insert(definition.span.start, value);
+            }
+        }
+        values
+    }
+
     /// The value of an integer expression; `None` if it has none, which is reported.
     pub(crate) fn evaluate(&self, expr: &Expr, problems: &mut Problems) -> Option<i128> {
         self.evaluate_at(expr, problems, 0)

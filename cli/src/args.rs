@@ -61,6 +61,21 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   systole disasm digits.elf > digits.sasm")]
     Disasm(DisasmArgs),
+    /// Bring assembly texts into their tidy form
+    #[command(after_help = "Examples:
+  systole fmt product.sasm
+  systole fmt --check programs/asm/*.sasm
+  systole fmt - < product.sasm > tidy.sasm
+
+Columns are aligned, comments and blank lines stay (of several blank lines one). A text whose form has mistakes is left as it is.
+With `--check` the exit code is 1 if a text is not in its tidy form.")]
+    Fmt(FmtArgs),
+    /// Answer an editor's questions about assembly texts (language server on standard input and output)
+    #[command(after_help = "Example: the editor starts
+  systole lsp
+
+and talks to it in the language server protocol. `docs/vscode` in the project is such an editor's extension.")]
+    Lsp,
     /// Time one matrix product of M x K by K x N
     #[command(after_help = "Example:
   systole gemm 128 768 768 --machine mid32x32 --overlap none --json
@@ -158,6 +173,19 @@ pub(crate) struct AsmArgs {
 pub(crate) struct DisasmArgs {
     /// Program (ELF)
     pub(crate) program: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FmtArgs {
+    /// Assembly texts; `-` is standard input, whose tidy form is printed
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; say which texts are not in their tidy form
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the tidy form and change no file
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) stdout: bool,
 }
 
 /// Which operand stays in the array.

@@ -4,6 +4,7 @@ mod args;
 mod arrays;
 mod commands;
 mod error;
+mod lsp;
 mod outcome;
 mod print;
 mod source;
@@ -32,6 +33,8 @@ fn dispatch(cli: &Cli) -> Result<(), CommandError> {
         Some(Command::Compile(args)) => commands::compile::run(args),
         Some(Command::Asm(args)) => commands::assemble::asm(args),
         Some(Command::Disasm(args)) => commands::assemble::disasm(args),
+        Some(Command::Fmt(args)) => commands::fmt::run(args),
+        Some(Command::Lsp) => commands::lsp::run(),
         Some(Command::Explain { code }) => commands::explain::run(code),
         Some(Command::Gemm(args)) => commands::gemm::run(args),
         Some(Command::Machine(args)) => commands::machine::run(&args.verb),
