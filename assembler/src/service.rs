@@ -52,7 +52,11 @@ impl Document {
             }
             None => (Tree::default(), Index::default()),
         };
-        let ends = text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, end)| end);
+        let ends = text
+            .bytes()
+            .zip(1_u32..)
+            .filter(|(byte, _)| *byte == b'\n')
+            .map(|(_, end)| end);
         let line_starts = std::iter::once(0).chain(ends).collect();
         Self {
             text,
@@ -72,7 +76,9 @@ impl Document {
     /// Everything that is wrong with the text, each with its range. What is wrong in another file, which the text includes, has
     /// the range of its first character.
     pub fn diagnostics(&self) -> impl Iterator<Item = (Span, &Diagnostic)> {
-        self.diagnostics.iter().map(|diagnostic| (self.span_of(diagnostic), diagnostic))
+        self.diagnostics
+            .iter()
+            .map(|diagnostic| (self.span_of(diagnostic), diagnostic))
     }
 
     /// The tidy form of the text.
@@ -94,7 +100,8 @@ impl Document {
             return Vec::new();
         };
         let uses = self.index.uses(definition);
-        uses.filter(|span| with_definition || *span != definition.span).collect()
+        uses.filter(|span| with_definition || *span != definition.span)
+            .collect()
     }
 
     /// The text of a range; empty if the range is not one of this text.
@@ -123,7 +130,9 @@ impl Document {
 
     /// Index of the line that holds an offset.
     fn line_idx(&self, offset: u32) -> usize {
-        self.line_starts.partition_point(|start| *start <= offset).saturating_sub(1)
+        self.line_starts
+            .partition_point(|start| *start <= offset)
+            .saturating_sub(1)
     }
 
     /// The range of a line without its end.

@@ -11,7 +11,11 @@ use support::outcome;
 
 fn command(args: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_systole"));
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
@@ -40,16 +44,23 @@ fn a_session_over_standard_input_and_output() {
     let mut server = command(&["lsp"]);
     let mut stdin = server.stdin.take().unwrap();
     let mut stdout = BufReader::new(server.stdout.take().unwrap());
-    let request = |id: i32, method: &str, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+    let request =
+        |id: i32, method: &str, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
     let notification = |method: &str, params: Value| json!({"jsonrpc": "2.0", "method": method, "params": params});
 
     send(&mut stdin, &request(1, "initialize", json!({"capabilities": {}})));
     assert_eq!(receive(&mut stdout)["result"]["serverInfo"]["name"], "systole");
     send(&mut stdin, &notification("initialized", json!({})));
     let item = json!({"uri": "file:///p.sasm", "languageId": "systole", "version": 7, "text": "  mx.wlaod d1, 4, 4\n"});
-    send(&mut stdin, &notification("textDocument/didOpen", json!({"textDocument": item})));
+    send(
+        &mut stdin,
+        &notification("textDocument/didOpen", json!({"textDocument": item})),
+    );
     let published = receive(&mut stdout);
-    assert_eq!((&published["method"], &published["params"]["version"]), (&json!("textDocument/publishDiagnostics"), &json!(7)));
+    assert_eq!(
+        (&published["method"], &published["params"]["version"]),
+        (&json!("textDocument/publishDiagnostics"), &json!(7))
+    );
     let message = published["params"]["diagnostics"][0]["message"].as_str().unwrap();
     assert!(message.contains("did you mean `mx.wload`?"), "{message}");
     let place = json!({"textDocument": {"uri": "file:///p.sasm"}, "position": {"line": 0, "character": 6}});
@@ -75,7 +86,10 @@ fn an_editor_that_goes_away_or_talks_nonsense_is_reported() {
         let output = server.wait_with_output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{stderr}");
-        assert!(stderr.starts_with("error[F0031]") && stderr.contains(reason), "{stderr}");
+        assert!(
+            stderr.starts_with("error[F0031]") && stderr.contains(reason),
+            "{stderr}"
+        );
     }
 }
 
@@ -97,14 +111,20 @@ fn files_are_brought_into_their_tidy_form() {
 
     let (code, stdout, stderr) = outcome(&["fmt", "--check", file]);
     assert_eq!((code, stdout.as_str()), (1, ""));
-    assert!(stderr.starts_with("error[F0030]") && stderr.contains("line 2 is the first"), "{stderr}");
+    assert!(
+        stderr.starts_with("error[F0030]") && stderr.contains("line 2 is the first"),
+        "{stderr}"
+    );
     assert_eq!(outcome(&["fmt", "--stdout", file]), (0, TIDY.to_owned(), String::new()));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), UNTIDY);
 
     // What is wrong with one file keeps no other from being formatted.
     let (code, _, stderr) = outcome(&["fmt", broken_file, file]);
     assert_eq!(code, 1);
-    assert!(stderr.contains("error[A0004]") && stderr.contains("broken.sasm:1:"), "{stderr}");
+    assert!(
+        stderr.contains("error[A0004]") && stderr.contains("broken.sasm:1:"),
+        "{stderr}"
+    );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), TIDY);
     assert_eq!(std::fs::read_to_string(&broken).unwrap(), "  li r1, (\n");
     assert_eq!(outcome(&["fmt", "--check", file]), (0, String::new(), String::new()));
@@ -120,13 +140,19 @@ fn standard_input_is_formatted_to_standard_output() {
     let mut formatter = command(&["fmt", "-"]);
     formatter.stdin.take().unwrap().write_all(UNTIDY.as_bytes()).unwrap();
     let output = formatter.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(0), TIDY.to_owned()));
+    assert_eq!(
+        (output.status.code(), String::from_utf8(output.stdout).unwrap()),
+        (Some(0), TIDY.to_owned())
+    );
 }
 
 #[test]
 fn the_help_of_both_has_an_example() {
     for verb in ["fmt", "lsp"] {
         let (code, stdout, _) = outcome(&[verb, "--help"]);
-        assert!(code == 0 && stdout.contains("Example") && stdout.contains(&format!("systole {verb}")), "{stdout}");
+        assert!(
+            code == 0 && stdout.contains("Example") && stdout.contains(&format!("systole {verb}")),
+            "{stdout}"
+        );
     }
 }

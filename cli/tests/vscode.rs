@@ -45,7 +45,11 @@ fn the_grammar_lists_the_words_of_the_tables() {
     let mut text = std::fs::read_to_string(&path).unwrap();
     let grammar = json("syntaxes/systole.tmLanguage.json");
     let mut outdated = Vec::new();
-    for (name, words) in [("mnemonic", mnemonics), ("directive", directives), ("choice", choices())] {
+    for (name, words) in [
+        ("mnemonic", mnemonics),
+        ("directive", directives),
+        ("choice", choices()),
+    ] {
         let found = grammar["repository"][name]["match"].as_str().unwrap();
         let expected = one_of(&words);
         if found != expected {
@@ -60,7 +64,10 @@ fn the_grammar_lists_the_words_of_the_tables() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, text).unwrap();
     } else {
-        assert!(outdated.is_empty(), "the lists {outdated:?} differ from the tables; run this test with BLESS=1");
+        assert!(
+            outdated.is_empty(),
+            "the lists {outdated:?} differ from the tables; run this test with BLESS=1"
+        );
     }
 }
 
@@ -74,7 +81,10 @@ fn the_extension_consists_of_the_files_that_it_names() {
         assert!(folder().join(file.as_str().unwrap()).is_file(), "{file}");
     }
     assert_eq!(language["id"], grammar["language"]);
-    assert_eq!(json("syntaxes/systole.tmLanguage.json")["scopeName"], grammar["scopeName"]);
+    assert_eq!(
+        json("syntaxes/systole.tmLanguage.json")["scopeName"],
+        grammar["scopeName"]
+    );
     assert_eq!(json("language-configuration.json")["comments"]["lineComment"], ";");
     let script = std::fs::read_to_string(folder().join("extension.js")).unwrap();
     assert!(script.contains("['lsp']") && contributes["configuration"]["properties"]["systole.path"].is_object());

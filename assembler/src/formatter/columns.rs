@@ -86,7 +86,9 @@ fn of_lines(lines: &[Line]) -> Columns {
         .iter()
         .filter(|line| !line.head.is_empty() && !line.comment.is_empty())
         .map(|line| (statement_end(line, &columns) + COMMENT_GAP).next_multiple_of(STEP));
-    columns.comment = widest(&mut statements, LAST_COMMENT_COLUMN).unwrap_or(0).max(COMMENT_COLUMN);
+    columns.comment = widest(&mut statements, LAST_COMMENT_COLUMN)
+        .unwrap_or(0)
+        .max(COMMENT_COLUMN);
     columns
 }
 

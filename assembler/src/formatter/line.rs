@@ -56,7 +56,11 @@ impl<'t> Line<'t> {
         let comment = rest.first().filter(|token| token.kind == TokenKind::Comment);
         let first = content.first().or(comment);
         let mut line = Self {
-            labels: defines.iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(" "),
+            labels: defines
+                .iter()
+                .map(|name| format!("{name}:"))
+                .collect::<Vec<_>>()
+                .join(" "),
             head: code.first().map_or("", slice),
             operands: String::new(),
             tokens: String::new(),
@@ -81,10 +85,7 @@ impl<'t> Line<'t> {
             return;
         }
         let is_token_mark = |token: &Token| matches!(token.kind, TokenKind::Mark(Mark::Wait | Mark::Post));
-        let n_operands = arguments
-            .iter()
-            .position(is_token_mark)
-            .unwrap_or(arguments.len());
+        let n_operands = arguments.iter().position(is_token_mark).unwrap_or(arguments.len());
         let (operands, tokens) = arguments.split_at(n_operands);
         self.operands = spacing::tidy(text, operands);
         self.tokens = spacing::tidy(text, tokens);

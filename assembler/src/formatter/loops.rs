@@ -1,7 +1,7 @@
 //! Which lines stand in loops.
 
-use super::line::Line;
 use super::MAX_DEPTH;
+use super::line::Line;
 use crate::lexer::{Mark, Token, TokenKind};
 use std::collections::BTreeMap;
 use systole_isa::instruction::opcode_by_mnemonic;
@@ -16,9 +16,9 @@ pub(super) fn end_label<'t>(text: &'t str, head: &str, operands: &[Token]) -> Op
     let is_end = |kind: OperandKind, name: &str| kind == OperandKind::Target && name == END_OPERAND;
     row.operands.iter().find(|operand| is_end(operand.kind, operand.name))?;
     let slice = |token: &Token| &text[token.span.start as usize..token.span.end as usize];
-    let by_name = operands.windows(3).find(|triple| {
-        slice(&triple[0]) == END_OPERAND && triple[1].kind == TokenKind::Mark(Mark::Equals)
-    });
+    let by_name = operands
+        .windows(3)
+        .find(|triple| slice(&triple[0]) == END_OPERAND && triple[1].kind == TokenKind::Mark(Mark::Equals));
     let token = by_name.map_or(operands.last(), |triple| triple.last())?;
     (token.kind == TokenKind::Word).then(|| slice(token))
 }

@@ -21,7 +21,11 @@ pub(super) fn tidy(text: &str, tokens: &[Token]) -> String {
 /// Whether a blank belongs between a token and the one before it.
 fn is_blank_before(tokens: &[Token], i: usize) -> bool {
     let (previous, token) = (tokens[i - 1].kind, tokens[i].kind);
-    let is_range = |i: usize| tokens.get(i).is_some_and(|token| token.kind == TokenKind::Mark(Mark::DotDot));
+    let is_range = |i: usize| {
+        tokens
+            .get(i)
+            .is_some_and(|token| token.kind == TokenKind::Mark(Mark::DotDot))
+    };
     if let TokenKind::Mark(Mark::Comma | Mark::CloseParenthesis | Mark::CloseBracket | Mark::Equals) = token {
         return false;
     }
@@ -45,9 +49,7 @@ fn is_blank_before(tokens: &[Token], i: usize) -> bool {
 
 /// Whether a token is a minus that belongs to what follows it.
 fn is_sign(tokens: &[Token], i: usize) -> bool {
-    let ends_operand = |token: &Token| {
-        !matches!(token.kind, TokenKind::Mark(mark) if !matches!(mark, Mark::CloseParenthesis | Mark::CloseBracket))
-    };
+    let ends_operand = |token: &Token| !matches!(token.kind, TokenKind::Mark(mark) if !matches!(mark, Mark::CloseParenthesis | Mark::CloseBracket));
     tokens[i].kind == TokenKind::Mark(Mark::Minus)
         && !i.checked_sub(1).is_some_and(|before| ends_operand(&tokens[before]))
 }

@@ -1,8 +1,8 @@
 //! What the parts of a text are, for colouring them.
 
-use super::slots::{Slot, slot};
 use super::Document;
 use super::index::NameKind;
+use super::slots::{Slot, slot};
 use crate::directives::directive;
 use crate::registers;
 use crate::source::Span;
@@ -59,7 +59,11 @@ impl Document {
     pub fn colours(&self) -> Vec<(Span, Colour)> {
         let mut parts = Vec::new();
         for line in &self.tree.lines {
-            parts.extend(line.labels.iter().map(|label| (*label, self.name_colour(*label).unwrap_or(Colour::Label))));
+            parts.extend(
+                line.labels
+                    .iter()
+                    .map(|label| (*label, self.name_colour(*label).unwrap_or(Colour::Label))),
+            );
             if let Some(statement) = &line.statement {
                 self.colour_statement(statement, &mut parts);
             }
@@ -145,7 +149,11 @@ mod tests {
         use Colour::*;
         let text = ".equ N, 8 ; n\nx: desc d0, spm, i8, N + 1, 0, split=4 ?t1\n jmp x\n .f32 -1.5, \"a\", nowhere, [N, 2]\n frobnicate d1[r2]\n";
         let document = Document::new(text.to_owned(), "t");
-        let colours: Vec<_> = document.colours().into_iter().map(|(span, colour)| (document.slice(span), colour)).collect();
+        let colours: Vec<_> = document
+            .colours()
+            .into_iter()
+            .map(|(span, colour)| (document.slice(span), colour))
+            .collect();
         let expected = [
             (".equ", Directive),
             ("N", Symbol),

@@ -1,10 +1,10 @@
 //! What could stand at a place.
 
+use super::Document;
 use super::help::{Help, directive_help, form_of, instruction_help};
 use super::hover::number;
 use super::index::{Definition, NameKind};
 use super::slots::{Slot, argument_names, slot};
-use super::Document;
 use crate::directives::DIRECTIVES;
 use crate::lexer::{Mark, Token, TokenKind, continues_word};
 use crate::operands::{describe_kind, signature};
@@ -228,10 +228,14 @@ impl Document {
         for definition in self.index.definitions() {
             let kind = match definition.kind {
                 NameKind::Label if is_label => CompletionKind::Label,
-                NameKind::Data | NameKind::Declared(_) if !is_label && definition.value.is_some() => CompletionKind::Symbol,
+                NameKind::Data | NameKind::Declared(_) if !is_label && definition.value.is_some() => {
+                    CompletionKind::Symbol
+                }
                 _ => continue,
             };
-            let value = definition.value.map_or(String::new(), |value| format!(" = {}", number(value)));
+            let value = definition
+                .value
+                .map_or(String::new(), |value| format!(" = {}", number(value)));
             let detail = format!("{}{value}", definition.kind.noun());
             proposals.push(definition.name.clone(), kind, detail, None);
         }
@@ -366,6 +370,11 @@ mod tests {
         let document = Document::new("  mx.wlaod d1".to_owned(), "t");
         let completion = &document.completions(5)[0];
         assert_eq!(document.slice(completion.replaces), "mx.wlaod");
-        assert!(completion.help.as_ref().is_some_and(|help| help.title == completion.detail));
+        assert!(
+            completion
+                .help
+                .as_ref()
+                .is_some_and(|help| help.title == completion.detail)
+        );
     }
 }

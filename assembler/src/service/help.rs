@@ -89,7 +89,12 @@ fn help_of_row(row: &OpcodeInfo) -> Help {
         title: signature(row),
         paragraphs: vec![
             meaning.join(" ").trim().to_owned(),
-            format!("Unit {}, opcode `{:#04x}`. {}", row.unit.name(), row.opcode, duration(row)),
+            format!(
+                "Unit {}, opcode `{:#04x}`. {}",
+                row.unit.name(),
+                row.opcode,
+                duration(row)
+            ),
         ],
         rows: rows.collect(),
     }
@@ -142,7 +147,10 @@ mod tests {
             let help = instruction_help(row.mnemonic).unwrap();
             let markdown = help.markdown();
             assert_eq!(help.title, signature(row));
-            assert!(markdown.contains(&format!("opcode `{:#04x}`", row.opcode)), "{markdown}");
+            assert!(
+                markdown.contains(&format!("opcode `{:#04x}`", row.opcode)),
+                "{markdown}"
+            );
             assert!(row.takes.len() == 1 || markdown.contains(row.takes), "{markdown}");
             for operand in row.operands {
                 assert!(markdown.contains(&format!("| `{}` |", operand.name)), "{markdown}");
@@ -160,7 +168,10 @@ mod tests {
     fn a_formula_names_its_quantities() {
         let help = instruction_help("mx.mm").unwrap();
         let duration = &help.paragraphs[1];
-        assert!(duration.contains("`R` rows of the array, `C` columns of the array"), "{duration}");
+        assert!(
+            duration.contains("`R` rows of the array, `C` columns of the array"),
+            "{duration}"
+        );
         assert!(!duration.contains("lanes"));
     }
 }

@@ -35,12 +35,15 @@ impl Document {
                 help,
             });
         }
-        self.token_hover(line, offset).or_else(|| self.argument_hover(statement, offset))
+        self.token_hover(line, offset)
+            .or_else(|| self.argument_hover(statement, offset))
     }
 
     fn name_help(&self, offset: u32) -> Option<Help> {
         let definition = self.definition(offset)?;
-        let value = definition.value.map_or(String::new(), |value| format!(" = {}", number(value)));
+        let value = definition
+            .value
+            .map_or(String::new(), |value| format!(" = {}", number(value)));
         let line_number = self.line_idx(definition.span.start) + 1;
         let mut paragraphs = vec![format!("Defined in line {line_number}.")];
         if let Some(comment) = self.comment_of(line_number - 1) {
@@ -60,7 +63,12 @@ impl Document {
     }
 
     fn token_hover(&self, line: &Line, offset: u32) -> Option<Hover> {
-        let used = line.statement.as_ref()?.tokens.iter().find(|used| touches(used.token, offset))?;
+        let used = line
+            .statement
+            .as_ref()?
+            .tokens
+            .iter()
+            .find(|used| touches(used.token, offset))?;
         let name = self.slice(used.token);
         TOKENS.index(name)?;
         let meaning = if used.is_post {
@@ -119,7 +127,13 @@ impl Document {
             ExprKind::Name => Some(of_word(expr.span)),
             ExprKind::Int(value) => {
                 let title = number(*value);
-                Some((expr.span, Help { title, ..Help::default() }))
+                Some((
+                    expr.span,
+                    Help {
+                        title,
+                        ..Help::default()
+                    },
+                ))
             }
             ExprKind::Displaced(base, displacement) => {
                 let part = [*displacement, *base].into_iter().find(|part| touches(*part, offset));
@@ -127,9 +141,9 @@ impl Document {
             }
             ExprKind::At(inner) | ExprKind::Negate(inner) => self.leaf_help(inner, offset),
             ExprKind::List(parts) => parts.iter().find_map(|part| self.leaf_help(part, offset)),
-            ExprKind::Range(pair) | ExprKind::Binary(_, pair) => {
-                self.leaf_help(&pair.0, offset).or_else(|| self.leaf_help(&pair.1, offset))
-            }
+            ExprKind::Range(pair) | ExprKind::Binary(_, pair) => self
+                .leaf_help(&pair.0, offset)
+                .or_else(|| self.leaf_help(&pair.1, offset)),
             ExprKind::Invalid | ExprKind::Float | ExprKind::Text(_) => None,
         }
     }
@@ -143,7 +157,10 @@ fn family_help(name: &str) -> Option<Help> {
             DESCRIPTORS,
             "A descriptor: which elements of which memory an instruction reads or writes, and in which order.",
         ),
-        (TOKENS, "A counting token, by which instructions of different units wait for each other."),
+        (
+            TOKENS,
+            "A counting token, by which instructions of different units wait for each other.",
+        ),
     ];
     let (family, meaning) = families.into_iter().find(|(family, _)| family.index(name).is_some())?;
     Some(Help {
@@ -191,7 +208,12 @@ w:  .i8 1, 2
         for (line, what, title, text) in [
             ("    mx", "mx.wload", "mx.wload w, k, n", "shadow registers"),
             (".equ", ".equ", ".equ NAME, VALUE", "constant"),
-            (".equ", "BLOCK", "BLOCK: constant = 32 (0x20)", "Defined in line 1. bytes of a block"),
+            (
+                ".equ",
+                "BLOCK",
+                "BLOCK: constant = 32 (0x20)",
+                "Defined in line 1. bytes of a block",
+            ),
             ("start: li", "BLOCK", "BLOCK: constant = 32 (0x20)", "line 1"),
             ("    jmp", "start", "start: label = 0", "line 2"),
             ("i8, w", "w", "w: address of data = 64 (0x40)", "line 7"),
@@ -213,7 +235,12 @@ w:  .i8 1, 2
     #[test]
     fn nothing_is_said_of_comments_and_blanks() {
         let document = Document::new(TEXT.to_owned(), "t");
-        for offset in [TEXT.find("; bytes").unwrap() + 3, TEXT.find("    mx").unwrap(), TEXT.len(), usize::MAX >> 33] {
+        for offset in [
+            TEXT.find("; bytes").unwrap() + 3,
+            TEXT.find("    mx").unwrap(),
+            TEXT.len(),
+            usize::MAX >> 33,
+        ] {
             assert_eq!(document.hover(offset as u32), None, "{offset}");
         }
     }

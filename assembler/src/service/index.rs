@@ -103,13 +103,17 @@ impl Index {
     /// Everywhere that a definition's name stands, itself included.
     pub(super) fn uses(&self, definition: &Definition) -> impl Iterator<Item = Span> {
         let is_meant = |idx: usize| self.definitions.get(idx).is_some_and(|d| d.span == definition.span);
-        self.uses.iter().filter(move |(_, idx)| is_meant(*idx)).map(|(span, _)| *span)
+        self.uses
+            .iter()
+            .filter(move |(_, idx)| is_meant(*idx))
+            .map(|(span, _)| *span)
     }
 
     /// Another definition of a name whose scope holds that of a definition or lies within it, so that one would hide the other.
     pub(super) fn other_of_name(&self, definition: &Definition, name: &str) -> Option<&Definition> {
         self.definitions.iter().find(|other| {
-            let is_near = self.is_within(other.scope, definition.scope) || self.is_within(definition.scope, other.scope);
+            let is_near =
+                self.is_within(other.scope, definition.scope) || self.is_within(definition.scope, other.scope);
             other.name == name && other.span != definition.span && is_near
         })
     }
@@ -136,7 +140,11 @@ struct Walk<'s, 't> {
 impl Walk<'_, '_> {
     fn line(&mut self, line: &Line) {
         for &label in &line.labels {
-            let kind = if self.is_in_segment { NameKind::Data } else { NameKind::Label };
+            let kind = if self.is_in_segment {
+                NameKind::Data
+            } else {
+                NameKind::Label
+            };
             let name = self.source.slice(label).to_owned();
             self.define(name, label, kind);
         }
@@ -249,7 +257,11 @@ impl Walk<'_, '_> {
         }
         // A label may repeat a symbol: both are one name.
         let first = |definition: &Definition| known.get(&(definition.scope, definition.name.as_str())).copied();
-        uses.extend(self.definitions.iter().filter_map(|definition| Some((definition.span, first(definition)?))));
+        uses.extend(
+            self.definitions
+                .iter()
+                .filter_map(|definition| Some((definition.span, first(definition)?))),
+        );
         uses.sort_unstable();
         for definition in &mut self.definitions {
             // The value of a name in quotes is found at the quote.

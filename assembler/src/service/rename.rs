@@ -145,7 +145,10 @@ w:  .i8 N, 2
     #[test]
     fn what_cannot_be_a_name_and_what_is_taken_is_refused() {
         for name in ["", "3x", "a b", "r7", "t99", ".local", "add", "a..b", "ä-", "x:"] {
-            assert!(matches!(renamed("N,", name), Err(RenameError::Invalid { .. })), "{name}");
+            assert!(
+                matches!(renamed("N,", name), Err(RenameError::Invalid { .. })),
+                "{name}"
+            );
         }
         assert!(matches!(renamed(".back", "back"), Err(RenameError::Invalid { .. })));
         assert_eq!(
@@ -155,7 +158,10 @@ w:  .i8 N, 2
                 line: 13
             })
         );
-        assert!(matches!(renamed(".back", ".end"), Err(RenameError::Collision { line: 9, .. })));
+        assert!(matches!(
+            renamed(".back", ".end"),
+            Err(RenameError::Collision { line: 9, .. })
+        ));
         for what in ["li", "r1", "8", "nop"] {
             assert_eq!(renamed(what, "x"), Err(RenameError::NoName), "{what}");
         }

@@ -42,18 +42,31 @@ pub(super) fn argument_names(head: &str) -> Vec<&'static str> {
         return row.operands.iter().map(|operand| operand.name).collect();
     }
     let items = directive(head).map_or(Vec::new(), |info| items(info.form));
-    items.iter().filter_map(|item| item.split_once('=')).map(|(name, _)| name).collect()
+    items
+        .iter()
+        .filter_map(|item| item.split_once('='))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 fn slot_of_form(form: &'static str, position: usize, name: Option<&str>) -> Slot {
     let items = items(form);
-    if items.first().is_some_and(|item| item.contains(' ') && !item.starts_with('"')) {
+    if items
+        .first()
+        .is_some_and(|item| item.contains(' ') && !item.starts_with('"'))
+    {
         // The form of a macro's definition: its name and those of its parameters.
         return if position == 0 { Slot::Definition } else { Slot::Other };
     }
     let item = match name {
-        Some(name) => items.iter().filter_map(|item| item.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value),
-        None if items.last() == Some(&"..") && position + 1 >= items.len() => items.len().checked_sub(2).map(|i| items[i]),
+        Some(name) => items
+            .iter()
+            .filter_map(|item| item.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value),
+        None if items.last() == Some(&"..") && position + 1 >= items.len() => {
+            items.len().checked_sub(2).map(|i| items[i])
+        }
         None => items.get(position).copied(),
     };
     match item {
@@ -105,7 +118,10 @@ mod tests {
         assert!(matches!(slot("mx.mm", 1, None), Slot::Operand(_, operand) if operand.name == "a"));
         assert!(matches!(slot("mx.mm", 1, Some("mode")), Slot::Operand(_, operand) if operand.name == "mode"));
         assert!(matches!(slot("mx.mm", 70, None), Slot::Other));
-        assert!(matches!(slot_of_form("NAME PARAMETER, PARAMETER=DEFAULT, ..", 1, None), Slot::Other));
+        assert!(matches!(
+            slot_of_form("NAME PARAMETER, PARAMETER=DEFAULT, ..", 1, None),
+            Slot::Other
+        ));
         assert_eq!(argument_names(".input")[..2], ["shape", "host"]);
     }
 }

@@ -1,8 +1,8 @@
 //! The parts of a text as a tree, for an overview of it.
 
+use super::Document;
 use super::hover::number;
 use super::index::NameKind;
-use super::Document;
 use crate::directives::{DirectiveKind, directive};
 use crate::source::Span;
 use crate::syntax::{ExprKind, Statement};
@@ -45,7 +45,9 @@ impl Document {
         let mut parts = self.directive_symbols();
         parts.extend(self.index.definitions().iter().map(|definition| {
             let line = self.line_span(self.line_idx(definition.span.start));
-            let value = definition.value.map_or(String::new(), |value| format!(" = {}", number(value)));
+            let value = definition
+                .value
+                .map_or(String::new(), |value| format!(" = {}", number(value)));
             Symbol {
                 name: definition.name.clone(),
                 detail: format!("{}{value}", definition.kind.noun()),
@@ -71,7 +73,9 @@ impl Document {
         for line in &self.tree.lines {
             let Some(statement) = &line.statement else { continue };
             let kind = directive(self.slice(statement.head)).map(|info| info.kind);
-            if let (Some(DirectiveKind::Segment | DirectiveKind::Code), Some(open)) = (kind, open.take_if(|_| ends(kind))) {
+            if let (Some(DirectiveKind::Segment | DirectiveKind::Code), Some(open)) =
+                (kind, open.take_if(|_| ends(kind)))
+            {
                 found[open].span.end = statement.head.start;
             }
             let role = match kind {
@@ -97,7 +101,11 @@ impl Document {
         let last = statement.arguments.last()?;
         Some(Symbol {
             // An empty name cannot be shown.
-            name: if text.is_empty() { "\"\"".to_owned() } else { text.clone() },
+            name: if text.is_empty() {
+                "\"\"".to_owned()
+            } else {
+                text.clone()
+            },
             detail: self.slice(statement.head).trim_start_matches('.').to_owned(),
             role,
             span: statement.head.to(last.span()),
@@ -116,7 +124,11 @@ fn nest(parts: Vec<Symbol>) -> Vec<Symbol> {
     let mut nested: Vec<Symbol> = Vec::new();
     for part in parts {
         match nested.last_mut() {
-            Some(last) if last.role == SymbolRole::Segment && part.span.end <= last.span.end && part.span.start >= last.span.start => {
+            Some(last)
+                if last.role == SymbolRole::Segment
+                    && part.span.end <= last.span.end
+                    && part.span.start >= last.span.start =>
+            {
                 last.children.push(part);
             }
             _ => nested.push(part),
@@ -134,7 +146,10 @@ mod tests {
         let text = ".input \"image\", shape=[1], host=f32, format=i8, address=x\n.equ N, 3\nstart: halt\n.segment \"x\", N << 4\nx: .i8 1\ny: .i8 2\n.segment \"\", 0x80\n.code\nend:\n";
         let document = Document::new(text.to_owned(), "t");
         let symbols = document.symbols();
-        let names: Vec<(&str, &str, usize)> = symbols.iter().map(|s| (s.name.as_str(), s.detail.as_str(), s.children.len())).collect();
+        let names: Vec<(&str, &str, usize)> = symbols
+            .iter()
+            .map(|s| (s.name.as_str(), s.detail.as_str(), s.children.len()))
+            .collect();
         assert_eq!(
             names,
             [

@@ -31,7 +31,9 @@ fn file(path: &Path, args: &FmtArgs) -> Result<(), Vec<Diagnostic>> {
         path.display().to_string()
     };
     let bytes = if is_stdin { read_stdin() } else { read(path) };
-    let text = bytes.and_then(|bytes| utf8(bytes, &name)).map_err(|problem| vec![problem])?;
+    let text = bytes
+        .and_then(|bytes| utf8(bytes, &name))
+        .map_err(|problem| vec![problem])?;
     let tidy = format_source(&text, &name)?;
     if args.check {
         if tidy != text {

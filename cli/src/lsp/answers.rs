@@ -65,7 +65,11 @@ fn completion(documents: &Documents, params: lsp_types::CompletionParams) -> Ans
 
 fn symbols(documents: &Documents, params: lsp_types::DocumentSymbolParams) -> Answer<DocumentSymbolRequest> {
     let open = documents.get(&params.text_document.uri)?;
-    let symbols = open.document.symbols().into_iter().map(|part| convert::symbol(open, part));
+    let symbols = open
+        .document
+        .symbols()
+        .into_iter()
+        .map(|part| convert::symbol(open, part));
     Ok(Some(DocumentSymbolResponse::Nested(symbols.collect())))
 }
 
@@ -95,7 +99,9 @@ fn references(documents: &Documents, params: lsp_types::ReferenceParams) -> Answ
     let at = params.text_document_position;
     let (open, offset) = place(documents, &at)?;
     let spans = open.document.references(offset, params.context.include_declaration);
-    let locations = spans.into_iter().map(|span| location(open, &at.text_document.uri, span));
+    let locations = spans
+        .into_iter()
+        .map(|span| location(open, &at.text_document.uri, span));
     Ok(Some(locations.collect()))
 }
 

@@ -16,7 +16,10 @@ pub(super) fn diagnostics(open: &Open) -> Vec<Diagnostic> {
         .map(|(span, found)| {
             let reason = found.reason.iter().map(|reason| format!("\nwhy: {reason}"));
             let help = found.help.iter().map(|help| format!("\nhelp: {help}"));
-            let message = std::iter::once(found.message.clone()).chain(reason).chain(help).collect();
+            let message = std::iter::once(found.message.clone())
+                .chain(reason)
+                .chain(help)
+                .collect();
             Diagnostic {
                 range: open.lines.range(open.text(), span),
                 severity: Some(match found.severity {
@@ -51,12 +54,18 @@ pub(super) fn completion(open: &Open, place: usize, completion: Completion) -> C
         CompletionKind::Label => CompletionItemKind::REFERENCE,
         CompletionKind::Symbol => CompletionItemKind::CONSTANT,
     };
-    let edit = TextEdit::new(open.lines.range(open.text(), completion.replaces), completion.text.clone());
+    let edit = TextEdit::new(
+        open.lines.range(open.text(), completion.replaces),
+        completion.text.clone(),
+    );
     CompletionItem {
         label: completion.text,
         kind: Some(kind),
         detail: Some(completion.detail).filter(|detail| !detail.is_empty()),
-        documentation: completion.help.as_ref().map(|help| Documentation::MarkupContent(markup(help))),
+        documentation: completion
+            .help
+            .as_ref()
+            .map(|help| Documentation::MarkupContent(markup(help))),
         sort_text: Some(format!("{place:04}")),
         text_edit: Some(CompletionTextEdit::Edit(edit)),
         ..CompletionItem::default()
@@ -119,7 +128,11 @@ pub(super) fn tokens(open: &Open) -> Vec<SemanticToken> {
         }
         tokens.push(SemanticToken {
             delta_line: start.line - line,
-            delta_start: if start.line == line { start.character - column } else { start.character },
+            delta_start: if start.line == line {
+                start.character - column
+            } else {
+                start.character
+            },
             length: end.character - start.character,
             token_type: colour as u32,
             token_modifiers_bitset: 0,
@@ -141,7 +154,12 @@ pub(super) fn difference(open: &Open, new: &str) -> Option<TextEdit> {
     let start = n_same(&mut old.split_inclusive('\n').zip(new.split_inclusive('\n')));
     let (old_rest, new_rest) = (&old[start..], &new[start..]);
     // Lines that are counted at the start are not counted at the end again.
-    let n_end = n_same(&mut old_rest.split_inclusive('\n').rev().zip(new_rest.split_inclusive('\n').rev()));
+    let n_end = n_same(
+        &mut old_rest
+            .split_inclusive('\n')
+            .rev()
+            .zip(new_rest.split_inclusive('\n').rev()),
+    );
     let range = Range::new(
         open.lines.position(old, start),
         open.lines.position(old, old.len() - n_end),

@@ -32,7 +32,10 @@ impl Open {
 
     /// The byte at a position.
     pub(super) fn offset(&self, position: Position) -> Result<u32, Refusal> {
-        let offset = self.lines.offset(self.text(), position).and_then(|offset| u32::try_from(offset).ok());
+        let offset = self
+            .lines
+            .offset(self.text(), position)
+            .and_then(|offset| u32::try_from(offset).ok());
         offset.ok_or_else(|| {
             let message = format!("the text has no line {}, counted from 0", position.line);
             Refusal::new(ErrorCode::InvalidParams, message)
@@ -69,10 +72,7 @@ impl Documents {
     pub(super) fn change(&mut self, params: DidChangeTextDocumentParams) -> Option<Uri> {
         let uri = params.text_document.uri;
         let open = self.open.get_mut(uri.as_str())?;
-        let text = params
-            .content_changes
-            .into_iter()
-            .fold(open.text().to_owned(), changed);
+        let text = params.content_changes.into_iter().fold(open.text().to_owned(), changed);
         *open = Open::new(text, params.text_document.version, &uri);
         Some(uri)
     }

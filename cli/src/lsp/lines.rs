@@ -53,10 +53,15 @@ impl Lines {
 
     /// The position of a byte. One that is not the start of a character has the position of that character.
     pub(super) fn position(&self, text: &str, offset: usize) -> Position {
-        let line_idx = self.lines.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
+        let line_idx = self
+            .lines
+            .partition_point(|(start, _)| *start <= offset)
+            .saturating_sub(1);
         let (start, end) = self.lines[line_idx];
         let within = text.get(start..end).unwrap_or("");
-        let before = within.char_indices().take_while(|(i, c)| start + i + c.len_utf8() <= offset);
+        let before = within
+            .char_indices()
+            .take_while(|(i, c)| start + i + c.len_utf8() <= offset);
         let column: usize = before.map(|(_, c)| c.len_utf16()).sum();
         Position::new(line_idx as u32, column as u32)
     }

@@ -132,9 +132,8 @@ impl Server {
             DidChangeTextDocument::METHOD => {
                 params::<DidChangeTextDocument>(notification).and_then(|params| self.documents.change(params))
             }
-            DidCloseTextDocument::METHOD => {
-                params::<DidCloseTextDocument>(notification).map(|params| self.documents.close(params.text_document.uri))
-            }
+            DidCloseTextDocument::METHOD => params::<DidCloseTextDocument>(notification)
+                .map(|params| self.documents.close(params.text_document.uri)),
             _ => None,
         };
         uri.map(|uri| self.diagnostics(uri)).into_iter().collect()

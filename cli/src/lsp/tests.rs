@@ -77,14 +77,20 @@ impl Editor {
         let Message::Notification(Notification { method, params }) = self.receive() else {
             panic!("no notification")
         };
-        assert_eq!((method.as_str(), &params["uri"]), ("textDocument/publishDiagnostics", &json!(URI)));
+        assert_eq!(
+            (method.as_str(), &params["uri"]),
+            ("textDocument/publishDiagnostics", &json!(URI))
+        );
         assert_eq!(params["version"], json!(version));
         params["diagnostics"].as_array().unwrap().clone()
     }
 
     fn change(&self, version: i32, changes: Value) -> Vec<Value> {
         let document = json!({"uri": URI, "version": version});
-        self.tell("textDocument/didChange", json!({"textDocument": document, "contentChanges": changes}));
+        self.tell(
+            "textDocument/didChange",
+            json!({"textDocument": document, "contentChanges": changes}),
+        );
         self.diagnostics(Some(version))
     }
 
@@ -130,7 +136,11 @@ fn edited(text: &str, edits: &Value) -> String {
         .iter()
         .map(|edit| {
             let range = &edit["range"];
-            (offset(&range["start"]), offset(&range["end"]), edit["newText"].as_str().unwrap())
+            (
+                offset(&range["start"]),
+                offset(&range["end"]),
+                edit["newText"].as_str().unwrap(),
+            )
         })
         .collect();
     edits.sort_unstable();
@@ -148,7 +158,10 @@ fn a_session_begins_and_ends_in_order() {
     let result = editor.ask("initialize", json!({"capabilities": {}})).unwrap();
     assert_eq!(result["serverInfo"]["name"], "systole");
     let capabilities = &result["capabilities"];
-    assert_eq!((&capabilities["positionEncoding"], &capabilities["textDocumentSync"]), (&json!("utf-16"), &json!(2)));
+    assert_eq!(
+        (&capabilities["positionEncoding"], &capabilities["textDocumentSync"]),
+        (&json!("utf-16"), &json!(2))
+    );
     let refused = editor.ask("initialize", json!({"capabilities": {}})).unwrap_err();
     assert_eq!(refused.code, ErrorCode::InvalidRequest as i32);
     assert_eq!(editor.ask("shutdown", Value::Null).unwrap(), Value::Null);
@@ -175,8 +188,14 @@ fn diagnostics_follow_what_is_typed() {
     // `; x` behind the text in quotes becomes a mistake; the range counts UTF-16 units.
     let found = editor.change(2, json!([{"range": range(2, 24, 25), "text": ","}]));
     assert_eq!(found[0]["range"], range(2, 26, 27));
-    assert_eq!((&found[0]["code"], &found[0]["severity"], &found[0]["source"]), (&json!("A0041"), &json!(1), &json!("systole")));
-    assert!(found[0]["message"].as_str().unwrap().contains("\nhelp: the form is"), "{found:?}");
+    assert_eq!(
+        (&found[0]["code"], &found[0]["severity"], &found[0]["source"]),
+        (&json!("A0041"), &json!(1), &json!("systole"))
+    );
+    assert!(
+        found[0]["message"].as_str().unwrap().contains("\nhelp: the form is"),
+        "{found:?}"
+    );
     // Several changes at once, each to the text after the one before it; then the whole text.
     let changes = json!([{"range": range(2, 24, 25), "text": ";"}, {"range": range(3, 0, 0), "text": "    add r1\n"}]);
     let found = editor.change(3, changes);
@@ -199,7 +218,10 @@ fn a_closed_text_has_no_diagnostics_and_no_answers() {
     assert!(refused.message.contains("is not open"), "{}", refused.message);
     // A change of a text that is not open is left alone.
     let document = json!({"uri": URI, "version": 2});
-    editor.tell("textDocument/didChange", json!({"textDocument": document, "contentChanges": []}));
+    editor.tell(
+        "textDocument/didChange",
+        json!({"textDocument": document, "contentChanges": []}),
+    );
     assert_eq!(editor.end(), End::Asked);
 }
 
@@ -207,10 +229,22 @@ fn a_closed_text_has_no_diagnostics_and_no_answers() {
 fn what_makes_no_sense_is_refused() {
     let (mut editor, _) = Editor::with_text(TEXT);
     let mut refusal = |method: &str, params: Value| editor.ask(method, params).unwrap_err().code;
-    assert_eq!(refusal("textDocument/dance", at(0, 0)), ErrorCode::MethodNotFound as i32);
-    assert_eq!(refusal("textDocument/hover", at(77, 0)), ErrorCode::InvalidParams as i32);
-    assert_eq!(refusal("textDocument/hover", json!({"position": "here"})), ErrorCode::InvalidParams as i32);
-    assert_eq!(refusal("textDocument/hover", Value::Null), ErrorCode::InvalidParams as i32);
+    assert_eq!(
+        refusal("textDocument/dance", at(0, 0)),
+        ErrorCode::MethodNotFound as i32
+    );
+    assert_eq!(
+        refusal("textDocument/hover", at(77, 0)),
+        ErrorCode::InvalidParams as i32
+    );
+    assert_eq!(
+        refusal("textDocument/hover", json!({"position": "here"})),
+        ErrorCode::InvalidParams as i32
+    );
+    assert_eq!(
+        refusal("textDocument/hover", Value::Null),
+        ErrorCode::InvalidParams as i32
+    );
     editor.tell("textDocument/didOpen", json!({"textDocument": 3}));
     editor.tell("$/cancelRequest", json!({"id": 1}));
     editor.tell("workspace/unheardOf", Value::Null);
@@ -223,11 +257,20 @@ fn what_makes_no_sense_is_refused() {
 fn hover_explains() {
     let (mut editor, _) = Editor::with_text(TEXT);
     let hover = editor.ask_at("textDocument/hover", 3, 5);
-    assert_eq!((&hover["range"], &hover["contents"]["kind"]), (&range(3, 4, 6), &json!("markdown")));
+    assert_eq!(
+        (&hover["range"], &hover["contents"]["kind"]),
+        (&range(3, 4, 6), &json!("markdown"))
+    );
     let text = hover["contents"]["value"].as_str().unwrap();
-    assert!(text.starts_with("```systole\nli rd, value\n```") && text.contains("| `rd` |"), "{text}");
+    assert!(
+        text.starts_with("```systole\nli rd, value\n```") && text.contains("| `rd` |"),
+        "{text}"
+    );
     let hover = editor.ask_at("textDocument/hover", 3, 11);
-    assert!(hover["contents"]["value"].as_str().unwrap().contains("N: constant = 8"), "{hover}");
+    assert!(
+        hover["contents"]["value"].as_str().unwrap().contains("N: constant = 8"),
+        "{hover}"
+    );
     assert_eq!(editor.ask_at("textDocument/hover", 3, 1), Value::Null);
     assert_eq!(editor.end(), End::Asked);
 }
@@ -236,8 +279,14 @@ fn hover_explains() {
 fn proposals_replace_the_word_that_is_typed() {
     let (mut editor, _) = Editor::with_text("    vx.req\nx: jmp \n");
     let items = editor.ask_at("textDocument/completion", 0, 10);
-    assert_eq!((&items[0]["label"], &items[0]["detail"]), (&json!("vx.requant"), &json!("vx.requant dst, src, par, m, n, rounding")));
-    assert_eq!(items[0]["textEdit"], json!({"range": range(0, 4, 10), "newText": "vx.requant"}));
+    assert_eq!(
+        (&items[0]["label"], &items[0]["detail"]),
+        (&json!("vx.requant"), &json!("vx.requant dst, src, par, m, n, rounding"))
+    );
+    assert_eq!(
+        items[0]["textEdit"],
+        json!({"range": range(0, 4, 10), "newText": "vx.requant"})
+    );
     assert_eq!(items[0]["documentation"]["kind"], "markdown");
     let items = editor.ask_at("textDocument/completion", 1, 7);
     assert_eq!(items[0]["label"], "x");
@@ -251,7 +300,10 @@ fn names_are_found() {
     assert_eq!(found, json!({"uri": URI, "range": range(0, 5, 6)}));
     assert_eq!(editor.ask_at("textDocument/definition", 3, 4), Value::Null);
     let found = editor.ask("textDocument/references", uses_at(4, 9, true)).unwrap();
-    assert_eq!(found, json!([{"uri": URI, "range": range(1, 0, 5)}, {"uri": URI, "range": range(4, 8, 13)}]));
+    assert_eq!(
+        found,
+        json!([{"uri": URI, "range": range(1, 0, 5)}, {"uri": URI, "range": range(4, 8, 13)}])
+    );
     let found = editor.ask("textDocument/references", uses_at(1, 2, false)).unwrap();
     assert_eq!(found, json!([{"uri": URI, "range": range(4, 8, 13)}]));
     assert_eq!(editor.end(), End::Asked);
@@ -294,7 +346,10 @@ fn formatting_changes_only_what_is_untidy() {
     assert_eq!(edited(TEXT, &edits), tidy);
     assert_eq!(edits[0]["range"]["start"], json!({"line": 2, "character": 0}));
     editor.change(2, json!([{"text": tidy}]));
-    assert_eq!(editor.ask("textDocument/formatting", params.clone()).unwrap(), json!([]));
+    assert_eq!(
+        editor.ask("textDocument/formatting", params.clone()).unwrap(),
+        json!([])
+    );
     editor.change(3, json!([{"text": "  li r1, (\n"}]));
     assert_eq!(editor.ask("textDocument/formatting", params).unwrap(), Value::Null);
     assert_eq!(editor.end(), End::Asked);
@@ -305,13 +360,27 @@ fn the_overview_and_the_colours_are_those_of_the_text() {
     let (mut editor, _) = Editor::with_text(TEXT);
     let params = json!({"textDocument": {"uri": URI}});
     let symbols = editor.ask("textDocument/documentSymbol", params.clone()).unwrap();
-    assert_eq!((&symbols[0]["name"], &symbols[0]["detail"]), (&json!("N"), &json!("constant = 8")));
-    assert_eq!((&symbols[1]["name"], &symbols[1]["selectionRange"]), (&json!("start"), &range(1, 0, 5)));
+    assert_eq!(
+        (&symbols[0]["name"], &symbols[0]["detail"]),
+        (&json!("N"), &json!("constant = 8"))
+    );
+    assert_eq!(
+        (&symbols[1]["name"], &symbols[1]["selectionRange"]),
+        (&json!("start"), &range(1, 0, 5))
+    );
     let tokens = editor.ask("textDocument/semanticTokens/full", params).unwrap();
-    let data: Vec<u64> = tokens["data"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+    let data: Vec<u64> = tokens["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n.as_u64().unwrap())
+        .collect();
     let tokens: Vec<&[u64]> = data.chunks(5).collect();
     // Line, column, length and index of the kind: `.equ`, `N`, `8`, `start`, `.program`, the text, the comment.
     assert_eq!(tokens[..3], [[0, 0, 4, 2, 0], [0, 5, 1, 5, 0], [0, 3, 1, 9, 0]]);
-    assert_eq!(tokens[3..7], [[1, 0, 5, 4, 0], [1, 4, 8, 2, 0], [0, 9, 10, 10, 0], [0, 11, 3, 0, 0]]);
+    assert_eq!(
+        tokens[3..7],
+        [[1, 0, 5, 4, 0], [1, 4, 8, 2, 0], [0, 9, 10, 10, 0], [0, 11, 3, 0, 0]]
+    );
     assert_eq!(editor.end(), End::Asked);
 }
