@@ -25,7 +25,10 @@ fn what_is_right_exits_0_and_what_is_wrong_exits_1_with_both_instructions() {
     }
     let (code, _, stderr) = outcome(&["check", &program_file("asm/deadlock.sasm"), "--machine", "tiny4x4"]);
     assert_eq!(code, 1);
-    assert!(stderr.contains("error[K0001]") && stderr.contains("MX -> VX -> MX"), "{stderr}");
+    assert!(
+        stderr.contains("error[K0001]") && stderr.contains("MX -> VX -> MX"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -47,7 +50,13 @@ fn models_and_their_programs_are_checked_alike() {
 
 #[test]
 fn a_wrong_program_still_prints_one_json_object() {
-    let (code, stdout, _) = outcome(&["check", &program_file("asm/race.sasm"), "--machine", "tiny4x4", "--json"]);
+    let (code, stdout, _) = outcome(&[
+        "check",
+        &program_file("asm/race.sasm"),
+        "--machine",
+        "tiny4x4",
+        "--json",
+    ]);
     let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((code, &report["proven"]), (1, &false.into()));
     assert_eq!(report["diagnostics"][0]["code"], "K0002");
