@@ -30,6 +30,19 @@ fn source(n_lines: usize) -> String {
     text
 }
 
+/// As many lines, which a macro makes.
+fn macro_source(n_lines: usize) -> String {
+    let mut text = String::from(
+        ".symbol acts, spm, 0x40, 4096\n.macro block i, rows=16\n    mark tile, \\i\n    desc d1, spm, i8, acts + \\i % 4096, -3, 2\n    \
+         level d1, 0, \\rows * 2, 28\n    loop r5, .end\n      mx.wload d3[r4], 16, 16 ?t1 !t2\n      \
+         mx.mm d2, d1[r6], 0, \\rows, 0, over, swap ?t2\n.end: vx.requant d4, d2, d5, \\rows, 16, fixed\n    bne r1, \\i, .end\n.endm\n",
+    );
+    for i in 0..n_lines / 8 {
+        let _ = writeln!(text, "    block {i}");
+    }
+    text
+}
+
 fn benchmarks(criterion: &mut Criterion) {
     let text = source(100_000);
     let program = assemble(&text, "long.sasm").expect("the source is well-formed");
@@ -39,6 +52,10 @@ fn benchmarks(criterion: &mut Criterion) {
     group.sample_size(10);
     group.bench_function("assemble", |bencher| {
         bencher.iter(|| assemble(black_box(&text), "long.sasm"))
+    });
+    let macros = macro_source(100_000);
+    group.bench_function("assemble_macros", |bencher| {
+        bencher.iter(|| assemble(black_box(&macros), "long.sasm").expect("the source is well-formed"));
     });
     group.bench_function("disassemble", |bencher| {
         bencher.iter(|| disassemble(black_box(&program)))

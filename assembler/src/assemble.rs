@@ -3,61 +3,85 @@
 use crate::codes;
 use crate::context::{Context, bad_argument};
 use crate::directives::{DirectiveInfo, DirectiveKind};
-use crate::layout;
+use crate::expand::expand;
+use crate::files;
+use crate::include::{Loader, NoFiles};
+use crate::layout::{self, Layout};
+use crate::mask;
+use crate::names::Names;
 use crate::operands;
 use crate::outline::{Outline, Size, outline};
-use crate::parser::parse;
-use crate::source::{Problems, Source, Span};
+use crate::shape;
+use crate::source::Span;
+use crate::sources::Sources;
 use crate::syntax::{ExprKind, Statement};
 use crate::tensors;
 use std::collections::BTreeMap;
 use systole_isa::program::{MachineReference, Mark, Program, Symbol, SymbolKind};
 use systole_isa::{Diagnostic, machine};
 
-/// Assembles a source text. `file` is its name in diagnostics, and names the program unless the text does.
+/// Assembles a source text that names no other files. `file` is its name in diagnostics, and names the program unless the text
+/// does.
 ///
 /// # Errors
 /// Everything that is wrong with the text, in its order, each with place, reason and help.
 pub fn assemble(source: &str, file: &str) -> Result<Program, Vec<Diagnostic>> {
-    let Some(source) = Source::new(source, file) else {
+    assemble_with(source, file, &mut NoFiles)
+}
+
+/// Assembles a source text and the files that it includes, which `loader` reads. `file` is its name in diagnostics and for the
+/// loader, and names the program unless the text does.
+///
+/// # Errors
+/// Everything that is wrong with the texts, in the order in which they are read, each with place, reason and help.
+pub fn assemble_with(source: &str, file: &str, loader: &mut dyn Loader) -> Result<Program, Vec<Diagnostic>> {
+    let Some(sources) = Sources::new(source, file) else {
         return Err(vec![Diagnostic::error(
             codes::TOO_LARGE,
             "a source text of 4 GiB or more cannot be assembled",
         )]);
     };
-    let mut problems = Problems::new(&source);
-    let tree = parse(&source, &mut problems);
-    let mut context = Context::new(&source, problems);
-    let mut outline = outline(&tree, &mut context);
-    let placed = layout::place_segments(&mut outline, &mut context);
+    let expansion = expand(sources, loader);
+    let mut context = Context {
+        source: &expansion.sources,
+        names: Names::new(&expansion.sources),
+        problems: expansion.problems,
+        arrays: &expansion.arrays,
+        macros: &expansion.macros,
+    };
+    let mut outline = outline(&expansion.pieces, &mut context);
+    let layout = layout::layout(&mut outline, &mut context);
+    mask::evaluate(&outline, &layout, &mut context);
     evaluate_names(&outline, &mut context);
-    let program = Assembly::new(&mut context).program(&outline, &placed);
+    let program = Assembly::new(&mut context).program(&outline, &layout);
     if context.problems.is_empty() {
         Ok(program)
     } else {
-        Err(context.problems.into_diagnostics())
+        Err(context.problems.into_diagnostics(&expansion.sources))
     }
 }
 
 /// Evaluates every definition, so that a mistake in one is reported even if nothing uses it.
 fn evaluate_names(outline: &Outline, context: &mut Context) {
-    for name in &outline.constants {
-        context.names.value(name, &mut context.problems);
+    for &(name, scope) in &outline.constants {
+        context.enter(scope, name);
+        context.names.value_at(name, &mut context.problems);
     }
     for symbol in &outline.symbols {
+        if let Some(span) = context.names.get(&symbol.name).map(|definition| definition.span) {
+            context.enter(symbol.scope, span);
+        }
         context.names.value(&symbol.name, &mut context.problems);
     }
     for &(span, pc) in &outline.repeats {
         let name = context.slice(span);
         let declared = context.names.value(name, &mut context.problems);
         if declared.is_some_and(|value| value != i128::from(pc)) {
-            let line = context
-                .names
-                .get(name)
-                .map_or(0, |other| context.line_number(other.span));
+            let other = context.names.get(name).map_or(span, |other| other.span);
+            let place = context.name_of_place(other, span);
             let diagnostic = Diagnostic::error(codes::DUPLICATE_NAME, format!("`{name}` is defined twice"))
                 .because(format!(
-                    "line {line} declares it as another instruction than this one, which has index {pc}"
+                    "{place} declares it as another instruction than this one, which has index {pc}"
                 ))
                 .help("remove the declaration: a label is a symbol by itself");
             context.report(span, diagnostic);
@@ -78,7 +102,7 @@ struct Assembly<'c, 'a> {
 impl<'c, 'a> Assembly<'c, 'a> {
     fn new(context: &'c mut Context<'a>) -> Self {
         let program = Program {
-            name: stem(context.source.file()).to_owned(),
+            name: stem(context.source.root_file()).to_owned(),
             ..Program::default()
         };
         Self {
@@ -90,23 +114,28 @@ impl<'c, 'a> Assembly<'c, 'a> {
         }
     }
 
-    fn program(mut self, outline: &Outline<'a>, placed: &[Option<layout::Placed>]) -> Program {
+    fn program(mut self, outline: &Outline<'a>, layout: &Layout<'a>) -> Program {
         let mut source_lines = Vec::with_capacity(outline.code.len());
         self.program.code.reserve(outline.code.len());
-        for &statement in &outline.code {
+        for placed in &outline.code {
+            let statement = placed.statement;
+            self.context.enter(placed.scope, statement.head);
             if let Some(instruction) = operands::instruction(statement, self.context) {
                 self.program.code.push(instruction);
             }
-            source_lines.push(self.context.line_number(statement.head));
+            source_lines.push(self.context.source.line_number(statement.head));
         }
-        self.program.segments = layout::segments(outline, placed, self.context);
+        self.program.segments = layout::segments(outline, layout, self.context);
         self.symbols(outline);
-        for (info, statement) in &outline.directives {
-            self.directive(info, statement, outline.code.len());
+        for (info, placed) in &outline.directives {
+            self.context.enter(placed.scope, placed.statement.head);
+            self.directive(info, placed.statement, outline.code.len());
         }
         self.check_lines(outline);
         if self.program.lines.is_empty() && !self.is_generated {
             self.program.lines = source_lines;
+            let heads = outline.code.iter().map(|placed| placed.statement.head);
+            files::add_symbols(&mut self.program, heads, self.context.source);
         }
         if !self.has_dram {
             self.program.dram_bytes = used_dram_bytes(&self.program);
@@ -116,29 +145,59 @@ impl<'c, 'a> Assembly<'c, 'a> {
 
     fn symbols(&mut self, outline: &Outline<'a>) {
         for symbol in &outline.symbols {
+            let Some(span) = self.context.names.get(&symbol.name).map(|definition| definition.span) else {
+                continue;
+            };
+            self.context.enter(symbol.scope, span);
             let value = self.context.names.value(&symbol.name, &mut self.context.problems);
             let Some(value) = value else { continue };
             let Ok(value) = u64::try_from(value) else {
-                if let Some(span) = self.context.names.get(&symbol.name).map(|definition| definition.span) {
-                    let message = format!("the value of `{}` is {value}, outside 0..={}", symbol.name, u64::MAX);
-                    self.context
-                        .report(span, Diagnostic::error(codes::OUT_OF_RANGE, message));
-                }
+                let message = format!("the value of `{}` is {value}, outside 0..={}", symbol.name, u64::MAX);
+                self.context
+                    .report(span, Diagnostic::error(codes::OUT_OF_RANGE, message));
                 continue;
             };
-            let size = match symbol.size {
-                Size::Known(size) => Some(size),
-                Size::Written(expr) => self.context.unsigned(expr, "the size of a symbol"),
+            let (size, tensor) = match symbol.size {
+                Size::Known(size) => (Some(size), None),
+                Size::Written(expr) => (self.context.unsigned(expr, "the size of a symbol"), None),
+                Size::Tensor(tensor) => {
+                    let size = self.context.names.tensor_bytes(tensor, &mut self.context.problems);
+                    (size, Some(tensor))
+                }
             };
-            if let Some(size) = size {
-                self.program.symbols.push(Symbol {
-                    name: symbol.name.clone().into_owned(),
-                    kind: symbol.kind,
-                    value,
-                    size,
-                });
+            let Some(size) = size else { continue };
+            let symbol = Symbol {
+                name: symbol.name.clone().into_owned(),
+                kind: symbol.kind,
+                value,
+                size,
+            };
+            let typed = tensor.and_then(|tensor| {
+                let shape = self.context.names.shape(tensor, &mut self.context.problems)?;
+                let format = self.context.names.tensors[tensor].format;
+                let name = shape::typed_name(&symbol.name, format, &shape);
+                Some(Symbol { name, ..symbol.clone() })
+            });
+            self.program.symbols.push(symbol);
+            if let Some(typed) = typed {
+                self.typed_symbol(typed, span);
             }
         }
+    }
+
+    /// Adds the symbol that says format and shape of a tensor.
+    fn typed_symbol(&mut self, typed: Symbol, span: Span) {
+        // Only a name in quotes can be the same.
+        if self.context.names.get(&typed.name).is_some() {
+            let diagnostic = Diagnostic::error(codes::DUPLICATE_NAME, "a symbol has the name of this tensor's type")
+                .because(format!(
+                    "the symbol `{}` says the tensor's format and shape",
+                    typed.name
+                ))
+                .help("rename one of them");
+            self.context.report(span, diagnostic);
+        }
+        self.program.symbols.push(typed);
     }
 
     fn directive(&mut self, info: &'static DirectiveInfo, statement: &'a Statement, n_instructions: usize) {
@@ -171,6 +230,13 @@ impl<'c, 'a> Assembly<'c, 'a> {
             | DirectiveKind::Symbol
             | DirectiveKind::Segment
             | DirectiveKind::Code
+            | DirectiveKind::Tensor
+            | DirectiveKind::Mask
+            | DirectiveKind::Align
+            | DirectiveKind::Include
+            | DirectiveKind::Scope
+            | DirectiveKind::EndScope
+            | DirectiveKind::Block(_)
             | DirectiveKind::Data(_) => {}
         }
     }
@@ -186,9 +252,9 @@ impl<'c, 'a> Assembly<'c, 'a> {
         match self.given.insert(info.name, statement.head) {
             None => has_form,
             Some(other) => {
-                let line = self.context.line_number(other);
+                let place = self.context.name_of_place(other, statement.head);
                 let diagnostic = Diagnostic::error(codes::GIVEN_TWICE, format!("`{}` is given twice", info.name))
-                    .because(format!("line {line} gives it already"));
+                    .because(format!("{place} gives it already"));
                 self.context.report(statement.head, diagnostic);
                 false
             }
@@ -285,8 +351,8 @@ impl<'c, 'a> Assembly<'c, 'a> {
     /// Reports a line table that ends early.
     fn check_lines(&mut self, outline: &Outline) {
         let n_lines = self.program.lines.len();
-        let is_table = |(info, _): &&(&DirectiveInfo, &Statement)| info.kind == DirectiveKind::Lines;
-        if let Some((_, statement)) = outline.directives.iter().rfind(is_table)
+        let mut directives = outline.directives.iter();
+        if let Some((_, placed)) = directives.rfind(|(info, _)| info.kind == DirectiveKind::Lines)
             && n_lines < outline.code.len()
             && self.context.problems.is_empty()
         {
@@ -297,7 +363,7 @@ impl<'c, 'a> Assembly<'c, 'a> {
             let diagnostic = Diagnostic::error(codes::LINE_COUNT, message)
                 .because("a line table has one entry for each instruction")
                 .help("without `.lines` the lines of this text are used");
-            self.context.report(statement.head, diagnostic);
+            self.context.report(placed.statement.head, diagnostic);
         }
     }
 

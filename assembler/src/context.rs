@@ -4,24 +4,32 @@ use crate::codes;
 use crate::directives::DirectiveInfo;
 use crate::literal;
 use crate::names::Names;
-use crate::source::{Problems, Source, Span};
-use crate::syntax::{Argument, Expr, ExprKind, Statement};
+use crate::npy::NpyArray;
+use crate::problems::Problems;
+use crate::scope::ScopeId;
+use crate::source::Span;
+use crate::sources::Sources;
+use crate::suggest::Suggester;
+use crate::syntax::{Expr, ExprKind, Statement};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use systole_isa::Diagnostic;
 
 pub(crate) struct Context<'a> {
-    pub(crate) source: &'a Source<'a>,
+    pub(crate) source: &'a Sources<'a>,
     pub(crate) names: Names<'a>,
-    pub(crate) problems: Problems<'a>,
+    pub(crate) problems: Problems,
+    /// Arrays by the place of the directive that names their file.
+    pub(crate) arrays: &'a BTreeMap<Span, NpyArray>,
+    /// Names of all macros.
+    pub(crate) macros: &'a [String],
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(source: &'a Source<'a>, problems: Problems<'a>) -> Self {
-        Self {
-            source,
-            names: Names::new(source),
-            problems,
-        }
+    /// Says what the following expressions and problems belong to.
+    pub(crate) fn enter(&mut self, scope: ScopeId, statement: Span) {
+        self.names.enter(scope);
+        self.problems.enter(statement);
     }
 
     pub(crate) fn slice(&self, span: Span) -> &'a str {
@@ -34,15 +42,12 @@ impl<'a> Context<'a> {
 
     /// Help that names the nearest of some candidates, or else all of them.
     pub(crate) fn help_choose(&self, name: &str, candidates: &[&str]) -> String {
-        match self.names.suggester.nearest(name, candidates.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("choose one of {}", candidates.join(", ")),
-        }
+        help_choose(&self.names.suggester, name, candidates)
     }
 
-    /// Number of the line in which a range starts, counted from 1.
-    pub(crate) fn line_number(&self, span: Span) -> u32 {
-        self.source.line_idx(span.start) as u32 + 1
+    /// How to name the place of something else to the reader of a range.
+    pub(crate) fn name_of_place(&self, other: Span, seen_from: Span) -> String {
+        self.source.name_of_place(other, seen_from)
     }
 
     /// Whether a directive has as many arguments as it takes, all by position, and no tokens; reported if not.
@@ -52,28 +57,15 @@ impl<'a> Context<'a> {
         info: &DirectiveInfo,
         n_allowed: RangeInclusive<usize>,
     ) -> bool {
-        let is_unclear = |argument: &Argument| argument.value.kind == ExprKind::Invalid;
-        if statement.arguments.iter().any(is_unclear) {
-            // It was reported, and says nothing about the number of arguments.
-            return false;
+        match form_problem(statement, info, n_allowed) {
+            None => true,
+            Some(problem) => {
+                if let Some((span, diagnostic)) = problem {
+                    self.report(span, diagnostic);
+                }
+                false
+            }
         }
-        let n_given = statement.arguments.len();
-        let named = statement.arguments.iter().find(|argument| argument.name.is_some());
-        let problem = if let Some(named) = named {
-            Some((named.span(), format!("`{}` takes its arguments by position", info.name)))
-        } else if n_given > *n_allowed.end() {
-            let extra = statement.arguments[*n_allowed.end()].span();
-            Some((extra, format!("`{}` takes no further argument", info.name)))
-        } else if n_given < *n_allowed.start() {
-            Some((statement.head, format!("`{}` needs more arguments", info.name)))
-        } else {
-            None
-        };
-        let has_form = problem.is_none();
-        if let Some((span, message)) = problem {
-            self.report(span, bad_argument(info, message));
-        }
-        self.check_no_tokens(statement, info) && has_form
     }
 
     /// Whether a directive has no tokens; reported if it has.
@@ -169,4 +161,45 @@ impl<'a> Context<'a> {
 /// A wrong argument of a directive, with the directive's form as help.
 pub(crate) fn bad_argument(info: &DirectiveInfo, message: String) -> Diagnostic {
     Diagnostic::error(codes::BAD_ARGUMENT, message).help(format!("the form is `{} {}`", info.name, info.form))
+}
+
+/// Help that names the nearest of some candidates, or else all of them.
+pub(crate) fn help_choose(suggester: &Suggester, name: &str, candidates: &[&str]) -> String {
+    match suggester.nearest(name, candidates.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("choose one of {}", candidates.join(", ")),
+    }
+}
+
+/// Whether all arguments could be read. What could not was reported, and says nothing about their number.
+pub(crate) fn is_clear(statement: &Statement) -> bool {
+    let mut arguments = statement.arguments.iter();
+    arguments.all(|argument| argument.value.kind != ExprKind::Invalid)
+}
+
+/// What is wrong with the form of a directive that takes arguments by position and no tokens. The inner `None` stands for
+/// what was reported already.
+pub(crate) fn form_problem(
+    statement: &Statement,
+    info: &DirectiveInfo,
+    n_allowed: RangeInclusive<usize>,
+) -> Option<Option<(Span, Diagnostic)>> {
+    if !is_clear(statement) {
+        return Some(None);
+    }
+    let n_given = statement.arguments.len();
+    let named = statement.arguments.iter().find(|argument| argument.name.is_some());
+    let (span, message) = if let Some(named) = named {
+        (named.span(), format!("`{}` takes its arguments by position", info.name))
+    } else if n_given > *n_allowed.end() {
+        let extra = statement.arguments[*n_allowed.end()].span();
+        (extra, format!("`{}` takes no further argument", info.name))
+    } else if n_given < *n_allowed.start() {
+        (statement.head, format!("`{}` needs more arguments", info.name))
+    } else {
+        let token = statement.tokens.first()?;
+        let message = format!("`{}` is a directive and neither waits nor posts", info.name);
+        (token.token, message)
+    };
+    Some(Some((span, bad_argument(info, message))))
 }

@@ -29,6 +29,8 @@ pub struct Disassembler<'p> {
     labels: BTreeMap<u32, Vec<&'p Symbol>>,
     /// Instructions that are jumped to.
     targets: BTreeSet<u32>,
+    /// The names of all symbols.
+    names: BTreeSet<&'p str>,
     /// Symbols of each memory that can be written in an expression, by address.
     addresses: [BTreeMap<u64, &'p Symbol>; 3],
 }
@@ -56,6 +58,7 @@ impl<'p> Disassembler<'p> {
             program,
             labels,
             targets: targets.collect(),
+            names: program.symbols.iter().map(|symbol| symbol.name.as_str()).collect(),
             addresses,
         }
     }
@@ -68,7 +71,32 @@ impl<'p> Disassembler<'p> {
     /// One instruction as text, with the names of labels and addresses; empty if there is no such instruction.
     pub fn line(&self, pc: u32) -> String {
         let instruction = self.program.code.get(pc as usize);
-        instruction.map_or_else(String::new, |instruction| Parts::new(instruction, self).to_string())
+        instruction.map_or_else(String::new, |instruction| {
+            Parts::new(instruction, &self.seen_from(pc)).to_string()
+        })
+    }
+
+    /// The names as they are written in the line of an instruction.
+    pub(crate) fn seen_from(&self, pc: u32) -> SeenFrom<'_, 'p> {
+        SeenFrom {
+            names: self,
+            scope: self.scope_until(u64::from(pc) + 1),
+        }
+    }
+
+    /// The names as they are written before all code.
+    pub(crate) fn seen_from_above(&self) -> SeenFrom<'_, 'p> {
+        SeenFrom {
+            names: self,
+            scope: None,
+        }
+    }
+
+    /// The last label before an instruction, to which the local labels from there on belong.
+    fn scope_until(&self, end: u64) -> Option<&'p str> {
+        let end = u32::try_from(end).unwrap_or(u32::MAX);
+        let (_, symbols) = self.labels.range(..end).next_back()?;
+        symbols.last().map(|symbol| symbol.name.as_str())
     }
 
     /// The names that stand before an instruction: those of its symbols or, if it has none but is jumped to, a local one.
@@ -100,17 +128,34 @@ impl<'p> Disassembler<'p> {
     }
 }
 
-impl Naming for Disassembler<'_> {
+/// The names of a program as they are written after a label.
+pub(crate) struct SeenFrom<'d, 'p> {
+    names: &'d Disassembler<'p>,
+    /// The label to which local labels belong here.
+    scope: Option<&'p str>,
+}
+
+impl Naming for SeenFrom<'_, '_> {
     fn label(&self, pc: u32) -> Option<String> {
-        match self.labels.get(&pc).and_then(|symbols| symbols.first()) {
-            Some(symbol) => Some(symbol.name.clone()),
-            None => self.is_place(pc).then(|| local_label(pc)),
+        if let Some(symbol) = self.names.labels.get(&pc).and_then(|symbols| symbols.first()) {
+            return Some(symbol.name.clone());
+        }
+        if !self.names.is_place(pc) {
+            return None;
+        }
+        let home = self.names.scope_until(u64::from(pc));
+        match home.filter(|_| home != self.scope) {
+            None => Some(local_label(pc)),
+            Some(home) => {
+                let name = format!("{home}{}", local_label(pc));
+                (!self.names.names.contains(name.as_str())).then_some(name)
+            }
         }
     }
 
     fn address(&self, space: Space, address: i64) -> Option<String> {
         let address = u64::try_from(address).ok()?;
-        let (&start, symbol) = self.addresses[space as usize].range(..=address).next_back()?;
+        let (&start, symbol) = self.names.addresses[space as usize].range(..=address).next_back()?;
         match address - start {
             0 => Some(symbol.name.clone()),
             offset if offset < symbol.size => Some(format!("{} + {offset}", symbol.name)),

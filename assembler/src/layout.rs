@@ -1,74 +1,150 @@
-//! The second pass: where segments and the labels within them are, and which bytes they hold.
+//! The third pass: where segments, tensors and labels are, and which bytes they hold.
 
 use crate::codes;
 use crate::context::Context;
-use crate::directives::{DataKind, DirectiveInfo};
-use crate::outline::{Item, Outline, SegmentPlan, Size, SymbolPlan};
+use crate::data::{self, Bits, Encoding};
+use crate::outline::{DataItem, Item, Outline, SegmentPlan, Size, SymbolPlan};
+use crate::shape::ALIGNMENT;
 use crate::source::Span;
-use crate::syntax::{ExprKind, Statement};
 use std::collections::BTreeMap;
-use systole_isa::Diagnostic;
 use systole_isa::container::CODE_BASE;
+use systole_isa::operand::Space;
 use systole_isa::program::Segment;
+use systole_isa::{Diagnostic, ElementFormat};
 
 /// Bytes of all segments together; a few characters of source can ask for any number of zeros.
 const MAX_BYTES: u64 = 1 << 30;
 
+/// Where everything is.
+pub(crate) struct Layout<'a> {
+    /// One for each segment of the outline.
+    segments: Vec<SegmentLayout<'a>>,
+    /// What is named within segments, by the place of its definition.
+    pub(crate) named: BTreeMap<Span, NamedData>,
+}
+
+/// What a segment consists of, and where it is.
+struct SegmentLayout<'a> {
+    steps: Vec<Step<'a>>,
+    /// `None` if it has no place, which was reported.
+    placed: Option<Placed>,
+}
+
 /// The place of a segment.
-pub(crate) struct Placed {
+struct Placed {
     address: u64,
     n_bytes: u64,
     span: Span,
 }
 
-/// Finds the place of every segment and label. A segment without a place is reported and absent from the result.
-pub(crate) fn place_segments(outline: &mut Outline, context: &mut Context) -> Vec<Option<Placed>> {
-    let mut n_left = MAX_BYTES;
-    let mut placed = Vec::new();
-    for segment in &outline.segments {
-        placed.push(place(segment, &mut outline.symbols, context, &mut n_left));
-    }
-    report_overlaps(&placed, context);
-    placed
+/// Bytes to be.
+enum Step<'a> {
+    /// Zeros up to the next whole byte and so many bytes more.
+    Zeros(u64),
+    /// The values of a directive.
+    Data {
+        item: DataItem<'a>,
+        encoding: Encoding,
+        /// Whether the bits follow those before without a gap.
+        continues: bool,
+    },
 }
 
-fn place(plan: &SegmentPlan, symbols: &mut [SymbolPlan], context: &mut Context, n_left: &mut u64) -> Option<Placed> {
-    let what = "the address of a segment";
-    let address = plan.statement.arguments.get(1).and_then(|expr| {
-        let address = context.integer(&expr.value, 0..=i128::from(CODE_BASE), what)?;
-        u64::try_from(address).ok()
-    });
-    // The length is needed although the address may be missing: its mistakes are to be reported, too.
-    let mut n_bytes = Some(0_u64);
-    let mut open_label: Option<(usize, u64)> = None;
-    for item in &plan.items {
-        match item {
-            Item::Label(symbol_idx) => {
-                close_label(symbols, open_label, n_bytes);
-                let here = address.zip(n_bytes).map(|(address, n_bytes)| address + n_bytes);
-                context.names.set_address(&symbols[*symbol_idx].name, here);
-                open_label = n_bytes.map(|n_bytes| (*symbol_idx, n_bytes));
-            }
-            Item::Data(kind, _, statement) => {
-                let n_more = data_length(*kind, statement, context);
-                n_bytes = n_bytes.zip(n_more).and_then(|(n_bytes, n_more)| {
-                    if n_more > *n_left {
-                        let message = "the segments hold too many bytes";
-                        let diagnostic = Diagnostic::error(codes::BAD_SEGMENT, message)
-                            .because(format!("together they hold at most {MAX_BYTES} bytes"))
-                            .help("DRAM is zero where no segment is, so that zeros at an end can be left out");
-                        context.report(statement.head, diagnostic);
-                        return None;
-                    }
-                    *n_left -= n_more;
-                    Some(n_bytes + n_more)
-                });
-            }
-        }
+/// Data with a name.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedData {
+    segment: usize,
+    steps: std::ops::Range<usize>,
+    /// The format of the first elements.
+    pub(crate) format: Option<ElementFormat>,
+    /// Its tensor, if it is one.
+    pub(crate) tensor: Option<usize>,
+}
+
+impl<'a> Layout<'a> {
+    /// The bytes of data with a name. What is missing is reported.
+    pub(crate) fn bytes(&self, named: &NamedData, context: &mut Context<'a>) -> Vec<u8> {
+        bytes_of(&self.segments[named.segment].steps[named.steps.clone()], 0, context)
     }
-    close_label(symbols, open_label, n_bytes);
+}
+
+/// Finds the place of every segment, tensor and label. A segment without a place is reported.
+pub(crate) fn layout<'a>(outline: &mut Outline<'a>, context: &mut Context<'a>) -> Layout<'a> {
+    place_tensors(outline, context);
+    let mut result = Layout {
+        segments: Vec::new(),
+        named: BTreeMap::new(),
+    };
+    let mut n_left = MAX_BYTES;
+    let mut end_before = Some(0);
+    for (i, plan) in outline.segments.iter().enumerate() {
+        let head = plan.placed.statement.head;
+        context.enter(plan.placed.scope, head);
+        let address = match plan.placed.statement.arguments.get(1) {
+            Some(written) => {
+                let range = 0..=i128::from(CODE_BASE);
+                let address = context.integer(&written.value, range, "the address of a segment");
+                address.and_then(|address| u64::try_from(address).ok())
+            }
+            None => end_before.map(|end: u64| end.next_multiple_of(ALIGNMENT)),
+        };
+        let mut walk = Walk {
+            context: &mut *context,
+            symbols: &mut outline.symbols,
+            n_left: &mut n_left,
+            segment: i,
+            address,
+            n_bits: Some(0),
+            packed: None,
+            steps: Vec::new(),
+            open_label: None,
+            open_data: None,
+            named: &mut result.named,
+        };
+        walk.run(plan);
+        let (steps, n_bits) = (walk.steps, walk.n_bits);
+        let placed = place(plan, address, n_bits.map(|n_bits| n_bits.div_ceil(8)), context);
+        end_before = placed.as_ref().map(|placed| placed.address + placed.n_bytes);
+        result.segments.push(SegmentLayout { steps, placed });
+    }
+    report_overlaps(&result.segments, context);
+    result
+}
+
+/// Gives tensors on the chip that have no address one: behind the tensor before them.
+fn place_tensors(outline: &Outline, context: &mut Context) {
+    let mut ends: [Option<u64>; 3] = [Some(0); 3];
+    for symbol in &outline.symbols {
+        let Size::Tensor(tensor) = symbol.size else { continue };
+        let plan = &context.names.tensors[tensor];
+        let (space, scope, name) = (plan.space, plan.scope, plan.name);
+        let is_free = plan.address.is_none() && !plan.is_in_segment;
+        if space == Space::Dram {
+            continue;
+        }
+        context.enter(scope, name);
+        let end = &mut ends[space as usize];
+        if is_free {
+            let address = end.map(|end| end.next_multiple_of(ALIGNMENT));
+            context.names.set_address(&symbol.name, address);
+        }
+        let address = context.names.value(&symbol.name, &mut context.problems);
+        let n_bytes = context.names.tensor_bytes(tensor, &mut context.problems);
+        // Addresses have at most 48 bits, so that round ones above them can be expressed.
+        *end = address
+            .and_then(|address| u64::try_from(address).ok())
+            .zip(n_bytes)
+            .map(|(address, n_bytes)| address.saturating_add(n_bytes).min(CODE_BASE));
+    }
+}
+
+fn place(plan: &SegmentPlan, address: Option<u64>, n_bytes: Option<u64>, context: &mut Context) -> Option<Placed> {
     let (address, n_bytes) = address.zip(n_bytes)?;
-    let span = plan.statement.arguments.get(1)?.value.span;
+    let statement = plan.placed.statement;
+    let span = statement
+        .arguments
+        .get(1)
+        .map_or(statement.head, |written| written.value.span);
     if address + n_bytes > CODE_BASE {
         let diagnostic = Diagnostic::error(codes::BAD_SEGMENT, "the segment reaches beyond the end of all DRAM")
             .because(format!("it has {n_bytes} bytes, and addresses end at {CODE_BASE:#x}"));
@@ -78,41 +154,290 @@ fn place(plan: &SegmentPlan, symbols: &mut [SymbolPlan], context: &mut Context, 
     Some(Placed { address, n_bytes, span })
 }
 
-fn close_label(symbols: &mut [SymbolPlan], label: Option<(usize, u64)>, n_bytes: Option<u64>) {
-    if let Some(((symbol_idx, start), end)) = label.zip(n_bytes) {
-        symbols[symbol_idx].size = Size::Known(end - start);
-    }
+/// Walks the items of one segment.
+struct Walk<'c, 'a> {
+    context: &'c mut Context<'a>,
+    symbols: &'c mut [SymbolPlan<'a>],
+    /// Bytes that all segments may still take.
+    n_left: &'c mut u64,
+    segment: usize,
+    address: Option<u64>,
+    /// Bits so far; `None` if something has no length, which was reported. The walk goes on, for the sake of other mistakes.
+    n_bits: Option<u64>,
+    /// The format of the elements before, to which others can be packed.
+    packed: Option<ElementFormat>,
+    steps: Vec<Step<'a>>,
+    /// Symbol and first byte of the label before.
+    open_label: Option<(usize, u64)>,
+    open_data: Option<OpenData>,
+    named: &'c mut BTreeMap<Span, NamedData>,
 }
 
-/// Bytes of a data directive; `None` is reported.
-fn data_length(kind: DataKind, statement: &Statement, context: &mut Context) -> Option<u64> {
-    let n_arguments = statement.arguments.len() as u64;
-    match kind {
-        DataKind::Integers { n_bytes, .. } => Some(n_arguments * u64::from(n_bytes)),
-        DataKind::Floats => Some(n_arguments * 4),
-        DataKind::Zeros => context.unsigned(&statement.arguments.first()?.value, "the number of zero bytes"),
-        DataKind::Hex => {
-            let n_digits = statement.arguments.iter().map(|argument| match &argument.value.kind {
-                ExprKind::Text(text) => text.bytes().filter(|byte| !byte.is_ascii_whitespace()).count() as u64,
-                _ => 0,
+/// What was named and has not ended yet.
+struct OpenData {
+    name: Span,
+    first_step: usize,
+    first_bit: Option<u64>,
+    format: Option<ElementFormat>,
+    tensor: Option<usize>,
+}
+
+impl<'a> Walk<'_, 'a> {
+    fn run(&mut self, plan: &SegmentPlan<'a>) {
+        for item in &plan.items {
+            match item {
+                Item::Label(symbol_idx, span) => {
+                    self.close();
+                    let name = self.symbols[*symbol_idx].name.clone();
+                    self.open(*symbol_idx, &name, *span, None);
+                }
+                Item::Tensor(tensor, symbol_idx) => {
+                    self.close();
+                    let name = self.symbols[*symbol_idx].name.clone();
+                    let span = self.context.names.tensors[*tensor].name;
+                    self.open(*symbol_idx, &name, span, Some(*tensor));
+                }
+                Item::Align(info, placed) => {
+                    self.context.enter(placed.scope, placed.statement.head);
+                    self.close_data();
+                    let range = 1..=i128::from(MAX_BYTES);
+                    let argument = &placed.statement.arguments[0].value;
+                    let multiple = self
+                        .context
+                        .integer(argument, range, &format!("the argument of `{}`", info.name));
+                    let here = self
+                        .address
+                        .zip(self.n_bits)
+                        .map(|(address, n_bits)| address + n_bits / 8);
+                    let n_zeros = multiple.zip(here).map(|(multiple, here)| {
+                        let multiple = multiple as u64;
+                        (multiple - here % multiple) % multiple
+                    });
+                    self.zeros(n_zeros, placed.statement.head);
+                }
+                Item::Data(item) => {
+                    self.context.enter(item.placed.scope, item.placed.statement.head);
+                    self.data(*item);
+                }
+            }
+        }
+        self.close();
+    }
+
+    fn open(&mut self, symbol_idx: usize, name: &str, span: Span, tensor: Option<usize>) {
+        let here = self.address.zip(self.n_bits);
+        let here = here.map(|(address, n_bits)| address + n_bits / 8);
+        self.context.names.set_address(name, here);
+        if tensor.is_none() {
+            self.open_label = self.n_bits.map(|n_bits| (symbol_idx, n_bits / 8));
+        }
+        self.open_data = Some(OpenData {
+            name: span,
+            first_step: self.steps.len(),
+            first_bit: self.n_bits,
+            format: tensor.map(|tensor| self.context.names.tensors[tensor].format),
+            tensor,
+        });
+    }
+
+    /// Ends what was named before.
+    fn close(&mut self) {
+        self.close_data();
+        if let Some(((symbol_idx, start), n_bits)) = self.open_label.take().zip(self.n_bits) {
+            self.symbols[symbol_idx].size = Size::Known(n_bits.div_ceil(8) - start);
+        }
+    }
+
+    /// Ends the data with a name: what a tensor lacks is zero.
+    fn close_data(&mut self) {
+        if let Some(open) = self.open_data.take() {
+            let n_missing = open.tensor.map(|tensor| self.missing_bytes(tensor, &open));
+            if let Some(n_missing) = n_missing {
+                self.zeros(n_missing, open.name);
+            }
+            let named = NamedData {
+                segment: self.segment,
+                steps: open.first_step..self.steps.len(),
+                format: open.format,
+                tensor: open.tensor,
+            };
+            self.named.insert(open.name, named);
+        }
+        // What follows starts with a whole byte.
+        self.packed = None;
+        self.n_bits = self.n_bits.map(|n_bits| n_bits.next_multiple_of(8));
+    }
+
+    /// Bytes that a tensor needs beyond the data behind it; `None` is reported.
+    fn missing_bytes(&mut self, tensor: usize, open: &OpenData) -> Option<u64> {
+        let n_bytes = self.context.names.tensor_bytes(tensor, &mut self.context.problems)?;
+        let shape = self.context.names.shape(tensor, &mut self.context.problems)?;
+        let n_bits = self.n_bits? - open.first_bit?;
+        let n_elements: u64 = shape.iter().product();
+        let element_bits = u64::from(self.context.names.tensors[tensor].format.bits());
+        let is_too_much = match self.packed {
+            Some(_) => n_bits > n_elements * element_bits,
+            None => n_bits > n_bytes * 8,
+        };
+        if is_too_much {
+            let name = self.context.slice(open.name);
+            let message = format!("the data behind `{name}` do not fit it");
+            let diagnostic = Diagnostic::error(codes::BAD_TENSOR, message)
+                .because(format!(
+                    "they have {} elements, and its shape {shape:?} has {n_elements}",
+                    n_bits / element_bits
+                ))
+                .help("correct the shape, or put a label before the data that do not belong to it");
+            self.context.report(open.name, diagnostic);
+            return None;
+        }
+        Some(n_bytes - n_bits.div_ceil(8))
+    }
+
+    /// Adds zero bytes.
+    fn zeros(&mut self, n_bytes: Option<u64>, place: Span) {
+        if n_bytes == Some(0) {
+            return;
+        }
+        self.packed = None;
+        self.n_bits = self.n_bits.map(|n_bits| n_bits.next_multiple_of(8));
+        let n_bits = n_bytes.map(|n_bytes| n_bytes.saturating_mul(8));
+        if self.grow(n_bits, place) {
+            self.steps.push(Step::Zeros(n_bytes.unwrap_or(0)));
+        }
+    }
+
+    /// Whether there is room for more bits; reported if not.
+    fn grow(&mut self, n_more: Option<u64>, place: Span) -> bool {
+        let before = self.n_bits.unwrap_or(0);
+        let Some(after) = n_more.map(|n_more| before.saturating_add(n_more)) else {
+            self.n_bits = None;
+            return false;
+        };
+        let n_bytes = after.div_ceil(8) - before.div_ceil(8);
+        if n_bytes > *self.n_left {
+            self.n_bits = None;
+            let diagnostic = Diagnostic::error(codes::BAD_SEGMENT, "the segments hold too many bytes")
+                .because(format!("together they hold at most {MAX_BYTES} bytes"))
+                .help("DRAM is zero where no segment is, so that zeros at an end can be left out");
+            self.context.report(place, diagnostic);
+            return false;
+        }
+        *self.n_left -= n_bytes;
+        self.n_bits = self.n_bits.map(|_| after);
+        true
+    }
+
+    fn data(&mut self, item: DataItem<'a>) {
+        let open = self.open_data.as_ref();
+        let tensor = open.and_then(|open| open.tensor);
+        let tensor_format = tensor.map(|tensor| self.context.names.tensors[tensor].format);
+        let head = item.placed.statement.head;
+        let Some(encoding) = data::encoding(&item, tensor_format, self.context) else {
+            self.n_bits = None;
+            return;
+        };
+        if let (Some(expected), Some(found)) = (tensor_format, encoding.format())
+            && expected != found
+        {
+            let message = format!(
+                "elements of `{}` stand in a tensor of `{}`",
+                found.word(),
+                expected.word()
+            );
+            let diagnostic = Diagnostic::error(codes::BAD_TENSOR, message)
+                .because("the tensor would not hold the numbers that are written")
+                .help(format!(
+                    "write `.{}`, or put a label before other data",
+                    expected.word()
+                ));
+            self.context.report(head, diagnostic);
+        }
+        self.check_array(&item, tensor);
+        let format = encoding.format();
+        let continues = format.is_some() && format == self.packed;
+        if let Some(open) = self.open_data.as_mut() {
+            open.format = open.format.or(format);
+        }
+        if !continues {
+            self.n_bits = self.n_bits.map(|n_bits| n_bits.next_multiple_of(8));
+        }
+        let n_bits = data::n_bits(&item, encoding, self.context);
+        let is_room = self.grow(n_bits, head);
+        self.packed = format;
+        if is_room {
+            self.steps.push(Step::Data {
+                item,
+                encoding,
+                continues,
             });
-            // Malformed texts are reported when their bytes are made.
-            Some(n_digits.map(|n| n / 2).sum())
         }
     }
 }
 
-fn report_overlaps(placed: &[Option<Placed>], context: &mut Context) {
-    let mut by_address: Vec<&Placed> = placed.iter().flatten().filter(|segment| segment.n_bytes > 0).collect();
+impl Walk<'_, '_> {
+    /// Reports an array that begins a tensor and has another number of elements.
+    fn check_array(&mut self, item: &DataItem, tensor: Option<usize>) {
+        let head = item.placed.statement.head;
+        let is_first = self
+            .open_data
+            .as_ref()
+            .is_some_and(|open| open.first_bit == self.n_bits);
+        let Some((array, tensor)) = self.context.arrays.get(&head).zip(tensor.filter(|_| is_first)) else {
+            return;
+        };
+        let Some(shape) = self.context.names.shape(tensor, &mut self.context.problems) else {
+            return;
+        };
+        let n_elements: u64 = shape.iter().product();
+        if n_elements != array.n_elements() {
+            let name = self.context.slice(self.context.names.tensors[tensor].name);
+            let message = format!(
+                "an array of shape {:?} stands in tensor `{name}` of shape {shape:?}",
+                array.shape
+            );
+            let diagnostic = Diagnostic::error(codes::BAD_ARRAY, message)
+                .because(format!("it has {} elements, not {n_elements}", array.n_elements()))
+                .help("correct the shape of the tensor");
+            self.context.report(head, diagnostic);
+        }
+    }
+}
+
+/// The bytes of some steps. What is missing is reported.
+fn bytes_of<'a>(steps: &[Step<'a>], n_bytes: u64, context: &mut Context<'a>) -> Vec<u8> {
+    let mut bits = Bits::with_capacity(n_bytes as usize);
+    for step in steps {
+        match step {
+            Step::Zeros(n_bytes) => bits.zeros(*n_bytes),
+            Step::Data {
+                item,
+                encoding,
+                continues,
+            } => {
+                context.enter(item.placed.scope, item.placed.statement.head);
+                if !continues {
+                    bits.fill_byte();
+                }
+                data::append(&mut bits, item, *encoding, context);
+            }
+        }
+    }
+    bits.into_bytes()
+}
+
+fn report_overlaps(segments: &[SegmentLayout], context: &mut Context) {
+    let placed = segments.iter().filter_map(|segment| segment.placed.as_ref());
+    let mut by_address: Vec<&Placed> = placed.filter(|segment| segment.n_bytes > 0).collect();
     by_address.sort_by_key(|segment| (segment.address, segment.span));
     let mut furthest: Option<&Placed> = None;
     for segment in by_address {
         if let Some(before) = furthest.filter(|before| segment.address < before.address + before.n_bytes) {
-            let line = context.line_number(before.span);
+            let place = context.name_of_place(before.span, segment.span);
             let end = before.address + before.n_bytes;
             let diagnostic = Diagnostic::error(codes::BAD_SEGMENT, "the segment overlaps another one")
                 .because(format!(
-                    "it starts at {:#x}, and the one of line {line} ends at {end:#x}",
+                    "it starts at {:#x}, and the one of {place} ends at {end:#x}",
                     segment.address
                 ))
                 .help(format!("move it to {end:#x} or further"));
@@ -126,35 +451,28 @@ fn report_overlaps(placed: &[Option<Placed>], context: &mut Context) {
 }
 
 /// The segments with their bytes. What is missing was reported.
-pub(crate) fn segments<'a>(
-    outline: &Outline<'a>,
-    placed: &[Option<Placed>],
-    context: &mut Context<'a>,
-) -> Vec<Segment> {
-    let mut lines_of_names: BTreeMap<&str, u32> = BTreeMap::new();
+pub(crate) fn segments<'a>(outline: &Outline<'a>, layout: &Layout<'a>, context: &mut Context<'a>) -> Vec<Segment> {
+    let mut places_of_names: BTreeMap<&str, Span> = BTreeMap::new();
     let mut segments = Vec::new();
-    for (plan, placed) in outline.segments.iter().zip(placed) {
-        let name = match plan.statement.arguments.first() {
+    for (plan, laid_out) in outline.segments.iter().zip(&layout.segments) {
+        let statement = plan.placed.statement;
+        context.enter(plan.placed.scope, statement.head);
+        let name = match statement.arguments.first() {
             Some(argument) => context.text(&argument.value, plan.info, "the name of a segment"),
             None => None,
         };
-        if let Some(name) = name {
-            let line = context.line_number(plan.statement.head);
-            let other = lines_of_names.insert(name, line);
-            if let Some(other) = other {
-                let message = format!("two segments are named `{}`", crate::literal::escape(name));
-                let diagnostic = Diagnostic::error(codes::BAD_SEGMENT, message)
-                    .because(format!("line {other} begins a segment of this name already"));
-                context.report(plan.statement.arguments[0].value.span, diagnostic);
-            }
+        if let (Some(name), Some(argument)) = (name, statement.arguments.first())
+            && let Some(other) = places_of_names.insert(name, statement.head)
+        {
+            let place = context.name_of_place(other, statement.head);
+            let message = format!("two segments are named `{}`", crate::literal::escape(name));
+            let diagnostic = Diagnostic::error(codes::BAD_SEGMENT, message)
+                .because(format!("{place} begins a segment of this name already"));
+            context.report(argument.value.span, diagnostic);
         }
-        let mut bytes = Vec::with_capacity(placed.as_ref().map_or(0, |placed| placed.n_bytes as usize));
-        for item in &plan.items {
-            if let Item::Data(kind, info, statement) = item {
-                append(&mut bytes, *kind, info, statement, placed.is_some(), context);
-            }
-        }
-        if let (Some(name), Some(placed)) = (name, placed) {
+        let n_bytes = laid_out.placed.as_ref().map_or(0, |placed| placed.n_bytes);
+        let bytes = bytes_of(&laid_out.steps, n_bytes, context);
+        if let (Some(name), Some(placed)) = (name, &laid_out.placed) {
             segments.push(Segment {
                 name: name.to_owned(),
                 address: placed.address,
@@ -163,66 +481,4 @@ pub(crate) fn segments<'a>(
         }
     }
     segments
-}
-
-/// Appends the bytes of a data directive.
-fn append<'a>(
-    bytes: &mut Vec<u8>,
-    kind: DataKind,
-    info: &DirectiveInfo,
-    statement: &'a Statement,
-    is_placed: bool,
-    context: &mut Context<'a>,
-) {
-    for argument in &statement.arguments {
-        let expr = &argument.value;
-        match kind {
-            DataKind::Integers { n_bytes, lo, hi } => {
-                let value = context.integer(
-                    expr,
-                    i128::from(lo)..=i128::from(hi),
-                    &format!("a value of `{}`", info.name),
-                );
-                bytes.extend(&value.unwrap_or(0).to_le_bytes()[..n_bytes as usize]);
-            }
-            DataKind::Floats => bytes.extend(context.float(expr, "a value of `.f32`").unwrap_or(0.0).to_le_bytes()),
-            // Without a place the length was reported, and may be anything.
-            DataKind::Zeros if is_placed => {
-                let n_zeros = context.unsigned(expr, "the number of zero bytes").unwrap_or(0);
-                bytes.resize(bytes.len() + n_zeros as usize, 0);
-            }
-            DataKind::Zeros => {}
-            DataKind::Hex => {
-                if let Some(text) = context.text(expr, info, "hexadecimal data")
-                    && let Err(problem) = append_hex(bytes, text)
-                {
-                    context.report(expr.span, problem);
-                }
-            }
-        }
-    }
-}
-
-fn append_hex(bytes: &mut Vec<u8>, text: &str) -> Result<(), Diagnostic> {
-    let bad = |message: String| {
-        Diagnostic::error(codes::BAD_DATA, message)
-            .because("each byte is two hexadecimal digits; blanks may stand between")
-    };
-    let mut high: Option<u8> = None;
-    for c in text.chars().filter(|c| !c.is_ascii_whitespace()) {
-        let Some(digit) = c.to_digit(16) else {
-            return Err(bad(format!("`{}` is no hexadecimal digit", c.escape_debug())));
-        };
-        high = match high {
-            None => Some(digit as u8),
-            Some(high) => {
-                bytes.push(high << 4 | digit as u8);
-                None
-            }
-        };
-    }
-    match high {
-        None => Ok(()),
-        Some(_) => Err(bad("the number of hexadecimal digits is odd".to_owned())),
-    }
 }

@@ -5,6 +5,7 @@ use nom::branch::alt;
 use nom::bytes::complete::{tag, take_till, take_while};
 use nom::character::complete::{anychar, char, digit1, one_of, satisfy};
 use nom::combinator::{map_opt, not, opt, recognize, value};
+use nom::error::ErrorKind;
 use nom::{IResult, Input as _, Parser};
 use nom_locate::LocatedSpan;
 
@@ -128,6 +129,7 @@ fn token(input: Input) -> IResult<Input, TokenKind> {
     match first {
         '\n' => value(TokenKind::Newline, char('\n')).parse(input),
         '"' => text(input),
+        '\\' => alt((value(TokenKind::Word, word), value(TokenKind::Unknown, anychar))).parse(input),
         ';' => value(TokenKind::Comment, comment).parse(input),
         '/' => alt((value(TokenKind::Comment, comment), mark.map(TokenKind::Mark))).parse(input),
         '.' => alt((mark.map(TokenKind::Mark), value(TokenKind::Word, word))).parse(input),
@@ -141,8 +143,28 @@ fn comment(input: Input) -> IResult<Input, Input> {
     recognize((alt((tag(";"), tag("//"))), take_till(|c| c == '\n'))).parse(input)
 }
 
+/// A name, in which `\parameter` and `\@` stand for what the use of a macro puts there.
 fn word(input: Input) -> IResult<Input, Input> {
-    recognize((satisfy(starts_word), take_while(continues_word))).parse(input)
+    let text = input.fragment();
+    let mut chars = text.char_indices().peekable();
+    let mut length = 0;
+    while let Some((i, c)) = chars.next() {
+        let is_part = match c {
+            '\\' => chars
+                .next_if(|&(_, next)| next == '@' || (next != '.' && starts_word(next)))
+                .is_some(),
+            c if i == 0 => starts_word(c),
+            c => continues_word(c),
+        };
+        if !is_part {
+            break;
+        }
+        length = chars.peek().map_or(text.len(), |(next, _)| *next);
+    }
+    if length == 0 {
+        return Err(nom::Err::Error(nom::error::Error::new(input, ErrorKind::Alpha)));
+    }
+    Ok(input.take_split(length))
 }
 
 /// A digit and everything that looks like part of the number, so that `12abc` is one malformed number and not two tokens.

@@ -1,13 +1,15 @@
 //! The text of a whole program: description, symbols, code, data.
 
 use crate::disassemble::Disassembler;
+use crate::flow::Flow;
 use crate::format::{Naming, Parts, is_plain_name};
 use crate::literal::{escape, float_text, quote};
+use crate::shape;
 use crate::tensors::HOST_TYPES;
 use std::fmt::Write as _;
 use systole_isa::instruction::OPCODES;
 use systole_isa::program::{IoTensor, Segment, Symbol, SymbolKind};
-use systole_isa::{Instruction, Op, Program};
+use systole_isa::{ElementFormat, Instruction, Op, Program};
 
 /// Bytes on a line of data.
 const DATA_LINE_BYTES: usize = 64;
@@ -15,6 +17,9 @@ const DATA_LINE_BYTES: usize = 64;
 const MAX_INDENT: usize = 8;
 /// Column at which tokens start, counted from the start of the operands.
 const OPERANDS_WIDTH: usize = 36;
+
+/// Column at which comments start.
+const COMMENT_COLUMN: usize = 64;
 
 /// The text of a program.
 pub(crate) fn text(names: &Disassembler) -> String {
@@ -48,6 +53,7 @@ fn header(text: &mut String, names: &Disassembler) {
     line!(text, ".dram    {:#x}", program.dram_bytes);
     if program.entry != 0 {
         let entry = names
+            .seen_from_above()
             .label(program.entry)
             .filter(|_| !names.labels(program.entry).is_empty());
         line!(
@@ -91,7 +97,8 @@ fn declarations(text: &mut String, symbols: &[Symbol]) {
     if !symbols.is_empty() {
         line!(text, "");
     }
-    for symbol in symbols {
+    let mut symbols = symbols.iter().peekable();
+    while let Some(symbol) = symbols.next() {
         let name = if is_plain_name(&symbol.name) {
             symbol.name.clone()
         } else {
@@ -103,14 +110,36 @@ fn declarations(text: &mut String, symbols: &[Symbol]) {
             SymbolKind::Spm => ("spm", format!("{:#x}", symbol.value)),
             SymbolKind::Acc => ("acc", format!("{:#x}", symbol.value)),
         };
-        line!(text, ".symbol {name}, {kind}, {value}, {}", symbol.size);
+        match symbols.peek().and_then(|next| tensor_type(symbol, next)) {
+            Some((format, shape)) => {
+                symbols.next();
+                line!(text, ".tensor {name}, {}, {shape:?}, {kind}, {value}", format.word());
+            }
+            None => line!(text, ".symbol {name}, {kind}, {value}, {}", symbol.size),
+        }
     }
+}
+
+/// Format and shape of a symbol, if the one behind it says them and both together are what `.tensor` makes.
+fn tensor_type(symbol: &Symbol, typed: &Symbol) -> Option<(ElementFormat, Vec<u64>)> {
+    let (format, shape) = shape::type_from_name(&symbol.name, &typed.name)?;
+    let n_elements = shape
+        .iter()
+        .try_fold(1_u64, |product, length| product.checked_mul(*length));
+    let n_elements = n_elements.filter(|n| i128::from(*n) <= shape::MAX_ELEMENTS)?;
+    let is_tensor = symbol.kind != SymbolKind::Label
+        && (symbol.kind, symbol.value, symbol.size) == (typed.kind, typed.value, typed.size)
+        && symbol.size == format.bytes_from_elements(n_elements)
+        && shape.len() <= shape::MAX_AXES
+        && is_plain_name(&symbol.name);
+    is_tensor.then_some((format, shape))
 }
 
 fn code(text: &mut String, names: &Disassembler) {
     let program = names.program();
     let mnemonic_width = OPCODES.iter().map(|row| row.mnemonic.len()).max().unwrap_or(0) + 1;
     line!(text, "");
+    let flow = Flow::new(program);
     // The ends of the loops around the current instruction, innermost last.
     let mut loop_ends: Vec<u32> = Vec::new();
     for (pc, instruction) in (0_u32..).zip(&program.code) {
@@ -121,7 +150,8 @@ fn code(text: &mut String, names: &Disassembler) {
         for label in names.labels(pc) {
             line!(text, "{label}:");
         }
-        let parts = Parts::new(instruction, names);
+        let seen = names.seen_from(pc);
+        let parts = Parts::new(instruction, &seen);
         let indent = 4 + 2 * loop_ends.len().min(MAX_INDENT);
         let mut written = format!("{:indent$}{:mnemonic_width$}", "", parts.mnemonic);
         if parts.tokens.is_empty() {
@@ -129,7 +159,13 @@ fn code(text: &mut String, names: &Disassembler) {
         } else {
             let _ = write!(written, "{:OPERANDS_WIDTH$} {}", parts.operands, parts.tokens);
         }
-        line!(text, "{}", written.trim_end());
+        let written = written.trim_end();
+        let views = flow.views(pc, instruction, &seen);
+        if views.is_empty() {
+            line!(text, "{written}");
+        } else {
+            line!(text, "{written:COMMENT_COLUMN$} ; {}", views.join(", "));
+        }
         if let Op::Loop { end, .. } = instruction.op
             && end.0 > pc
         {

@@ -1,8 +1,12 @@
 //! What names mean, and the values of expressions.
 
 use crate::codes;
+use crate::problems::Problems;
 use crate::registers;
-use crate::source::{Problems, Source, Span};
+use crate::scope::{ScopeId, Scopes};
+use crate::shape::{self, Attribute, TensorPlan};
+use crate::source::Span;
+use crate::sources::Sources;
 use crate::suggest::Suggester;
 use crate::syntax::{BinaryOp, Expr, ExprKind};
 use std::borrow::Cow;
@@ -26,11 +30,15 @@ pub(crate) enum Meaning<'a> {
     Label(u32),
     /// A label within a segment; its address comes with the layout.
     Data,
+    /// A tensor, by its place in [`Names::tensors`]; its address may come with the layout.
+    Tensor(usize),
+    /// Live blocks of data; the bits come with the layout.
+    Mask,
 }
 
 /// How much is known of a name's value.
 #[derive(Clone, Copy)]
-enum State {
+pub(crate) enum State {
     /// Not asked for yet.
     Unknown,
     /// Being computed; meeting it again means that it depends on itself.
@@ -45,30 +53,56 @@ enum State {
 pub(crate) struct Definition<'a> {
     pub(crate) span: Span,
     pub(crate) meaning: Meaning<'a>,
+    /// Where the names in its expression are looked for.
+    scope: ScopeId,
     state: Cell<State>,
+}
+
+/// What a use of a name means.
+enum Found<'n, 'a> {
+    Definition(&'n Definition<'a>),
+    /// What is known of the tensor with this index.
+    Attribute(usize, Attribute),
 }
 
 /// All names of a source.
 pub(crate) struct Names<'a> {
-    source: &'a Source<'a>,
+    source: &'a Sources<'a>,
     /// Constants, symbols and labels.
     globals: BTreeMap<Cow<'a, str>, Definition<'a>>,
-    /// Labels that start with a point, and the index of their instruction.
-    locals: BTreeMap<&'a str, (Span, u32)>,
+    /// Labels and constants that start with a point.
+    locals: BTreeMap<(ScopeId, &'a str), Definition<'a>>,
+    pub(crate) scopes: Scopes<'a>,
+    pub(crate) tensors: Vec<TensorPlan<'a>>,
+    /// Where the names of the expression at hand are looked for.
+    scope: Cell<ScopeId>,
     pub(crate) suggester: Suggester,
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn new(source: &'a Source<'a>) -> Self {
+    pub(crate) fn new(source: &'a Sources<'a>) -> Self {
         Self {
             source,
             globals: BTreeMap::new(),
             locals: BTreeMap::new(),
+            scopes: Scopes::new(),
+            tensors: Vec::new(),
+            scope: Cell::new(ScopeId::default()),
             suggester: Suggester::new(),
         }
     }
 
-    /// Defines a name; if it is defined already, the other definition.
+    /// Says where the names of the following expressions are looked for.
+    pub(crate) fn enter(&self, scope: ScopeId) {
+        self.scope.set(scope);
+    }
+
+    /// The scope in which a local name belongs.
+    fn home(&self, span: Span) -> ScopeId {
+        self.scopes.home(self.scope.get(), self.source.frame(span))
+    }
+
+    /// Defines a name, one that starts with a point in the current scope; if it is defined already, the other definition.
     pub(crate) fn define(
         &mut self,
         name: Cow<'a, str>,
@@ -79,25 +113,36 @@ impl<'a> Names<'a> {
             Meaning::Label(pc) => State::Known(i128::from(pc)),
             _ => State::Unknown,
         };
+        let definition = Definition {
+            span,
+            meaning,
+            scope: self.scope.get(),
+            state: Cell::new(state),
+        };
         match self.globals.entry(name) {
             Entry::Occupied(other) => Err(other.into_mut()),
             Entry::Vacant(vacant) => {
-                vacant.insert(Definition {
-                    span,
-                    meaning,
-                    state: Cell::new(state),
-                });
+                vacant.insert(definition);
                 Ok(())
             }
         }
     }
 
-    /// Defines a local label; if it is defined already, the place of the other one.
-    pub(crate) fn define_local(&mut self, name: &'a str, span: Span, pc: u32) -> Result<(), Span> {
-        match self.locals.entry(name) {
-            Entry::Occupied(other) => Err(other.get().0),
+    /// Defines a local name; if it is defined already in its scope, the place of the other definition.
+    pub(crate) fn define_local(&mut self, name: &'a str, span: Span, meaning: Meaning<'a>) -> Result<(), Span> {
+        let state = match meaning {
+            Meaning::Label(pc) => State::Known(i128::from(pc)),
+            _ => State::Unknown,
+        };
+        match self.locals.entry((self.home(span), name)) {
+            Entry::Occupied(other) => Err(other.get().span),
             Entry::Vacant(vacant) => {
-                vacant.insert((span, pc));
+                vacant.insert(Definition {
+                    span,
+                    meaning,
+                    scope: self.scope.get(),
+                    state: Cell::new(state),
+                });
                 Ok(())
             }
         }
@@ -107,7 +152,40 @@ impl<'a> Names<'a> {
         self.globals.get(name)
     }
 
-    /// Sets the address of a label within a segment.
+    /// The definition that a word means where it is written.
+    pub(crate) fn definition(&self, span: Span) -> Option<&Definition<'a>> {
+        match self.find(span)? {
+            Found::Definition(definition) => Some(definition),
+            Found::Attribute(..) => None,
+        }
+    }
+
+    fn local(&self, from: ScopeId, name: &'a str) -> Option<&Definition<'a>> {
+        let mut scopes = self.scopes.seen_from(from);
+        scopes.find_map(|scope| self.locals.get(&(scope, name)))
+    }
+
+    fn find(&self, span: Span) -> Option<Found<'_, 'a>> {
+        let name = self.source.slice(span);
+        if name.starts_with('.') {
+            return self.local(self.home(span), name).map(Found::Definition);
+        }
+        if let Some(definition) = self.globals.get(name) {
+            return Some(Found::Definition(definition));
+        }
+        let (points, _): (Vec<usize>, Vec<&str>) = name.match_indices('.').unzip();
+        points.iter().rev().find_map(|&point| {
+            let (base, rest) = name.split_at(point);
+            if let Some(Meaning::Tensor(tensor)) = self.globals.get(base).map(|definition| definition.meaning) {
+                let n_axes = self.tensors.get(tensor)?.n_axes();
+                return Attribute::from_name(&rest[1..], n_axes).map(|attribute| Found::Attribute(tensor, attribute));
+            }
+            let scope = self.scopes.of_label(base)?;
+            self.locals.get(&(scope, rest)).map(Found::Definition)
+        })
+    }
+
+    /// Sets the address of a label or tensor within a segment.
     pub(crate) fn set_address(&self, name: &str, address: Option<u64>) {
         if let Some(definition) = self.globals.get(name) {
             let known = address.map_or(State::Failed, |address| State::Known(i128::from(address)));
@@ -115,10 +193,84 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Sets the value of a name that is defined at a place.
+    pub(crate) fn set_value(&self, name: Span, value: Option<i128>) {
+        if let Some(definition) = self.definition(name).filter(|definition| definition.span == name) {
+            definition.state.set(value.map_or(State::Failed, State::Known));
+        }
+    }
+
     /// The value of a defined name; `None` if it has none, which is reported once.
     pub(crate) fn value(&self, name: &str, problems: &mut Problems) -> Option<i128> {
         let definition = self.globals.get(name)?;
         self.value_of(definition, definition.span, problems, 0)
+    }
+
+    /// The value of the name that is defined at a place, as [`Self::value`].
+    pub(crate) fn value_at(&self, name: Span, problems: &mut Problems) -> Option<i128> {
+        let definition = self.definition(name)?;
+        self.value_of(definition, name, problems, 0)
+    }
+
+    /// Elements along each axis of a tensor; `None` is reported.
+    pub(crate) fn shape(&self, tensor: usize, problems: &mut Problems) -> Option<Vec<u64>> {
+        // What can be counted can be multiplied.
+        self.attribute(tensor, Attribute::Elements, Span::default(), problems, 0)?;
+        let n_axes = self.tensors.get(tensor)?.n_axes();
+        let lengths: Vec<Option<i128>> = (0..n_axes)
+            .map(|axis| self.length(tensor, axis, Span::default(), problems, 0))
+            .collect();
+        lengths.into_iter().map(|length| u64::try_from(length?).ok()).collect()
+    }
+
+    /// Bytes of a tensor; `None` is reported.
+    pub(crate) fn tensor_bytes(&self, tensor: usize, problems: &mut Problems) -> Option<u64> {
+        let n_bytes = self.attribute(tensor, Attribute::Bytes, Span::default(), problems, 0)?;
+        u64::try_from(n_bytes).ok()
+    }
+
+    /// Elements along one axis.
+    fn length(&self, tensor: usize, axis: usize, span: Span, problems: &mut Problems, depth: u32) -> Option<i128> {
+        let plan = self.tensors.get(tensor)?;
+        let (expr, state) = plan.axes.get(axis)?;
+        let value = self.lazily(expr, plan.scope, state, span, problems, depth)?;
+        if (1..=shape::MAX_LENGTH).contains(&value) {
+            return Some(value);
+        }
+        state.set(State::Failed);
+        let message = format!("the length of an axis is {value}, outside 1..={}", shape::MAX_LENGTH);
+        problems.push(expr.span, Diagnostic::error(codes::OUT_OF_RANGE, message));
+        None
+    }
+
+    fn attribute(
+        &self,
+        tensor: usize,
+        attribute: Attribute,
+        span: Span,
+        problems: &mut Problems,
+        depth: u32,
+    ) -> Option<i128> {
+        let plan = self.tensors.get(tensor)?;
+        if let Attribute::Length(axis) = attribute {
+            return self.length(tensor, axis, span, problems, depth);
+        }
+        let mut n_elements: i128 = 1;
+        for axis in 0..plan.n_axes() {
+            let length = self.length(tensor, axis, span, problems, depth)?;
+            n_elements = n_elements.saturating_mul(length).min(shape::MAX_ELEMENTS + 1);
+        }
+        if n_elements > shape::MAX_ELEMENTS {
+            let message = format!("`{}` has too many elements", self.source.slice(plan.name));
+            let diagnostic = Diagnostic::error(codes::BAD_TENSOR, message)
+                .because(format!("a tensor has at most {} elements", shape::MAX_ELEMENTS));
+            problems.push(plan.name, diagnostic);
+            return None;
+        }
+        match attribute {
+            Attribute::Bytes => Some(i128::from(plan.format.bytes_from_elements(n_elements as u64))),
+            _ => Some(n_elements),
+        }
     }
 
     /// The value of an integer expression; `None` if it has none, which is reported.
@@ -172,16 +324,14 @@ impl<'a> Names<'a> {
     }
 
     fn name_value(&self, span: Span, problems: &mut Problems, depth: u32) -> Option<i128> {
-        let name = self.source.slice(span);
-        if name.starts_with('.') {
-            if let Some((_, pc)) = self.locals.get(name) {
-                return Some(i128::from(*pc));
+        match self.find(span) {
+            Some(Found::Definition(definition)) => self.value_of(definition, span, problems, depth),
+            Some(Found::Attribute(tensor, attribute)) => self.attribute(tensor, attribute, span, problems, depth),
+            None => {
+                self.report_unknown(self.source.slice(span), span, problems);
+                None
             }
-        } else if let Some(definition) = self.globals.get(name) {
-            return self.value_of(definition, span, problems, depth);
         }
-        self.report_unknown(name, span, problems);
-        None
     }
 
     #[inline(never)]
@@ -189,16 +339,45 @@ impl<'a> Names<'a> {
         let diagnostic = match registers::kind_of(name) {
             Some(kind) => Diagnostic::error(codes::WRONG_KIND, format!("`{name}` is a {kind}, not a constant"))
                 .because("constants and addresses are known when the program is assembled"),
-            None => self.unknown(name),
+            None => self.unknown(name, span),
         };
         problems.push(span, diagnostic);
     }
 
-    fn unknown(&self, name: &str) -> Diagnostic {
+    fn unknown(&self, name: &str, span: Span) -> Diagnostic {
         let diagnostic = Diagnostic::error(codes::UNKNOWN_NAME, format!("`{name}` is not defined"));
-        let known = self.globals.keys().map(Cow::as_ref).chain(self.locals.keys().copied());
-        match self.suggester.nearest(name, known) {
+        if name.contains('\\') {
+            return diagnostic
+                .because("a backslash and a name stand for the parameter of a macro or the counter of a repetition")
+                .help("there is none of this name around this line");
+        }
+        if let Some((base, rest)) = name.rsplit_once('.')
+            && let Some(Meaning::Tensor(tensor)) = self.globals.get(base).map(|definition| definition.meaning)
+        {
+            let n_axes = self.tensors.get(tensor).map_or(0, TensorPlan::n_axes);
+            return diagnostic
+                .because(format!("nothing called `{rest}` is known of tensor `{base}`"))
+                .help(format!("known are {}", Attribute::names(base, n_axes).join(", ")));
+        }
+        let near = if name.starts_with('.') {
+            let scopes: Vec<ScopeId> = self.scopes.seen_from(self.home(span)).collect();
+            let of_scope = |scope: ScopeId| {
+                self.locals
+                    .range((scope, "")..)
+                    .take_while(move |((s, _), _)| *s == scope)
+            };
+            let seen = scopes.into_iter().flat_map(of_scope);
+            self.suggester.nearest(name, seen.map(|((_, name), _)| *name))
+        } else {
+            self.suggester.nearest(name, self.globals.keys().map(Cow::as_ref))
+        };
+        match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None if name.starts_with('.') => diagnostic
+                .because(
+                    "a name with a point belongs to the last label without one, or to the macro or block around it",
+                )
+                .help(format!("from elsewhere it is called `LABEL{name}`")),
             None => diagnostic.help(format!(
                 "define it as a label, `{name}:`, or a constant, `.equ {name}, VALUE`"
             )),
@@ -206,20 +385,43 @@ impl<'a> Names<'a> {
     }
 
     fn value_of(&self, definition: &Definition<'a>, span: Span, problems: &mut Problems, depth: u32) -> Option<i128> {
+        let expr = match definition.meaning {
+            Meaning::Constant(expr) | Meaning::Symbol(_, expr) => Some(expr),
+            Meaning::Tensor(tensor) => self.tensors.get(tensor).and_then(|plan| plan.address),
+            Meaning::Label(_) | Meaning::Data | Meaning::Mask => None,
+        };
+        if let Some(expr) = expr {
+            return self.lazily(expr, definition.scope, &definition.state, span, problems, depth);
+        }
         match definition.state.get() {
             State::Known(value) => Some(value),
             State::Failed => None,
+            State::Active | State::Unknown => self.fail(span, problems, not_yet_known),
+        }
+    }
+
+    /// The value of an expression that is computed when it is needed first.
+    fn lazily(
+        &self,
+        expr: &Expr,
+        scope: ScopeId,
+        state: &Cell<State>,
+        span: Span,
+        problems: &mut Problems,
+        depth: u32,
+    ) -> Option<i128> {
+        match state.get() {
+            State::Known(value) => Some(value),
+            State::Failed => None,
             State::Active => self.fail(span, problems, cycle),
-            State::Unknown => match definition.meaning {
-                Meaning::Constant(expr) | Meaning::Symbol(_, expr) => {
-                    definition.state.set(State::Active);
-                    let value = self.evaluate_at(expr, problems, depth + 1);
-                    definition.state.set(value.map_or(State::Failed, State::Known));
-                    value
-                }
-                Meaning::Label(pc) => Some(i128::from(pc)),
-                Meaning::Data => self.fail(span, problems, not_yet_known),
-            },
+            State::Unknown => {
+                state.set(State::Active);
+                let scope_of_use = self.scope.replace(scope);
+                let value = self.evaluate_at(expr, problems, depth + 1);
+                self.scope.set(scope_of_use);
+                state.set(value.map_or(State::Failed, State::Known));
+                value
+            }
         }
     }
 
@@ -250,20 +452,25 @@ impl<'a> Names<'a> {
     fn check_labels(&self, expr: &Expr, problems: &mut Problems) -> Option<u32> {
         match &expr.kind {
             ExprKind::Name => {
-                let name = self.source.slice(expr.span);
                 // A symbol in quotes may look like a local label, but cannot be meant by one.
-                let global = self.globals.get(name).filter(|_| !name.starts_with('.'));
-                match global.map(|definition| definition.meaning) {
-                    Some(Meaning::Constant(_)) => Some(0),
-                    Some(Meaning::Data | Meaning::Symbol(SymbolKind::Dram | SymbolKind::Spm | SymbolKind::Acc, _)) => {
-                        let message = format!("`{name}` is the address of data, not a label");
-                        let diagnostic = Diagnostic::error(codes::NO_LABEL, message)
-                            .because("a jump goes to an instruction, which is named by a label");
-                        problems.push(expr.span, diagnostic);
-                        None
-                    }
+                match self.find(expr.span) {
+                    Some(Found::Attribute(..)) => Some(0),
+                    Some(Found::Definition(definition)) => match definition.meaning {
+                        Meaning::Constant(_) | Meaning::Mask => Some(0),
+                        Meaning::Label(_) | Meaning::Symbol(SymbolKind::Label, _) => Some(1),
+                        Meaning::Data
+                        | Meaning::Tensor(_)
+                        | Meaning::Symbol(SymbolKind::Dram | SymbolKind::Spm | SymbolKind::Acc, _) => {
+                            let name = self.source.slice(expr.span);
+                            let message = format!("`{name}` is the address of data, not a label");
+                            let diagnostic = Diagnostic::error(codes::NO_LABEL, message)
+                                .because("a jump goes to an instruction, which is named by a label");
+                            problems.push(expr.span, diagnostic);
+                            None
+                        }
+                    },
                     // What is not defined is reported when it is evaluated.
-                    Some(Meaning::Label(_) | Meaning::Symbol(SymbolKind::Label, _)) | None => Some(1),
+                    None => Some(1),
                 }
             }
             ExprKind::Negate(inner) => self.check_labels(inner, problems),
@@ -309,7 +516,7 @@ fn not_yet_known(text: &str) -> Diagnostic {
     .because("it depends on the place or length that is being determined here")
 }
 
-fn apply(op: BinaryOp, left: i128, right: i128) -> Option<i128> {
+pub(crate) fn apply(op: BinaryOp, left: i128, right: i128) -> Option<i128> {
     let amount = || u32::try_from(right).ok().filter(|amount| *amount < 128);
     match op {
         BinaryOp::Or => Some(left | right),
@@ -335,13 +542,13 @@ mod tests {
     /// The value of an expression, or the codes of what is wrong with it.
     fn value(text: &str) -> Result<i128, Vec<&'static str>> {
         let line = format!("x {text}");
-        let source = Source::new(&line, "t").unwrap();
-        let mut problems = Problems::new(&source);
-        let tree = parse(&source, &mut problems);
-        let names = Names::new(&source);
+        let sources = Sources::new(&line, "t").unwrap();
+        let mut problems = Problems::default();
+        let tree = parse(sources.source_at(0).unwrap(), &mut problems);
+        let names = Names::new(&sources);
         let expr = &tree.lines[0].statement.as_ref().unwrap().arguments[0].value;
         let value = names.evaluate(expr, &mut problems);
-        let codes: Vec<_> = problems.into_diagnostics().iter().map(|d| d.code).collect();
+        let codes: Vec<_> = problems.into_diagnostics(&sources).iter().map(|d| d.code).collect();
         value.filter(|_| codes.is_empty()).ok_or(codes)
     }
 

@@ -60,9 +60,13 @@ pub(crate) fn instruction(statement: &Statement, context: &mut Context) -> Optio
 
 fn report_mnemonic(mnemonic: &str, span: Span, context: &mut Context) {
     let known = OPCODES.iter().map(|row| row.mnemonic);
+    let known = known.chain(context.macros.iter().map(String::as_str));
     let message = format!("there is no instruction `{mnemonic}`");
     let diagnostic = Diagnostic::error(codes::UNKNOWN_MNEMONIC, message);
     let diagnostic = match context.names.suggester.nearest(mnemonic, known) {
+        Some(near) if near == mnemonic => diagnostic.because(format!(
+            "macro `{near}` is defined behind this line, and can be used only there"
+        )),
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help("a label ends with a colon, a directive starts with a point"),
     };

@@ -3,7 +3,8 @@
 use crate::codes;
 use crate::lexer::{Mark, Token, TokenKind, lex};
 use crate::literal;
-use crate::source::{Problems, Source, Span};
+use crate::problems::Problems;
+use crate::source::{Source, Span};
 use crate::syntax::{Argument, BinaryOp, Expr, ExprKind, Line, Statement, TokenUse, Tree};
 use systole_isa::Diagnostic;
 
@@ -12,9 +13,17 @@ const MAX_PARTS: u32 = 256;
 /// Nested parentheses, brackets and signs in one expression; bounds the parser's own recursion.
 const MAX_NESTING: u32 = 64;
 
+/// The directive whose first argument needs no comma behind it.
+const DEFINITION: &str = ".macro";
+
 /// The tree of a text, whatever it holds.
-pub(crate) fn parse<'s>(source: &'s Source<'s>, problems: &mut Problems<'s>) -> Tree {
-    let tokens = lex(source.text());
+pub(crate) fn parse(source: &Source, problems: &mut Problems) -> Tree {
+    let mut tokens = lex(source.text());
+    if source.base() > 0 {
+        for token in &mut tokens {
+            token.span = token.span.moved(0, source.base());
+        }
+    }
     let mut lines = Vec::new();
     for of_line in tokens.split_inclusive(|token| token.kind == TokenKind::Newline) {
         lines.push(Parser::new(source, problems, of_line).line());
@@ -29,8 +38,8 @@ type Parsed<T> = Result<T, Reported>;
 
 /// Reads the tokens of one line.
 struct Parser<'p, 's> {
-    source: &'s Source<'s>,
-    problems: &'p mut Problems<'s>,
+    source: &'p Source<'s>,
+    problems: &'p mut Problems,
     /// Without comment and line end.
     tokens: &'p [Token],
     comment: Option<Span>,
@@ -42,7 +51,7 @@ struct Parser<'p, 's> {
 }
 
 impl<'p, 's> Parser<'p, 's> {
-    fn new(source: &'s Source<'s>, problems: &'p mut Problems<'s>, of_line: &'p [Token]) -> Self {
+    fn new(source: &'p Source<'s>, problems: &'p mut Problems, of_line: &'p [Token]) -> Self {
         let start = of_line.first().map_or(0, |token| token.span.start);
         let is_content = |token: &&Token| !matches!(token.kind, TokenKind::Newline | TokenKind::Comment);
         let n_content = of_line.iter().take_while(is_content).count();
@@ -119,6 +128,8 @@ impl<'p, 's> Parser<'p, 's> {
                 }
                 Some(Mark::Wait | Mark::Post) => false,
                 None if self.at == self.tokens.len() => false,
+                // The name of a macro and its first parameter may stand side by side.
+                None if arguments.len() == 1 && self.source.slice(head) == DEFINITION => true,
                 _ => {
                     let Reported = self.unexpected("`,` before the next operand");
                     // What follows stands for an argument, so that it is not reported as missing as well.

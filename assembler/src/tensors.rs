@@ -3,13 +3,16 @@
 use crate::codes;
 use crate::context::{Context, bad_argument};
 use crate::directives::DirectiveInfo;
+use crate::names::Meaning;
 use crate::syntax::{Expr, ExprKind, Statement};
 use std::collections::BTreeMap;
+use systole_isa::operand::Space;
 use systole_isa::program::{HostType, IoTensor, Quantization};
 use systole_isa::{Diagnostic, ElementFormat};
 
 /// Keys of a tensor, and whether each has to be given.
-const KEYS: [(&str, bool); 7] = [
+const KEYS: [(&str, bool); 8] = [
+    ("tensor", false),
     ("shape", true),
     ("host", true),
     ("format", true),
@@ -55,12 +58,49 @@ pub(crate) fn tensor<'a>(
             context.report(span, diagnostic);
         }
     }
+    let declared = match values.get("tensor") {
+        Some(expr) => Some(declared(expr, info, context)?),
+        None => None,
+    };
     let is_complete = check_complete(info, statement, &values, context);
-    let tensor = values_of_keys(info, &values, context);
+    let tensor = values_of_keys(info, &values, declared, context);
     let (name, tensor) = name.zip(tensor)?;
     (has_no_tokens && is_complete).then(|| IoTensor {
         name: name.to_owned(),
         ..tensor
+    })
+}
+
+/// What is known of a tensor that `.tensor` declares.
+struct Declared {
+    shape: Vec<u64>,
+    format: ElementFormat,
+    address: u64,
+}
+
+/// The keys that stand for what a declared tensor says by itself.
+const DECLARED_KEYS: [&str; 3] = ["shape", "format", "address"];
+
+/// The tensor that an argument names; `None` is reported.
+fn declared(expr: &Expr, info: &DirectiveInfo, context: &mut Context) -> Option<Declared> {
+    let name = context.word(expr, info, "the name of a declared tensor")?;
+    let meaning = context.names.definition(expr.span).map(|definition| definition.meaning);
+    let tensor = match meaning {
+        Some(Meaning::Tensor(tensor)) if context.names.tensors[tensor].space == Space::Dram => tensor,
+        _ => {
+            let diagnostic = Diagnostic::error(codes::BAD_TENSOR, format!("`{name}` is no tensor in DRAM"))
+                .because("the host writes inputs to DRAM and reads outputs from it")
+                .help(format!("declare it, as in `.tensor {name}, i8, [1, 28, 28], 0x100`"));
+            context.report(expr.span, diagnostic);
+            return None;
+        }
+    };
+    let shape = context.names.shape(tensor, &mut context.problems)?;
+    let address = context.names.evaluate(expr, &mut context.problems)?;
+    Some(Declared {
+        shape,
+        format: context.names.tensors[tensor].format,
+        address: u64::try_from(address).ok()?,
     })
 }
 
@@ -72,7 +112,8 @@ fn check_complete(
 ) -> bool {
     let needed = KEYS
         .iter()
-        .filter(|(key, is_needed)| *is_needed && !values.contains_key(key));
+        .filter(|(key, is_needed)| *is_needed && !values.contains_key(key))
+        .filter(|(key, _)| !values.contains_key("tensor") || !DECLARED_KEYS.contains(key));
     let mut missing: Vec<&str> = needed.map(|(key, _)| *key).collect();
     for (one, other) in [("scale", "zero"), ("zero", "scale")] {
         if values.contains_key(one) && !values.contains_key(other) {
@@ -102,6 +143,7 @@ fn check_complete(
 fn values_of_keys<'a>(
     info: &'static DirectiveInfo,
     values: &BTreeMap<&str, &'a Expr>,
+    declared: Option<Declared>,
     context: &mut Context<'a>,
 ) -> Option<IoTensor> {
     let get = |key: &str| values.get(key).copied();
@@ -116,7 +158,16 @@ fn values_of_keys<'a>(
     let address = get("address").and_then(|expr| context.unsigned(expr, "the address"));
     let strides = get("strides").map(|expr| (expr, list(expr, info, "strides", context)));
 
-    let (shape, address) = (shape?, address?);
+    let format = format.map(|format| ElementFormat::ALL[format]);
+    // What is given here as well holds for the host, such as a shape of other axes.
+    let (shape, format, address) = match declared {
+        Some(declared) => (
+            shape.unwrap_or(declared.shape),
+            format.unwrap_or(declared.format),
+            address.unwrap_or(declared.address),
+        ),
+        None => (shape?, format?, address?),
+    };
     let strides = match strides {
         Some((expr, strides)) => {
             let strides = strides?;
@@ -140,7 +191,7 @@ fn values_of_keys<'a>(
         name: String::new(),
         shape,
         host_type: HOST_TYPES[host_type?].1,
-        format: ElementFormat::ALL[format?],
+        format,
         quantization,
         address,
         strides,

@@ -59,7 +59,7 @@ fn constants_are_expressions_over_names_defined_anywhere() {
 
 #[test]
 fn jumps_go_to_labels_that_may_be_local_or_to_an_index() {
-    let text = "a: .L0: b: jmp a\n jmp .L0 + 1\n jmp @0\n beq r1, 5, done\n loop 8, .end\n nop\n .end: done:";
+    let text = "a: .L0: b: jmp a\n jmp a.L0 + 1\n jmp @0\n beq r1, 5, done\n loop 8, .end\n nop\n .end: done:";
     let program = assembled(text);
     let shown: Vec<_> = (0..5).map(|pc| disassemble_line(&program, pc)).collect();
     assert_eq!(shown, ["jmp a", "jmp .L1", "jmp a", "beq r1, 5, done", "loop 8, done"]);
@@ -199,7 +199,7 @@ start:
     desc       d3, dram, i8, w, 0, 1
     loop       4, done
       loop       r2, inner_end
-        mx.mm      d0, d1[r3], 0, 16, 0, over, swap     ?t1 !t2
+        mx.mm      d0, d1[r3], 0, 16, 0, over, swap     ?t1 !t2  ; d1 = spm acts[r3] i8 [1 x 1]
 inner_end:
       beq        r1, 3, start
 done:

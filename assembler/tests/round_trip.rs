@@ -6,7 +6,7 @@ mod common;
 
 use common::{instruction, program};
 use proptest::prelude::*;
-use systole_assembler::{Disassembler, assemble, disassemble, format_instruction};
+use systole_assembler::{Disassembler, LoadedFile, assemble, assemble_with, disassemble, format_instruction};
 use systole_isa::instruction::OPCODES;
 use systole_isa::{Instruction, Program, container};
 
@@ -19,7 +19,7 @@ fn assembled(text: &str) -> Program {
 }
 
 /// What else a line of assembly may hold, and some of what it may not.
-const MARKS: [&str; 55] = [
+const MARKS: [&str; 74] = [
     "\n",
     "\n",
     "\n",
@@ -75,6 +75,25 @@ const MARKS: [&str; 55] = [
     "\t",
     "\r\n",
     "\"0f\"",
+    "\\x",
+    "\\y",
+    "\\@",
+    "\\x.d0",
+    "x.bytes",
+    "x\\@:",
+    ".x",
+    ".x:",
+    "x.x",
+    "[1]*3",
+    "i4",
+    "x=1",
+    "first=1",
+    "\n.endm\n",
+    "\n.endr\n",
+    "\n.macro x x, y=2\n",
+    "\n.segment \"s\", 0\n",
+    "\n.tensor x, i4, [2, 3]\n",
+    "x 1, y\n",
 ];
 
 /// Lines of something like assembly: pieces that belong in it, in any order.
@@ -87,6 +106,64 @@ fn nearly_assembly() -> impl Strategy<Value = String> {
     );
     pieces.extend(MARKS.map(str::to_owned));
     prop::collection::vec(proptest::sample::select(pieces), 0..60).prop_map(|pieces| pieces.concat())
+}
+
+/// Real programs, which use everything.
+const SOURCES: [&str; 9] = [
+    include_str!("../../programs/asm/convolution.sasm"),
+    include_str!("../../programs/asm/double_buffered.sasm"),
+    include_str!("../../programs/asm/matmul.sasm"),
+    include_str!("../../programs/asm/max_pool.sasm"),
+    include_str!("../../programs/asm/requantize_relu.sasm"),
+    include_str!("errors/macros.sasm"),
+    include_str!("errors/shapes.sasm"),
+    include_str!("errors/names.sasm"),
+    include_str!("../../docs/assembly.md"),
+];
+
+/// A part of a real program with some of its words exchanged, repeated, left out or cut.
+fn damaged_source() -> impl Strategy<Value = String> {
+    let lines: Vec<&str> = SOURCES.iter().flat_map(|text| text.lines()).collect();
+    let n_lines = lines.len();
+    let damage = prop::collection::vec((0_usize..60, 0_usize..8, 0_u8..6, 0_usize..MARKS.len()), 0..6);
+    (0..n_lines, 1_usize..60, damage).prop_map(move |(first, n, damage)| {
+        let mut part: Vec<String> = lines
+            .iter()
+            .skip(first)
+            .take(n)
+            .map(|line| (*line).to_owned())
+            .collect();
+        for (line, word, kind, mark) in damage {
+            let line = line % part.len();
+            let mut words: Vec<&str> = part[line].split_inclusive([' ', ',', '(', '[', '\\']).collect();
+            let word = word.min(words.len().saturating_sub(1));
+            match kind {
+                0 if !words.is_empty() => {
+                    words.remove(word);
+                }
+                1 if !words.is_empty() => words.insert(word, words[word]),
+                2 => words.insert(word, MARKS[mark]),
+                3 if !words.is_empty() => words[word] = MARKS[mark],
+                4 => words.truncate(word),
+                _ if !words.is_empty() => words.swap(0, word),
+                _ => {}
+            }
+            part[line] = words.concat();
+        }
+        part.join("\n")
+    })
+}
+
+/// Files for any name: text for most, an array for some.
+fn any_file(path: &str, _: &str) -> Result<LoadedFile, String> {
+    let header = format!("{:<117}\n", "{'descr': '|i1', 'fortran_order': False, 'shape': (6,), }");
+    let bytes = match path.len() % 3 {
+        0 => b".macro row d, n\n    level \\d, 4, \\n, 1\n.endm\nnop\n".to_vec(),
+        1 => [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), &[1, 2, 3, 4, 5, 6]].concat(),
+        _ => return Err("no such file".to_owned()),
+    };
+    let name = path.to_owned();
+    Ok(LoadedFile { name, bytes })
 }
 
 proptest! {
@@ -173,6 +250,19 @@ proptest! {
         match assemble(&lines.join("\n"), "t.sasm") {
             Ok(program) => prop_assert_eq!(assembled(&disassemble(&program)), program),
             Err(diagnostics) => prop_assert!(!diagnostics.is_empty()),
+        }
+    }
+
+    #[test]
+    fn a_damaged_source_assembles_to_a_program_or_says_why(text in damaged_source()) {
+        match assemble_with(&text, "t.sasm", &mut any_file) {
+            Ok(program) => prop_assert_eq!(assembled(&disassemble(&program)), program, "{}", text),
+            Err(diagnostics) => {
+                prop_assert!(!diagnostics.is_empty());
+                for diagnostic in diagnostics {
+                    prop_assert!(!diagnostic.to_string().is_empty());
+                }
+            }
         }
     }
 

@@ -55,12 +55,22 @@ pub(crate) enum Command {
     Compile(CompileArgs),
     /// Assemble a text to a program
     #[command(after_help = "Example:
-  systole asm product.sasm -o product.elf")]
+  systole asm product.sasm -o product.elf
+
+Files that the text names with `.include` and `.npy` are looked for next to the file in which they are named.")]
     Asm(AsmArgs),
     /// Print the assembly text of a program
     #[command(after_help = "Example:
   systole disasm digits.elf > digits.sasm")]
     Disasm(DisasmArgs),
+    /// Prove a program free of deadlocks, races and accesses out of range before it runs
+    #[command(after_help = "Examples:
+  systole check product.sasm --machine tiny4x4
+  systole check digits.onnx --machine edge16x16 --json
+
+The check executes the scalar instructions alone, loops included, and looks at tokens, order and ranges independent of any timing.
+It exits 1 if something is wrong or cannot be proven; warnings alone do not count.")]
+    Check(CheckArgs),
     /// Time one matrix product of M x K by K x N
     #[command(after_help = "Example:
   systole gemm 128 768 768 --machine mid32x32 --overlap none --json
@@ -77,12 +87,13 @@ with DRAM.")]
 Open the first in https://ui.perfetto.dev, the second in a waveform viewer such as GTKWave or Surfer. One nanosecond there is one
 core cycle. Spans are those of the report: busy by kind, stalled by reason.")]
     Trace(TraceArgs),
-    /// Explain the code of a diagnostic
-    #[command(after_help = "Example:
-  systole explain S0002")]
+    /// Explain the code of a diagnostic, or list all of them
+    #[command(after_help = "Examples:
+  systole explain S0002
+  systole explain")]
     Explain {
-        /// The code, as printed in brackets behind `error`
-        code: String,
+        /// The code, as printed in brackets behind `error`; without one, the index of all
+        code: Option<String>,
     },
     /// List, show and check machine descriptions
     #[command(after_help = "Examples:
@@ -212,6 +223,21 @@ pub(crate) struct AsmArgs {
 pub(crate) struct DisasmArgs {
     /// Program (ELF)
     pub(crate) program: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Assembly text, ELF program or ONNX model, told apart by content; a model is compiled first
+    pub(crate) source: PathBuf,
+    /// Machine: name of a preset or path of a RON description
+    #[arg(long, default_value = "edge16x16", value_name = "M")]
+    pub(crate) machine: String,
+    /// Give up after so many instructions of the sequencer
+    #[arg(long, value_name = "INSTRUCTIONS", default_value_t = systole_simulator::check::DEFAULT_LIMIT)]
+    pub(crate) limit: u64,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which operand stays in the array.

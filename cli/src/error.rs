@@ -25,10 +25,11 @@ impl CommandError {
     /// A fault with the instruction that committed it.
     pub(crate) fn from_fault(fault: &Fault, program: &systole_isa::Program) -> Self {
         let instruction = systole_assembler::disassemble_line(program, fault.pc);
-        let line = program
-            .lines
-            .get(fault.pc as usize)
-            .map_or(String::new(), |line| format!(", source line {line}"));
+        let line = match systole_assembler::source_line(program, fault.pc) {
+            Some((Some(file), line)) => format!(", source line {line} of `{file}`"),
+            Some((None, line)) => format!(", source line {line}"),
+            None => String::new(),
+        };
         Self::Fault(
             Diagnostic::error(fault.code(), fault.to_string())
                 .because(format!("instruction {}{line}: {}", fault.pc, instruction.trim()))

@@ -151,12 +151,13 @@ impl Outcome {
             .iter()
             .map(|tensor| OutputSummary::of(tensor, report.inferences))
             .collect();
+        let report_diagnostics = report.diagnostics.clone();
         Self {
             report,
             outputs,
             comparison,
             roofline: None,
-            diagnostics: Vec::new(),
+            diagnostics: report_diagnostics,
             host: Host::since(start),
         }
     }

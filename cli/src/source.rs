@@ -1,8 +1,9 @@
 //! Loading what the user names: machines, models, programs; models and programs are told apart by their content.
 
 use crate::error::CommandError;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use systole_assembler::{LoadedFile, Loader};
 use systole_compiler::codegen::{self, TilingPolicy};
 use systole_isa::{Diagnostic, MachineDescription, Program, container, machine};
 
@@ -26,6 +27,39 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
         Diagnostic::error("F0002", format!("`{}` cannot be written: {error}", path.display()))
             .help("check the folder and its permissions")
     })
+}
+
+/// Reads the files that assembly texts name. Paths are relative to the folder of the file in which they are written.
+struct FilesNextTo;
+
+impl Loader for FilesNextTo {
+    fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String> {
+        let folder = Path::new(from).parent().unwrap_or(Path::new(""));
+        let path = normal(&folder.join(path));
+        let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
+        let name = path.display().to_string();
+        Ok(LoadedFile { name, bytes })
+    }
+}
+
+/// The path without detours, so that a file that includes itself is recognized by its name.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            _ => normal.push(component),
+        }
+    }
+    normal
+}
+
+/// Assembles a text and the files that it names.
+pub(crate) fn assemble(text: &str, file: &str) -> Result<Program, Vec<Diagnostic>> {
+    systole_assembler::assemble_with(text, file, &mut FilesNextTo)
 }
 
 /// A machine by the name of a preset or the path of a description.
@@ -80,7 +114,7 @@ pub(crate) fn load(path: &Path, description: MachineDescription) -> Result<Loade
     let program = if container::is_elf(&bytes) {
         read_program(&bytes, &file)?
     } else if let Some(text) = assembly_text(&bytes) {
-        systole_assembler::assemble(text, &file)?
+        assemble(text, &file)?
     } else {
         compile(&bytes, &stem, &description)?
     };

@@ -233,6 +233,24 @@ fn machines_are_listed_shown_and_checked() {
 }
 
 #[test]
+fn explain_knows_every_code_of_the_index() {
+    let (code, index, _) = outcome(&["explain"]);
+    assert_eq!(code, 0);
+    let entries: Vec<(&str, &str)> = index
+        .lines()
+        .filter_map(|line| line.strip_prefix("### ")?.split_once(": "))
+        .collect();
+    assert!(entries.len() > 50, "{}", entries.len());
+    for (entry, title) in entries {
+        let (code, text, _) = outcome(&["explain", &entry.to_lowercase()]);
+        assert_eq!(code, 0, "{entry}");
+        assert!(text.starts_with(&format!("{entry}: {title}\n\n")), "{text}");
+    }
+    let (code, _, stderr) = outcome(&["explain", "Z9999"]);
+    assert!(code == 1 && stderr.contains("F0015"), "{stderr}");
+}
+
+#[test]
 fn a_trace_is_written_and_cut_and_an_empty_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("digits.json");

@@ -97,6 +97,7 @@ impl Simulation {
             Activity::Busy(BusyKind::Stream) => "activations stream in",
             Activity::Busy(BusyKind::WeightLoad) => "the next weights shift in from above",
             Activity::Busy(BusyKind::Drain) => "the last partial sums leave",
+            Activity::Busy(BusyKind::Unload) => "finished sums shift out",
             Activity::Busy(_) => "busy",
             Activity::Stalled(_) => "waits for a token",
             Activity::Idle => "idle",
@@ -283,7 +284,7 @@ fn activity_info(activity: Activity) -> ActivityInfo {
         Activity::Idle => (ActivityClass::Idle, 0),
         Activity::Stalled(reason) => (ActivityClass::Stalled, reason as u8),
         Activity::Busy(BusyKind::WeightLoad) => (ActivityClass::Busy, 1),
-        Activity::Busy(BusyKind::Drain | BusyKind::Sync) => (ActivityClass::Busy, 2),
+        Activity::Busy(BusyKind::Drain | BusyKind::Unload | BusyKind::Sync) => (ActivityClass::Busy, 2),
         Activity::Busy(BusyKind::Scalar | BusyKind::Transfer | BusyKind::Stream | BusyKind::Vector) => {
             (ActivityClass::Busy, 0)
         }

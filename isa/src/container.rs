@@ -9,11 +9,13 @@
 //! | `.systole.meta` | RON: name, machine, DRAM bytes, names of segments, symbols, marks, inputs and outputs |
 //! | `.systole.lines` | the source line of each instruction, `u32` each; empty if there is no source text |
 //! | `.systole.check` | text: the container's version and the checksum of everything above but the headers |
+//! | `.note.systole` | owner `Systole`, type 0x100: hash and name of the machine again, for `readelf -n`; never read back; absent if any machine will do |
 //! | `.symtab`, `.strtab` | the symbols again, for tools that know ELF and not Systole; never read back |
 //!
 //! Code has a memory of its own. In the file it stands at [`CODE_BASE`], above every DRAM address, so that the addresses of code
 //! and data do not collide. Equal programs give equal bytes. Reading believes nothing that it has not checked: a damaged
-//! or foreign file gets the reason why it is refused. Whether a program makes sense on a machine is not known here.
+//! or foreign file gets the reason why it is refused. Only what a program is not read from (the parts that are never read back, program headers,
+//! alignments and the like) can be damaged unnoticed; a test lists those parts. Whether a program makes sense on a machine is not known here.
 
 mod layout;
 
@@ -39,6 +41,10 @@ const DATA_PREFIX: &str = ".data.";
 const META: &str = ".systole.meta";
 const LINES: &str = ".systole.lines";
 const CHECK: &str = ".systole.check";
+const NOTE: &str = ".note.systole";
+const NOTE_OWNER: &str = "Systole";
+/// Type of the note that holds the machine's hash (`u64`) and name; lower types have a meaning to `readelf` whoever owns them.
+const NOTE_MACHINE: u32 = 0x100;
 const CHECK_WORD: &str = "systole-program";
 
 /// Why bytes are no program, or a program has no bytes.
@@ -193,10 +199,12 @@ pub fn write(program: &Program) -> Result<Vec<u8>, ContainerError> {
     let segment_bytes: Vec<&[u8]> = program.segments.iter().map(|segment| &segment.bytes[..]).collect();
     let entry = CODE_BASE + u64::from(program.entry) * WORD_BYTES as u64;
     let sum = checksum(entry, &text, &segment_bytes, meta.as_bytes(), &lines);
-    let check = format!("{CHECK_WORD} {VERSION} {sum:016x}\n");
+    let check = check_text(sum);
+    let note = program.machine.as_ref().map(machine_note);
 
     let mut sections = vec![Section {
         name: TEXT.to_owned(),
+        kind: elf::SHT_PROGBITS,
         address: Some(CODE_BASE),
         flags: elf::SHF_ALLOC | elf::SHF_EXECINSTR,
         align: WORD_BYTES as u64,
@@ -204,21 +212,44 @@ pub fn write(program: &Program) -> Result<Vec<u8>, ContainerError> {
     }];
     sections.extend(program.segments.iter().map(|segment| Section {
         name: format!("{DATA_PREFIX}{}", printable(&segment.name)),
+        kind: elf::SHT_PROGBITS,
         address: Some(segment.address),
         flags: elf::SHF_ALLOC | elf::SHF_WRITE,
         align: 1,
         bytes: &segment.bytes,
     }));
-    for (name, bytes) in [(META, meta.as_bytes()), (LINES, &lines), (CHECK, check.as_bytes())] {
+    let described = [
+        (META, 1, meta.as_bytes()),
+        (LINES, 4, &lines),
+        (CHECK, 1, check.as_bytes()),
+    ];
+    let noted = note.iter().map(|note| (NOTE, 4, &note[..]));
+    for (name, align, bytes) in described.into_iter().chain(noted) {
         sections.push(Section {
             name: name.to_owned(),
+            kind: if name == NOTE { elf::SHT_NOTE } else { elf::SHT_PROGBITS },
             address: None,
             flags: elf::SectionFlags(0),
-            align: if name == LINES { 4 } else { 1 },
+            align,
             bytes,
         });
     }
     layout(program, entry, &sections)
+}
+
+/// An ELF note: lengths of owner and description, type, then both, each filled up to a multiple of four bytes.
+fn machine_note(machine: &MachineReference) -> Vec<u8> {
+    let owner = [NOTE_OWNER.as_bytes(), &[0]].concat();
+    let description = [&machine.hash.to_le_bytes(), printable(&machine.name).as_bytes(), &[0]].concat();
+    let mut note = Vec::new();
+    for word in [owner.len() as u32, description.len() as u32, NOTE_MACHINE] {
+        note.extend(word.to_le_bytes());
+    }
+    for part in [owner, description] {
+        note.extend(part);
+        note.resize(note.len().next_multiple_of(4), 0);
+    }
+    note
 }
 
 fn meta_text(program: &Program) -> String {
@@ -291,6 +322,11 @@ fn checksum(entry: u64, text: &[u8], segments: &[&[u8]], meta: &[u8], lines: &[u
         hasher.write(part);
     }
     hasher.finish()
+}
+
+/// What `.systole.check` holds, to the byte.
+fn check_text(sum: u64) -> String {
+    format!("{CHECK_WORD} {VERSION} {sum:016x}\n")
 }
 
 fn malformed(error: impl std::fmt::Display) -> ContainerError {
@@ -388,6 +424,9 @@ impl<'a> Parts<'a> {
             return Err(ContainerError::Version(version));
         }
         let stored = u64::from_str_radix(stored, 16).map_err(|_| unreadable())?;
+        if text != check_text(stored) {
+            return Err(unreadable());
+        }
         let computed = checksum(entry, self.text, &self.data, self.meta, self.lines);
         if stored == computed {
             Ok(())

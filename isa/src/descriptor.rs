@@ -261,6 +261,9 @@ impl Descriptor {
             let (mut a, mut b) = (first, first + count - 1);
             for level in levels.rev() {
                 let level_count = u64::from(self.levels[level].count.max(1));
+                if level_count == 1 {
+                    continue;
+                }
                 let stride = i128::from(self.levels[level].stride);
                 let (i0, i1) = if a / level_count == b / level_count {
                     (a % level_count, b % level_count)

@@ -57,6 +57,14 @@ impl ElementFormat {
         }
     }
 
+    /// The place of a value among the format's values in ascending order: the index of its entry in a lookup table.
+    pub const fn ordinal(self, value: i32) -> u32 {
+        match self {
+            Self::B1 => (value > 0) as u32,
+            _ => value.wrapping_sub(self.range().0) as u32,
+        }
+    }
+
     /// Bytes that `n_elements` packed elements occupy, rounded up to whole bytes.
     pub const fn bytes_from_elements(self, n_elements: u64) -> u64 {
         (n_elements * self.bits() as u64).div_ceil(8)
@@ -108,6 +116,16 @@ mod tests {
                 }
                 assert_eq!(format.decode(format.encode(value)), value, "{format:?}");
             }
+        }
+    }
+
+    #[test]
+    fn ordinals_count_the_values_from_the_lowest() {
+        for &format in ElementFormat::ALL.iter().filter(|format| format.bits() <= 8) {
+            let mut values: Vec<i32> = (0..1 << format.bits()).map(|pattern| format.decode(pattern)).collect();
+            values.sort_unstable();
+            let ordinals: Vec<u32> = values.iter().map(|&value| format.ordinal(value)).collect();
+            assert_eq!(ordinals, (0..1 << format.bits()).collect::<Vec<u32>>(), "{format}");
         }
     }
 }

@@ -13,8 +13,8 @@
 use crate::bits::{BitReader, BitWriter};
 use crate::format::ElementFormat;
 use crate::operand::{
-    Accumulate, Axis, Coord, Count, Desc, DescRef, MarkKind, Operand, OperandKind, OperandValue, PerfCounter,
-    RangeError, Reg, Rounding, SImm, Scalar, Space, Target, Token, UImm, Weights,
+    Accumulate, Axis, Coord, Count, Desc, DescRef, Divide, Length, MarkKind, Operand, OperandKind, OperandValue,
+    Pattern, PerfCounter, RangeError, Reg, Rounding, RowCount, SImm, Scalar, Side, Space, Target, Token, UImm, Weights,
 };
 
 /// Bytes of one instruction word.
@@ -86,8 +86,10 @@ pub struct OpcodeInfo {
     /// What it does.
     pub meaning: &'static str,
     /// Cycles from its start to its completion: an expression over its operands and `R`, `C` (rows and columns of the array),
-    /// `lanes` (of the vector unit), `taps` (elements of the pooling window), `dram` (cycles that the DRAM needs), with `ceil(a / b)`,
-    /// `max(a, b)` and `min(a, b)`. With overlap as in a machine that has it.
+    /// `lanes` (of the vector unit), `taps` (elements of the window), `entries` (of the lookup table), `dram` (cycles that the DRAM needs), with `ceil(a / b)`,
+    /// `max(a, b)` and `min(a, b)`. Of the array: `p` (multiply-accumulates of a PE per cycle for the pair of formats, at least 1),
+    /// `passes` (cycles per multiply-accumulate, at least 1), `live` (rows that take part), `kept` (rows of a compressed tile).
+    /// With overlap as in a machine that has it.
     pub takes: &'static str,
 }
 
@@ -428,11 +430,35 @@ instruction_table! {
     /// Moves the base of a descriptor by a number of bytes.
     0x24 Move "move" Seq takes "1" { d: Desc, bytes: Scalar }
 
-    /// Loads the `k` x `n` weight tile `w`, less its zero point, into the shadow registers.
-    0x40 MxWload "mx.wload" Mx takes "max(k, 1)" { w: DescRef, k: Count, n: Count }
+    /// Loads the `k` x `n` weight tile `w`, less its zero point, into the shadow registers. Up to `R * p` rows fit, where `p` is the number
+    /// of multiply-accumulates that a PE performs per cycle with these weights; `ceil(k / R)` neighbours along K share a PE.
+    0x40 MxWload "mx.wload" Mx takes "ceil(k / ceil(k / R))" { w: DescRef, k: Count, n: Count }
     /// Streams rows `m0..m0+m` of `a`, columns `k0..` as many as the active tile has rows, less the zero point, through the active
-    /// weights; row `i` of the product goes to row `i - m0` of the accumulator view `c`.
-    0x41 MxMm "mx.mm" Mx takes "max(m, 1) + R + C - 2" { c: DescRef, a: DescRef, m0: Count, m: Count, k0: Count, mode: Accumulate, weights: Weights }
+    /// tile; row `i` of the product goes to row `i - m0` of the accumulator view `c`. With an activation tile in the array, `a` holds
+    /// weights, one output column per row, and the product is the transpose. Rows enter `passes` times where operands are wider than
+    /// the PE's multiplier. A sum that leaves 32 bits wraps and is counted.
+    0x41 MxMm "mx.mm" Mx takes "max(m * passes, 1) + R + C - 2" { c: DescRef, a: DescRef, m0: Count, m: Count, k0: Count, mode: Accumulate, weights: Weights }
+    /// Loads the `k` x `m` activation tile `a` (rows run along K, columns are output rows), less its zero point, into the shadow registers;
+    /// a following `mx.mm` streams weights through it.
+    0x42 MxAload "mx.aload" Mx takes "ceil(k / ceil(k / R))" { a: DescRef, k: Count, m: Count }
+    /// Output-stationary product: rows `m0..m0+m` of `a` times the `k` x `n` view `w` into `c`; the sums stay in the PEs while both operands
+    /// stream, then shift down and out. `m` is at most `R`, `n` at most `C`. Bit `b` of `mask` tells whether rows `b * 2^block` to
+    /// `(b + 1) * 2^block` of K take part (`live` of them do); `r0` stands for all. The active tile is lost.
+    0x43 MxOs "mx.os" Mx takes "max(ceil(live / p) * passes, 1) + 2 * R + C - 2" {
+        c: DescRef, a: DescRef, w: DescRef, m0: RowCount, m: Side, n: Side, k: Length, mode: Accumulate, mask: Reg, block: UImm<3>,
+    }
+    /// Like `mx.wload`, but only of the blocks of `2^block` rows of K whose bit in `mask` is set, `live` rows in all; `r0` stands for all.
+    /// The others are neither fetched nor held, and `mx.mm` leaves out the columns of `a` that would meet them.
+    0x44 MxWskip "mx.wskip" Mx takes "max(ceil(live / max(ceil(live / R), 1)), 1)" { w: DescRef, k: Count, n: Count, mask: Reg, block: UImm<3> }
+    /// Like `mx.mm`, but only of the rows whose bit in column 0 of the b1 view `rows` is set, `live` in all. The results of the others are
+    /// zero: mode `over` writes zeros, mode `add` leaves the accumulators alone.
+    0x45 MxRows "mx.rows" Mx takes "max(live * passes, 1) + R + C - 2" {
+        c: DescRef, a: DescRef, m0: RowCount, m: RowCount, k0: RowCount, mode: Accumulate, weights: Weights, rows: DescRef,
+    }
+    /// Loads a weight tile of `k` x `n` that keeps N of M neighbours along K: `w` is the compressed view of `k * N / M` rows (`kept` in
+    /// all), `index` holds the position of each weight within its group (u2 for groups of four, u4 for groups of eight).
+    /// `mx.mm` streams all `k` columns of `a`; each PE selects what its weights need.
+    0x46 MxWsparse "mx.wsparse" Mx takes "ceil(kept / ceil(kept / R))" { w: DescRef, index: DescRef, k: Count, n: Count, pattern: Pattern }
     /// Holds the instructions behind it until its tokens are there; posts when everything before it is done. Carries waits and posts.
     0x4f MxNop "mx.nop" Mx takes "1" {}
 
@@ -442,8 +468,50 @@ instruction_table! {
     /// For each of `m` rows and `n` channels the maximum of `src` over its window: the columns of `src` are the window levels with
     /// the channel as innermost level. Elements outside a window do not take part.
     0x61 VxMaxPool "vx.maxpool" Vx takes "ceil(m * taps * n / lanes) + 4" { dst: DescRef, src: DescRef, m: Count, n: Count }
-    /// Adds two `m` x `n` views with rescaling. `par` holds the i32 bits of three binary32 scales: of `a`, of `b`, of `dst`.
-    0x62 VxAdd "vx.add" Vx takes "ceil(m * n / lanes) + 4" { dst: DescRef, a: DescRef, b: DescRef, par: DescRef, m: Count, n: Count }
+    /// Adds two `m` x `n` views, each less its zero point, with rescaling; adds the zero point of `dst` and clips. Row 0 of `par` holds i32
+    /// words. `float`: the bits of three binary32 scales, of `a`, of `b`, of `dst`; rounds `(a * scale_a + b * scale_b) / scale_dst` half to even.
+    /// `fixed`: left_shift, then multiplier and right shift of `a`, of `b` and of the sum, as TensorFlow Lite's integer addition.
+    0x62 VxAdd "vx.add" Vx takes "ceil(m * n / lanes) + 4" { dst: DescRef, a: DescRef, b: DescRef, par: DescRef, m: Count, n: Count, rounding: Rounding }
+    /// Multiplies two `m` x `n` views, each less its zero point, element by element, with rescaling; adds the zero point of `dst` and clips.
+    /// Row 0 of `par` holds i32 words. `float`: the bits of three binary32 scales as in `vx.add`; rounds `(a * scale_a) * (b * scale_b) / scale_dst`
+    /// half to even. `fixed`: multiplier and right shift of the product.
+    0x63 VxMul "vx.mul" Vx takes "ceil(m * n / lanes) + 4" { dst: DescRef, a: DescRef, b: DescRef, par: DescRef, m: Count, n: Count, rounding: Rounding }
+    /// Requantizes the `m` x `n` view `src` with a slope for negative values. Row `j` of `par` holds six i32 words of column `j`: bias, multiplier and
+    /// right shift of values that are not negative, alpha, multiplier and right shift of negative ones. With `v = src - zero point + bias` the result is `v`
+    /// scaled by the first pair, or `v * alpha` scaled by the second, plus the zero point of `dst`, clipped; multipliers and rounding are those of `vx.requant`.
+    0x64 VxPrelu "vx.prelu" Vx takes "ceil(m * n / lanes) + 4" { dst: DescRef, src: DescRef, par: DescRef, m: Count, n: Count, rounding: Rounding }
+    /// Looks every element of the `m` x `n` view `src`, of at most 8 bits, up in a table: `dst = table[src - lowest value of the format of src]`, clipped. The
+    /// view `table` is read row after row and holds one element per value of that format: `entries` = 2^bits. Zero points play no part.
+    0x65 VxLut "vx.lut" Vx takes "ceil(entries / lanes) + ceil(m * n / lanes) + 4" { dst: DescRef, src: DescRef, table: DescRef, m: Count, n: Count }
+    /// For each of `m` rows and `n` channels the average of `src`, less its zero point, over its window, as `vx.maxpool` sees it; elements outside a
+    /// window count as zero. The 32-bit sum is divided by the number of elements inside (`valid`), of all (`all`), or not at all (`none`). Row 0 of `par`
+    /// holds multiplier (or binary32 scale) and right shift as i32. `fixed`: the quotient, rounded half away from zero, is scaled as in `vx.requant`.
+    /// `float`: rounds `(sum * scale) / count` half to even. The zero point of `dst` is added and the result is clipped.
+    0x66 VxAvgPool "vx.avgpool" Vx takes "ceil(m * (taps + 1) * n / lanes) + 4" {
+        dst: DescRef, src: DescRef, par: DescRef, m: Count, n: Count, divide: Divide, rounding: Rounding,
+    }
+    /// Depthwise convolution: for each of `m` rows and `n` channels the sum over the taps of the window, as `vx.maxpool` sees it, of `src[tap]` times
+    /// `w[tap, channel]`, each less its zero point. Row `t` of `w` holds the `n` weights of tap `t`; elements outside a window contribute nothing. Sums are i32,
+    /// wrap, and overwrite `dst` or are added to it.
+    0x67 VxDwConv "vx.dwconv" Vx takes "ceil(m * taps * n / lanes) + 4" { dst: DescRef, src: DescRef, w: DescRef, m: Count, n: Count, mode: Accumulate }
+    /// Softmax of each of `m` rows of `n` elements of at most 8 bits. The view `table`, read row after row, holds 257 i32 words: for the distances d = 0
+    /// to 255 below the row's maximum round(exp(-d * scale of src) * 2^23), then round(1 / scale of dst). With `e = table[maximum - src]` the result is the
+    /// zero point of `dst` plus `e * table[256] / (sum of e over the row)`, rounded half away from zero, clipped; zero where that sum is zero.
+    0x68 VxSoftmax "vx.softmax" Vx takes "ceil(257 / lanes) + m * (3 * ceil(n / lanes) + 8) + 4" { dst: DescRef, src: DescRef, table: DescRef, m: Count, n: Count }
+    /// Layer normalization of each of `m` rows of `n` elements of at most 16 bits. Row `j` of `par` holds gamma and beta of column `j`, both over the scale of
+    /// `dst` and times 2^16, as i32; row `n` holds epsilon, over the square of the scale of `src` and times 2^16, and a word that is not used. With the sums s of a
+    /// row and q of its squares, `r = floor(sqrt((n * q - s^2) * 2^32 + n^2 * epsilon * 2^16))` is 2^16 n times the standard deviation. The result is
+    /// `((n * x - s) * 2^16 * gamma + r * beta) / (2^16 * r)`, computed exactly and rounded half away from zero once, plus the zero point of `dst`, clipped.
+    /// Where r is zero, or epsilon below zero would make it imaginary, x does not matter: the result is beta / 2^16.
+    0x69 VxLayerNorm "vx.layernorm" Vx takes "m * (4 * ceil(n / lanes) + 20) + 4" { dst: DescRef, src: DescRef, par: DescRef, m: Count, n: Count }
+    /// Writes to column 0 of row `i` of `dst` the index of the first largest of the `n` elements of row `i` of `src`, clipped. Zero points play no part.
+    0x6a VxArgMax "vx.argmax" Vx takes "m * ceil(n / lanes) + 8" { dst: DescRef, src: DescRef, m: Count, n: Count }
+    /// Copies an `m` x `n` view between on-chip memories, row after row, converting the format, clipping, and filling elements outside a window of `src`
+    /// with its zero point. By its descriptors it concatenates, transposes, pads and repeats; values are not rescaled.
+    0x6b VxMove "vx.move" Vx takes "ceil(m * n / lanes) + 4" { dst: DescRef, src: DescRef, m: Count, n: Count }
+    /// Writes to column 0 of row `i` of `dst`, of format b1, whether row `i` of `src` is worth processing: +1 if any of its `n` elements differs from the zero
+    /// point of `src`, else -1.
+    0x6c VxMask "vx.mask" Vx takes "m * ceil(n / lanes) + 8" { dst: DescRef, src: DescRef, m: Count, n: Count }
     /// Occupies the vector unit for one cycle; carries waits and posts.
     0x6f VxNop "vx.nop" Vx takes "1" {}
 

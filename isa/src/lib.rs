@@ -18,6 +18,7 @@ pub mod machine;
 pub mod numerics;
 pub mod operand;
 pub mod program;
+pub mod throughput;
 pub mod units;
 
 pub use descriptor::Descriptor;
@@ -26,4 +27,5 @@ pub use format::ElementFormat;
 pub use instruction::{Instruction, Op, Tokens, Unit};
 pub use machine::MachineDescription;
 pub use program::Program;
+pub use throughput::FormatPair;
 pub use units::{Bytes, Cycle, Cycles, Femtojoules};

@@ -4,6 +4,7 @@ use crate::diagnostic::{CodeInfo, Diagnostic, Place, code_list};
 use crate::dram::DramStandard;
 use crate::energy::{Node, OperatingPoint, sram};
 use crate::hash::stable_hash;
+use crate::throughput::{FormatPair, Rate, SparsityFeatures, Throughput};
 use serde::{Deserialize, Serialize};
 
 /// How far the array overlaps the phases of consecutive tiles.
@@ -89,6 +90,12 @@ pub struct MachineDescription {
     /// Voltage and transistors; nominal and low-standby-power if left out.
     #[serde(default)]
     pub power: OperatingPoint,
+    /// Throughput of a PE by operand widths; as a bit-brick PE if left out.
+    #[serde(default)]
+    pub throughput: Throughput,
+    /// Mechanisms for sparse operands; all of them if left out.
+    #[serde(default)]
+    pub sparsity: SparsityFeatures,
 }
 
 /// Codes of what can be wrong with a description.
@@ -112,6 +119,11 @@ pub const CODES: &[CodeInfo] = &code_list([
         "H0004",
         "machine without a name",
         "Reports, and programs that are bound to a machine, name it.",
+    ),
+    (
+        "H0005",
+        "throughput is no power of two",
+        "`throughput` says how many multiply-accumulates a PE performs per cycle for each pair of operand widths (`w4: (a8: 2, ...)` for 4-bit weights and 8-bit activations). Operands that share a PE are neighbours along K, and wider ones enter in passes of equal length, so a rate is 1/16, 1/8, ..., 1/2, 1, 2, ... or 64.",
     ),
     (
         "H0010",
@@ -215,7 +227,7 @@ impl MachineDescription {
 
     /// The description as RON.
     pub fn to_ron(&self) -> String {
-        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default())
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default().depth_limit(2))
             .expect("plain data of known types serializes")
     }
 
@@ -331,6 +343,16 @@ impl MachineDescription {
                 );
             }
         }
+        for (weights, activations) in self.throughput.invalid() {
+            problems.push(
+                Diagnostic::error(
+                    "H0005",
+                    format!("`throughput.w{weights}.a{activations}` is no power of two from 1/16 to 64"),
+                )
+                .because("operands share a PE in equal parts, or enter it in passes of equal length")
+                .help("choose 0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32 or 64"),
+            );
+        }
         if self.name.trim().is_empty() {
             problems.push(
                 Diagnostic::error("H0004", "`name` is empty")
@@ -365,9 +387,14 @@ impl MachineDescription {
             .collect()
     }
 
-    /// Multiply-accumulates per cycle with every PE busy, at 8 x 8 bits.
+    /// Multiply-accumulates per cycle with every PE busy, at one per PE.
     pub fn peak_macs_per_cycle(&self) -> u64 {
         u64::from(self.rows) * u64::from(self.cols)
+    }
+
+    /// Multiply-accumulates of one PE per cycle for a pair of operand formats.
+    pub fn rate(&self, pair: FormatPair) -> Rate {
+        self.throughput.of(pair.weights.bits(), pair.activations.bits())
     }
 
     /// Peak DRAM bandwidth in bytes per core cycle, all channels together.
@@ -424,6 +451,27 @@ mod tests {
         assert_eq!(problems[0].code, "H0010");
         let odd = MachineDescription::from_ron(&text.replace("128", "100"), "m.ron").unwrap_err();
         assert_eq!(odd[0].code, "H0011");
+    }
+
+    #[test]
+    fn a_throughput_or_a_feature_may_be_left_out_and_a_rate_is_a_power_of_two() {
+        let short = preset_text("tiny4x4").unwrap();
+        let with = |fields: &str| {
+            let text = short.trim_end().strip_suffix(')').unwrap().to_owned() + fields + ")";
+            MachineDescription::from_ron(&text, "m.ron")
+        };
+        let machine = with("sparsity: (n_m: false),").unwrap();
+        assert!(machine.sparsity.skip && !machine.sparsity.n_m);
+        assert_eq!(machine.throughput, Throughput::default());
+        let shown = machine.to_ron();
+        assert!(
+            shown.contains("w4: (a1: 8.0, a2: 8.0, a4: 4.0, a8: 2.0, a16: 1.0),"),
+            "{shown}"
+        );
+        let wrong = shown.replace("a4: 4.0, a8: 2.0, a16: 1.0", "a4: 3, a8: 0.3, a16: 128");
+        let problems = MachineDescription::from_ron(&wrong, "m.ron").unwrap_err();
+        assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), ["H0005"; 3]);
+        assert!(problems[1].message.contains("throughput.w4.a8"));
     }
 
     #[test]

@@ -1,6 +1,17 @@
-//! Arithmetic that must give the same bits on every host: requantization in both modes, and saturation.
+//! Arithmetic that must give the same bits on every host: requantization in both modes, saturation, and the vector unit's operations.
+//!
+//! Only integers and the basic operations of IEEE binary32, which every host rounds alike, are used.
 
 use crate::operand::Rounding;
+
+mod elementwise;
+mod rows;
+
+pub use elementwise::{AddParameters, MulParameters, PreluParameters, average};
+pub use rows::{
+    LAYER_NORM_FRACTION_BITS, LayerNormParameters, SOFTMAX_FRACTION_BITS, SOFTMAX_TABLE_WORDS, first_largest,
+    layer_norm, softmax,
+};
 
 /// Clips a wide integer into `lo..=hi`.
 pub const fn clip(value: i64, lo: i32, hi: i32) -> i32 {
@@ -37,6 +48,12 @@ pub const fn rounding_divide_by_power_of_two(value: i32, exponent: u32) -> i32 {
     (value >> exponent) + if remainder > threshold { 1 } else { 0 }
 }
 
+/// Divides with rounding to nearest, ties away from zero. `divisor` is positive, and the sum of both magnitudes fits.
+pub const fn divide_rounding_half_away(value: i128, divisor: i128) -> i128 {
+    let magnitude = (value.abs() + divisor / 2) / divisor;
+    if value < 0 { -magnitude } else { magnitude }
+}
+
 /// Multiplies by `multiplier * 2^-31 * 2^-shift` as TensorFlow Lite's reference kernels do; a negative `shift` shifts left first.
 pub const fn multiply_by_quantized_multiplier(value: i32, multiplier: i32, shift: i32) -> i32 {
     let (left, right) = if shift < 0 {
@@ -47,6 +64,35 @@ pub const fn multiply_by_quantized_multiplier(value: i32, multiplier: i32, shift
     let left = if left > 31 { 31 } else { left };
     let right = if right > 31 { 31 } else { right };
     rounding_divide_by_power_of_two(doubling_high_multiply(value.wrapping_shl(left), multiplier), right)
+}
+
+/// How a value is scaled: two words of a parameter table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Scale {
+    /// The fixed-point multiplier, or the bits of a binary32 scale.
+    pub multiplier: i32,
+    /// Right shift of the fixed-point mode; unused by the other.
+    pub shift: i32,
+}
+
+impl Scale {
+    /// The value times the scale, rounded to an integer.
+    pub fn apply(self, value: i32, rounding: Rounding) -> i64 {
+        match rounding {
+            Rounding::Fixed => i64::from(multiply_by_quantized_multiplier(value, self.multiplier, self.shift)),
+            Rounding::Float => round_half_even(value as f32 * self.real()),
+        }
+    }
+
+    /// The scale of the floating mode.
+    pub fn real(self) -> f32 {
+        f32::from_bits(self.multiplier as u32)
+    }
+}
+
+/// Adds the zero point and clips.
+pub(crate) fn placed(scaled: i64, zero_point: i32, (lo, hi): (i32, i32)) -> i32 {
+    clip(scaled.saturating_add(i64::from(zero_point)), lo, hi)
 }
 
 /// How one column is requantized: a row of a parameter table.
@@ -71,26 +117,17 @@ impl RequantParameters {
     }
 
     /// `clip(round(scale * (accumulator + bias)) + zero_point)`; the addition of the bias wraps.
-    pub fn apply(&self, accumulator: i32, zero_point: i32, (lo, hi): (i32, i32), rounding: Rounding) -> i32 {
-        let biased = accumulator.wrapping_add(self.bias);
-        let scaled = match rounding {
-            Rounding::Fixed => i64::from(multiply_by_quantized_multiplier(biased, self.multiplier, self.shift)),
-            Rounding::Float => round_half_even(biased as f32 * f32::from_bits(self.multiplier as u32)),
+    pub fn apply(&self, accumulator: i32, zero_point: i32, limits: (i32, i32), rounding: Rounding) -> i32 {
+        let scale = Scale {
+            multiplier: self.multiplier,
+            shift: self.shift,
         };
-        clip(scaled.saturating_add(i64::from(zero_point)), lo, hi)
+        placed(
+            scale.apply(accumulator.wrapping_add(self.bias), rounding),
+            zero_point,
+            limits,
+        )
     }
-}
-
-/// `clip(round((a * scale_a + b * scale_b) / scale_out) + zero_point)` in binary32; `a` and `b` have lost their zero points.
-pub fn add_rescaled(
-    a: i32,
-    b: i32,
-    [scale_a, scale_b, scale_out]: [f32; 3],
-    zero_point: i32,
-    (lo, hi): (i32, i32),
-) -> i32 {
-    let sum = (a as f32 * scale_a + b as f32 * scale_b) / scale_out;
-    clip(round_half_even(sum).saturating_add(i64::from(zero_point)), lo, hi)
 }
 
 #[cfg(test)]

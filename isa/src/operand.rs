@@ -253,6 +253,12 @@ pub enum Val<const BITS: u32, const SIGNED: bool> {
 
 /// A number of rows, columns, elements or iterations: a register or 24 unsigned bits.
 pub type Count = Val<24, false>;
+/// A number of rows: a register or 20 unsigned bits.
+pub type RowCount = Val<20, false>;
+/// A length along K: a register or 16 unsigned bits.
+pub type Length = Val<16, false>;
+/// A size of at most the array's side: a register or 10 unsigned bits.
+pub type Side = Val<10, false>;
 /// A coordinate: a register or 24 bits, two's complement.
 pub type Coord = Val<24, true>;
 /// A byte address, a stride in elements or a scalar: a register or 40 bits, two's complement.
@@ -494,12 +500,63 @@ choice! {
 }
 
 choice! {
+    /// How many of how many neighbours along K a compressed weight tile keeps.
+    pub enum Pattern: 2 {
+        /// One of four.
+        OneOf4 = 0 "one_of_4",
+        /// Two of four.
+        TwoOf4 = 1 "two_of_4",
+        /// Four of eight.
+        FourOf8 = 2 "four_of_8",
+    }
+}
+
+impl Pattern {
+    /// Weights kept per group.
+    pub const fn kept(self) -> u64 {
+        match self {
+            Self::OneOf4 => 1,
+            Self::TwoOf4 => 2,
+            Self::FourOf8 => 4,
+        }
+    }
+
+    /// Neighbours along K in a group.
+    pub const fn group(self) -> u64 {
+        match self {
+            Self::OneOf4 | Self::TwoOf4 => 4,
+            Self::FourOf8 => 8,
+        }
+    }
+
+    /// Format of the positions within a group.
+    pub const fn index_format(self) -> crate::format::ElementFormat {
+        match self {
+            Self::OneOf4 | Self::TwoOf4 => crate::format::ElementFormat::U2,
+            Self::FourOf8 => crate::format::ElementFormat::U4,
+        }
+    }
+}
+
+choice! {
     /// How a requantization scales and rounds.
     pub enum Rounding: 1 {
         /// 32-bit fixed-point multiplier and rounding right shift, as TensorFlow Lite defines it.
         Fixed = 0 "fixed",
         /// IEEE binary32 scale and round half to even, as ONNX defines it.
         Float = 1 "float",
+    }
+}
+
+choice! {
+    /// By what an average pooling divides its sums.
+    pub enum Divide: 2 {
+        /// The number of elements inside the window.
+        Valid = 0 "valid",
+        /// The number of all elements of the window, those outside included.
+        All = 1 "all",
+        /// Nothing: the sum is scaled as it is.
+        None = 2 "none",
     }
 }
 
@@ -524,5 +581,15 @@ choice! {
         DramWriteBytes = 2 "dram_write_bytes",
         /// Cycles in which the array streamed activations.
         MxStream = 3 "mx_stream",
+        /// Operations of single lanes that the vector unit has executed.
+        VectorOps = 4 "vector_ops",
+        /// Cycles in which the vector unit worked.
+        VxBusy = 5 "vx_busy",
+        /// Accumulators that left their 32 bits.
+        Overflows = 6 "overflows",
+        /// Multiply-accumulates whose multiplier was gated because an operand was zero.
+        GatedMacs = 7 "gated_macs",
+        /// Multiply-accumulates that the array left out because an operand was known to be zero.
+        SkippedMacs = 8 "skipped_macs",
     }
 }

@@ -16,6 +16,8 @@ pub enum BusyKind {
     WeightLoad,
     /// The last partial sums leave the array and nothing enters it.
     Drain,
+    /// Sums that stayed in the PEs leave the array, and nothing else happens in it.
+    Unload,
     /// The vector unit computes.
     Vector,
     /// A unit's one-cycle synchronization instruction.
@@ -24,12 +26,13 @@ pub enum BusyKind {
 
 impl BusyKind {
     /// Every kind, in the order of the enum.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Scalar,
         Self::Transfer,
         Self::Stream,
         Self::WeightLoad,
         Self::Drain,
+        Self::Unload,
         Self::Vector,
         Self::Sync,
     ];
@@ -42,6 +45,7 @@ impl BusyKind {
             Self::Stream => "stream",
             Self::WeightLoad => "weight_load",
             Self::Drain => "drain",
+            Self::Unload => "unload",
             Self::Vector => "vector",
             Self::Sync => "sync",
         }

@@ -1,23 +1,44 @@
 //! Countable events, from which bandwidth and energy are derived.
 
-use crate::vx::lane_ops;
-use crate::work::Work;
-use systole_isa::Descriptor;
+use crate::facts::Facts;
+use crate::work::matrix::{Product, TileLoad, TileShape};
+use crate::work::{Role, Work};
+use std::ops::AddAssign;
+use systole_isa::energy::{N_MAC_CLASSES, mac_class};
 use systole_isa::operand::{Accumulate, Space};
+use systole_isa::{Descriptor, FormatPair, MachineDescription};
+
+/// Multiply-accumulates by class of energy: operands' widths in bits whose product is `1 << class`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MacsByWidth(pub [u64; N_MAC_CLASSES]);
+
+impl AddAssign for MacsByWidth {
+    fn add_assign(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, n)| *sum += n);
+    }
+}
 
 macro_rules! event_counts {
     ($($(#[doc = $doc:literal])+ $field:ident),+ $(,)?) => {
         /// How often each kind of event happened. Only integers, so that sums do not depend on their order.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-        pub struct EventCounts { $($(#[doc = $doc])+ pub $field: u64),+ }
+        pub struct EventCounts {
+            $($(#[doc = $doc])+ pub $field: u64,)+
+            /// `macs` by their operands' widths.
+            pub macs_by_width: MacsByWidth,
+            /// `gated_macs` by their operands' widths.
+            pub gated_by_width: MacsByWidth,
+        }
 
         impl EventCounts {
             /// Adds the counts of another span of work.
             pub fn add(&mut self, other: &Self) {
                 $(self.$field += other.$field;)+
+                self.macs_by_width += other.macs_by_width;
+                self.gated_by_width += other.gated_by_width;
             }
 
-            /// Names and values, in the order of declaration.
+            /// Names and values of the plain counts, in the order of declaration.
             pub fn entries(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($field), self.$field)),+]
             }
@@ -26,10 +47,17 @@ macro_rules! event_counts {
 }
 
 event_counts! {
-    /// Multiply-accumulates of the array with both operands in the tile, gated ones included.
+    /// Multiply-accumulates that the array executed, gated ones included.
     macs,
-    /// Those of them whose multiplier was gated because an operand was zero. Not known in timing-only runs.
+    /// Those of them whose multiplier was gated because an operand was zero; 0 on a machine without gating. Not known in
+    /// timing-only runs.
     gated_macs,
+    /// Multiply-accumulates of dense operands that the array left out: blocks, rows and neighbours known to be zero.
+    skipped_macs,
+    /// PE time of the executed multiply-accumulates in parts of a cycle of which `PE_TIME_PARTS` make one.
+    mac_pe_time,
+    /// Accumulators that left their 32 bits and wrapped. Not known in timing-only runs.
+    overflows,
     /// Bytes that units read from the scratchpad.
     spm_read_bytes,
     /// Bytes that units wrote to the scratchpad.
@@ -56,53 +84,104 @@ event_counts! {
     dram_activates,
 }
 
-/// Events of a piece of work, known from its sizes alone; DRAM traffic is counted burst by burst elsewhere.
-pub(crate) fn static_counts(work: &Work, tile: (u64, u64)) -> EventCounts {
-    let mut counts = EventCounts {
-        instructions: 1,
-        vector_ops: lane_ops(work),
-        ..EventCounts::default()
-    };
-    let mut touch = |view: &Descriptor, n_elements: u64, writes: bool| {
+impl EventCounts {
+    fn one_instruction() -> Self {
+        Self {
+            instructions: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Counts the elements of a view that a unit reads or writes.
+    fn touch(&mut self, view: &Descriptor, n_elements: u64, writes: bool) {
         let bytes = view.format.bytes_from_elements(n_elements);
         match (view.space, writes) {
-            (Space::Spm, false) => counts.spm_read_bytes += bytes,
-            (Space::Spm, true) => counts.spm_write_bytes += bytes,
-            (Space::Acc, false) => counts.acc_reads += bytes.div_ceil(4),
-            (Space::Acc, true) => counts.acc_writes += bytes.div_ceil(4),
+            (Space::Spm, false) => self.spm_read_bytes += bytes,
+            (Space::Spm, true) => self.spm_write_bytes += bytes,
+            (Space::Acc, false) => self.acc_reads += bytes.div_ceil(4),
+            (Space::Acc, true) => self.acc_writes += bytes.div_ceil(4),
             (Space::Dram, _) => {}
         }
-    };
+    }
+
+    /// Counts executed multiply-accumulates, `n_gated` of them with a zero operand, on a machine that may gate those or not.
+    pub(crate) fn count_gated(&mut self, machine: &MachineDescription, pair: FormatPair, n_gated: u64) {
+        if machine.sparsity.zero_gating {
+            self.gated_macs += n_gated;
+            self.gated_by_width.0[mac_class(pair)] += n_gated;
+        }
+    }
+
+    fn tile_load(&mut self, load: &TileLoad) {
+        let n_elements = load.shape.n_rows() * load.shape.n;
+        self.touch(&load.source, n_elements, false);
+        if let Some(index) = &load.index {
+            self.touch(index, n_elements, false);
+        }
+    }
+
+    fn product(&mut self, machine: &MachineDescription, product: &Product, tile: &TileShape, live_rows: u64) {
+        self.touch(&product.a, live_rows * tile.live.count(), false);
+        if let Some(rows) = &product.rows {
+            self.touch(rows, product.m, false);
+        }
+        let n_written = match product.mode {
+            Accumulate::Over => product.m * tile.n,
+            Accumulate::Add => live_rows * tile.n,
+        };
+        if product.mode == Accumulate::Add {
+            self.touch(&product.c, n_written, false);
+        }
+        self.touch(&product.c, n_written, true);
+        let pair = tile.pair(product.a.format);
+        self.macs = live_rows * tile.n_rows() * tile.n;
+        self.skipped_macs = product.m * tile.k * tile.n - self.macs;
+        self.mac_pe_time = machine.rate(pair).pe_time(self.macs);
+        self.macs_by_width.0[mac_class(pair)] = self.macs;
+    }
+}
+
+/// Events of an instruction of the array, known from sizes and facts. `tile` is what a product uses.
+pub(crate) fn matrix_counts(
+    machine: &MachineDescription,
+    work: &Work,
+    tile: Option<&TileShape>,
+    facts: Facts,
+) -> EventCounts {
+    let mut counts = EventCounts::one_instruction();
+    match (work, tile) {
+        (Work::TileLoad(load), _) => counts.tile_load(load),
+        (Work::Product(product), Some(tile)) => counts.product(machine, product, tile, facts.live_rows),
+        (Work::OutputStationary(product), _) => {
+            counts.tile_load(&product.w);
+            counts.product(machine, &product.as_product(), &product.w.shape, product.m);
+        }
+        _ => {}
+    }
+    counts
+}
+
+/// Events of a piece of work of another unit than the array, known from its sizes alone; DRAM traffic is counted burst by burst
+/// elsewhere.
+pub(crate) fn static_counts(work: &Work) -> EventCounts {
+    let mut counts = EventCounts::one_instruction();
     match work {
-        Work::WeightLoad { w, k, n } => touch(w, k * n, false),
-        Work::MatMul { c, a, m, mode, .. } => {
-            touch(a, m * tile.0, false);
-            if *mode == Accumulate::Add {
-                touch(c, m * tile.1, false);
+        Work::TileLoad(_) | Work::Product(_) | Work::OutputStationary(_) => {}
+        Work::Vector(vector) => {
+            for operand in vector.operands() {
+                let n_elements = operand.n_rows * operand.n_columns;
+                if operand.role != Role::Output {
+                    counts.touch(operand.view, n_elements, false);
+                }
+                if matches!(operand.role, Role::Output | Role::Update) {
+                    counts.touch(operand.view, n_elements, true);
+                }
             }
-            touch(c, m * tile.1, true);
-            counts.macs = m * tile.0 * tile.1;
-        }
-        Work::Requant {
-            dst, src, par, m, n, ..
-        } => {
-            touch(src, m * n, false);
-            touch(par, 3 * n, false);
-            touch(dst, m * n, true);
-        }
-        Work::MaxPool { dst, src, m, n } => {
-            touch(src, m * src.n_columns(), false);
-            touch(dst, m * n, true);
-        }
-        Work::AddRescaled { dst, a, b, par, m, n } => {
-            touch(a, m * n, false);
-            touch(b, m * n, false);
-            touch(par, 3, false);
-            touch(dst, m * n, true);
+            counts.vector_ops = vector.lane_ops();
         }
         Work::Copy { dst, src, m, n } => {
-            touch(src, m * n, false);
-            touch(dst, m * n, true);
+            counts.touch(src, m * n, false);
+            counts.touch(dst, m * n, true);
         }
         Work::Sync => {}
     }

@@ -2,7 +2,7 @@
 
 use crate::counts::EventCounts;
 use crate::dram::{Dram, DramParameters};
-use crate::race::Access;
+use crate::order::Release;
 use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use systole_isa::{Descriptor, latency};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Transfer {
     pub(crate) dispatched: Dispatched,
-    pub(crate) accesses: Vec<Access>,
+    pub(crate) release: Release,
     pub(crate) started_at: u64,
     /// What it has done so far.
     pub(crate) counts: EventCounts,
@@ -50,7 +50,7 @@ pub(crate) fn bursts_of(view: &Descriptor, m: u64, n: u64, burst_bytes: u64) -> 
 impl Transfer {
     pub(crate) fn begin(
         dispatched: Dispatched,
-        accesses: Vec<Access>,
+        release: Release,
         (bursts, bytes): (Vec<u64>, u64),
         is_write: bool,
         now: u64,
@@ -67,7 +67,7 @@ impl Transfer {
         };
         Self {
             dispatched,
-            accesses,
+            release,
             started_at: now,
             counts,
             is_write,

@@ -111,7 +111,7 @@ impl EnergyModel {
     pub fn of_events(&self, counts: &EventCounts) -> EnergyBreakdown {
         let e = &self.events;
         EnergyBreakdown {
-            mac: Femtojoules((counts.macs - counts.gated_macs) * e.mac_fj + counts.gated_macs * e.gated_mac_fj),
+            mac: self.of_macs(counts),
             spm: Femtojoules(counts.spm_read_bytes * e.spm_read_byte_fj + counts.spm_write_bytes * e.spm_write_byte_fj),
             acc: Femtojoules(counts.acc_reads * e.acc_read_fj + counts.acc_writes * e.acc_write_fj),
             dram: self.of_dram_commands(counts),
@@ -132,6 +132,16 @@ impl EnergyModel {
                 + counts.dram_write_bursts * dram.write_fj
                 + bursts * self.burst_bits * dram.io_fj_per_bit,
         )
+    }
+
+    /// Energy of multiply-accumulates by their operands' widths.
+    fn of_macs(&self, counts: &EventCounts) -> Femtojoules {
+        let (all, gated) = (&counts.macs_by_width.0, &counts.gated_by_width.0);
+        let of_class = |class: usize| {
+            let (full_fj, gated_fj) = (self.events.mac_fj[class], self.events.gated_mac_fj[class]);
+            (all[class] - gated[class]) * full_fj + gated[class] * gated_fj
+        };
+        Femtojoules((0..all.len()).map(of_class).sum())
     }
 
     /// Energy that passes whatever happens: leakage and clock of the chip, background and refresh of the DRAM.

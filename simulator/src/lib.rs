@@ -6,11 +6,13 @@
 
 mod access;
 pub mod activity;
+pub mod check;
 pub mod counts;
 mod dma;
 mod dram;
 pub mod energy;
 mod exec;
+mod facts;
 pub mod fault;
 pub mod history;
 pub mod host;
@@ -18,6 +20,7 @@ pub mod machine;
 pub mod memory;
 mod mx;
 pub mod observer;
+mod order;
 pub mod pe_view;
 mod race;
 pub mod report;
@@ -29,10 +32,11 @@ mod vx;
 mod work;
 
 pub use activity::{Activity, BusyKind, StallReason, UnitStatus};
+pub use check::{CheckReport, Finding, check};
 pub use counts::EventCounts;
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, Overflow};
 pub use history::History;
 pub use machine::{LoadError, Machine, Mode, Status};
 pub use observer::{Event, Observer};
-pub use pe_view::{PeCell, PeState, PeView};
+pub use pe_view::{Pack, PeCell, PeState, PeView};
 pub use report::Report;

@@ -5,14 +5,17 @@
 //! a run may be split anywhere without changing it.
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
-use crate::counts::{EventCounts, static_counts};
+use crate::counts::{EventCounts, matrix_counts, static_counts};
 use crate::dma::{Transfer, bursts_of};
 use crate::dram::{Dram, DramParameters};
 use crate::exec::{self, Memories};
-use crate::fault::{Fault, FaultKind, Wait};
+use crate::facts::Facts;
+use crate::fault::{self, Fault, FaultKind, Overflow};
 use crate::memory::PagedMemory;
 use crate::mx::{MxState, Start};
 use crate::observer::{Event, Observer};
+use crate::order::deadlock::{Standstill, missing_tokens};
+use crate::order::{self, Order, Release};
 use crate::race::{self, Access};
 use crate::sequencer::{Effect, Sequencer, Surroundings};
 use crate::vx::{self, VxInFlight};
@@ -21,7 +24,7 @@ use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::Arc;
 use systole_isa::hash::StableHasher;
-use systole_isa::operand::{N_TOKENS, PerfCounter, Space, Token};
+use systole_isa::operand::{N_TOKENS, PerfCounter, Space};
 use systole_isa::{Diagnostic, Instruction, MachineDescription, Program, Tokens, Unit};
 
 mod step;
@@ -72,6 +75,7 @@ pub(crate) struct State {
     status: Status,
     sequencer: Sequencer,
     tokens: [u32; N_TOKENS],
+    order: Order,
     /// Queues by [`Unit::index`]; the sequencer's stays empty.
     queues: [VecDeque<Dispatched>; Unit::ALL.len()],
     transfers: [Option<Transfer>; 2],
@@ -84,6 +88,8 @@ pub(crate) struct State {
     layers: Vec<LayerStats>,
     /// One past the highest scratchpad byte touched so far.
     spm_peak_bytes: u64,
+    /// Sticky: the first one stays.
+    first_overflow: Option<Overflow>,
 }
 
 /// A program on a machine at one instant. A clone is a snapshot and shares memory pages with its original.
@@ -119,6 +125,7 @@ impl Machine {
             status: Status::Running,
             sequencer: Sequencer::new(program.entry),
             tokens: [0; N_TOKENS],
+            order: Order::default(),
             queues: Default::default(),
             transfers: [None, None],
             mx: MxState::default(),
@@ -129,6 +136,7 @@ impl Machine {
             cycles: Default::default(),
             layers: vec![LayerStats::default(); program.marks.len() + 1],
             spm_peak_bytes: 0,
+            first_overflow: None,
         };
         Ok(Self {
             program,
@@ -223,6 +231,11 @@ impl Machine {
         self.state.spm_peak_bytes
     }
 
+    /// The first accumulator that left its 32 bits, if one has.
+    pub fn first_overflow(&self) -> Option<Overflow> {
+        self.state.first_overflow
+    }
+
     /// One of the memories.
     pub fn memory(&self, space: Space) -> &PagedMemory {
         self.state.memories.of(space)
@@ -304,9 +317,10 @@ impl Machine {
             Activity::Busy(_) => Some(state.sequencer.ready_at),
             _ => retry.then_some(state.now + 1),
         };
+        let matrix_head = state.queues[Unit::Mx.index()].front().map(|head| &*head.work);
         let transfers = state.transfers.iter().flatten().map(|t| t.next_event(max_outstanding));
         transfers
-            .chain(state.mx.next_event(state.now))
+            .chain(state.mx.next_event(&self.description, matrix_head, state.now))
             .chain(state.vx.as_ref().map(|vx| vx.done_at))
             .chain(sequencer)
             .min()
@@ -329,48 +343,15 @@ impl Machine {
     }
 
     fn deadlock(&self) -> Fault {
-        let sequencer = &self.state.sequencer;
-        let mut waits: Vec<Wait> = Unit::ALL
-            .iter()
-            .filter_map(|&unit| {
-                let head = self.state.queues[unit.index()].front()?;
-                Some(Wait {
-                    unit,
-                    pc: head.pc,
-                    tokens: self.missing_tokens(&head.tokens),
-                })
-            })
-            .collect();
-        let tokens = self
-            .program
-            .code
-            .get(sequencer.pc as usize)
-            .map_or(vec![], |i| self.missing_tokens(&i.tokens));
-        waits.insert(
-            0,
-            Wait {
-                unit: Unit::Seq,
-                pc: sequencer.pc,
-                tokens,
-            },
-        );
-        let pc = waits
-            .iter()
-            .find(|wait| !wait.tokens.is_empty())
-            .map_or(sequencer.pc, |wait| wait.pc);
-        self.fault(FaultKind::Deadlock { waits }, pc)
-    }
-
-    fn missing_tokens(&self, tokens: &Tokens) -> Vec<Token> {
-        let mut left = self.state.tokens;
-        let mut missing = Vec::new();
-        for &token in tokens.waits.iter().flatten() {
-            match left[token.index()].checked_sub(1) {
-                Some(rest) => left[token.index()] = rest,
-                None => missing.push(token),
-            }
-        }
-        missing
+        let standstill = Standstill {
+            program: &self.program,
+            pc: self.state.sequencer.pc,
+            queues: &self.state.queues,
+            counters: &self.state.tokens,
+            order: &self.state.order,
+        };
+        let (kind, pc) = standstill.fault();
+        self.fault(kind, pc)
     }
 
     fn take_tokens(&mut self, tokens: &Tokens) {
@@ -395,7 +376,8 @@ impl Machine {
     }
 }
 
-fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), LoadError> {
+/// Whether a program can be put on a machine.
+pub(crate) fn check_fit(program: &Program, description: &MachineDescription) -> Result<(), LoadError> {
     if let Some(wanted) = &program.machine
         && wanted.hash != description.hash()
     {

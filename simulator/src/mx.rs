@@ -1,8 +1,13 @@
-//! The array as a unit in time: a port for weights and a port for activations, both pipelined.
+//! The array as a unit in time: a port for the operand that will stay and a port for the operand that moves, both pipelined.
+//!
+//! An output-stationary product uses both ports and the registers of the active tile, so it starts when everything else has left the
+//! array, and the active tile is lost. Its sums leave by a chain of their own, which the next one's sums may enter once it is free.
 
 use crate::activity::{BusyKind, UnitStatus};
 use crate::exec::SharedTile;
-use crate::race::Access;
+use crate::facts::Facts;
+use crate::order::Release;
+use crate::work::matrix::{OutputStationary, Product};
 use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
 use systole_isa::machine::Overlap;
@@ -13,19 +18,23 @@ use systole_isa::{MachineDescription, latency};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MxInFlight {
     pub(crate) dispatched: Dispatched,
-    pub(crate) accesses: Vec<Access>,
+    pub(crate) release: Release,
     pub(crate) started_at: u64,
     /// Cycle in which its port is free again.
     pub(crate) port_free_at: u64,
+    /// Cycle in which its last sum is complete. Sums that stay in the PEs leave after that.
+    pub(crate) summed_at: u64,
     pub(crate) done_at: u64,
-    /// The weights that a matrix product uses.
-    pub(crate) tile: SharedTile,
+    /// The tile that a product uses.
+    pub(crate) tile: Option<SharedTile>,
+    pub(crate) facts: Facts,
 }
 
-/// A weight tile in the registers of the array, from its load on until the next one has replaced it everywhere.
+/// A tile in the registers of the array, from its load on until the next one has replaced it everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Resident {
-    /// Its weights, as soon as they are loaded.
+    /// Its contents, as soon as they are loaded; `None` in an active one where an output-stationary product has pushed
+    /// the tile out.
     pub(crate) tile: Option<SharedTile>,
     /// Cycle in which its first row entered the first column.
     pub(crate) loads_from: u64,
@@ -84,18 +93,23 @@ impl MxState {
         let port_is_free = |loads: bool| {
             self.in_flight.iter().all(|other| {
                 let holds_port = match *other.dispatched.work {
-                    Work::WeightLoad { .. } => loads,
-                    Work::MatMul { .. } => !loads,
+                    Work::TileLoad(_) => loads,
+                    Work::Product(_) => !loads,
+                    // It is in the way until its sums are complete and have left.
+                    Work::OutputStationary(_) => return false,
                     _ => false,
                 };
                 !holds_port || other.port_free_at <= now
             })
         };
         let ready = match work {
-            Work::WeightLoad { .. } => port_is_free(true) && self.shadow().is_none(),
-            Work::MatMul { weights, .. } => {
-                port_is_free(false) && (*weights == Weights::Keep || self.loaded().is_some())
+            Work::TileLoad(_) => port_is_free(true) && self.shadow().is_none(),
+            Work::Product(product) => {
+                port_is_free(false) && (product.weights == Weights::Keep || self.loaded().is_some())
             }
+            Work::OutputStationary(product) => self
+                .output_stationary_start(machine, product)
+                .is_some_and(|at| at <= now),
             _ => true,
         };
         if ready { Start::Now } else { Start::Later }
@@ -104,13 +118,11 @@ impl MxState {
     /// Why an instruction at the head of the queue could never start; since the queue is in order, nothing behind it can help.
     pub(crate) fn never_startable(&self, work: &Work) -> Option<&'static str> {
         match work {
-            Work::WeightLoad { .. } if self.loaded().is_some() => {
-                Some("the shadow registers hold weights that no `mx.mm` has swapped in; this load would lose them")
+            Work::TileLoad(_) if self.loaded().is_some() => {
+                Some("the shadow registers hold a tile that no product has swapped in; this load would lose it")
             }
-            Work::MatMul {
-                weights: Weights::Swap, ..
-            } if self.shadow().is_none() => {
-                Some("there are no weights in the shadow registers to swap in; load a tile with `mx.wload` first")
+            Work::Product(product) if product.weights == Weights::Swap && self.shadow().is_none() => {
+                Some("there is no tile in the shadow registers to swap in; load one with `mx.wload` first")
             }
             _ => None,
         }
@@ -124,30 +136,59 @@ impl MxState {
         }
     }
 
+    /// The first cycle in which nothing of the array is in the way of an output-stationary product; `None` if that depends on the end of
+    /// another kind of instruction. Its sums may follow those of the one before, which take a cycle per row to leave.
+    fn output_stationary_start(&self, machine: &MachineDescription, product: &OutputStationary) -> Option<u64> {
+        let steps = steps(machine, product);
+        let shift = latency::output_shift(machine).0;
+        let mut start = 0;
+        for other in &self.in_flight {
+            match *other.dispatched.work {
+                Work::OutputStationary(_) => {
+                    start = start.max(
+                        other
+                            .port_free_at
+                            .max((other.port_free_at + shift).saturating_sub(steps)),
+                    );
+                }
+                Work::TileLoad(_) | Work::Product(_) => return None,
+                _ => {}
+            }
+        }
+        Some(start)
+    }
+
     /// Starts an instruction for which [`Self::start`] said now.
     pub(crate) fn begin(
         &mut self,
         machine: &MachineDescription,
         dispatched: Dispatched,
-        accesses: Vec<Access>,
+        release: Release,
+        facts: Facts,
         now: u64,
     ) {
+        let drain = latency::drain(machine).0;
         let (port, done) = match &*dispatched.work {
-            Work::WeightLoad { k, .. } => {
+            Work::TileLoad(load) => {
                 self.residents.push_back(Resident {
                     tile: None,
                     loads_from: now,
                     active_from: None,
                 });
-                let duration = latency::weight_load(machine, *k).0;
+                let duration = latency::weight_load(machine, load.shape.n_rows()).0;
                 (duration, duration)
             }
-            Work::MatMul { m, weights, .. } => {
-                if *weights == Weights::Swap {
-                    self.swap(latency::drain(machine).0, now);
+            Work::Product(product) => {
+                if product.weights == Weights::Swap {
+                    self.swap(drain, now);
                 }
-                let stream = latency::stream(*m).0.max(1);
-                (stream, stream + latency::drain(machine).0)
+                let stream = self.stream_cycles(machine, product, facts);
+                (stream, stream + drain)
+            }
+            Work::OutputStationary(product) => {
+                self.push_out(drain, now);
+                let steps = steps(machine, product);
+                (steps, steps + drain + latency::output_shift(machine).0)
             }
             // It follows what is under way without holding up what comes behind it.
             _ => (
@@ -159,24 +200,54 @@ impl MxState {
                     .unwrap_or(1),
             ),
         };
-        let tile = self.active().cloned().unwrap_or_default();
+        let summed = match *dispatched.work {
+            Work::OutputStationary(_) => port + drain,
+            _ => done.max(1),
+        };
         let in_flight = MxInFlight {
             dispatched,
-            accesses,
+            release,
             started_at: now,
             port_free_at: now + port,
+            summed_at: now + summed,
             done_at: now + done.max(1),
-            tile,
+            tile: self.active().cloned(),
+            facts,
         };
         self.in_flight.push_back(in_flight);
     }
 
-    /// Makes the tile in the shadow registers active. The wavefront has crossed the array after `crossing` cycles.
-    fn swap(&mut self, crossing: u64, now: u64) {
+    /// Cycles in which the rows of a product enter the array.
+    fn stream_cycles(&self, machine: &MachineDescription, product: &Product, facts: Facts) -> u64 {
+        let rate = self
+            .active()
+            .map(|tile| machine.rate(tile.shape.pair(product.a.format)));
+        rate.map_or(1, |rate| latency::stream_at(facts.live_rows, rate).0.max(1))
+    }
+
+    /// Forgets tiles that others have replaced in every PE: the wavefront has crossed the array after `crossing` cycles.
+    fn forget(&mut self, crossing: u64, now: u64) {
         let is_everywhere = |resident: &Resident| resident.active_from.is_some_and(|from| from + crossing < now);
         if let Some(oldest) = self.residents.iter().rposition(is_everywhere) {
             self.residents.drain(..oldest);
         }
+    }
+
+    /// The operands of an output-stationary product push the active tile out of the registers; that in the shadow registers stays.
+    fn push_out(&mut self, crossing: u64, now: u64) {
+        self.forget(crossing, now);
+        let nothing = Resident {
+            tile: None,
+            loads_from: now,
+            active_from: Some(now),
+        };
+        let at = self.residents.len() - usize::from(self.shadow().is_some());
+        self.residents.insert(at, nothing);
+    }
+
+    /// Makes the tile in the shadow registers active.
+    fn swap(&mut self, crossing: u64, now: u64) {
+        self.forget(crossing, now);
         if let Some(resident) = self.residents.back_mut() {
             resident.active_from = Some(now);
         }
@@ -184,25 +255,37 @@ impl MxState {
 
     /// What the array does in cycle `now`; `None` if nothing.
     pub(crate) fn status(&self, now: u64) -> Option<UnitStatus> {
-        let of = |wanted: fn(&Work) -> bool, entering: bool, kind: BusyKind| {
+        let of = |wanted: fn(&Work) -> bool, until: fn(&MxInFlight) -> u64, kind: BusyKind| {
             let found = self
                 .in_flight
                 .iter()
-                .find(|x| wanted(&x.dispatched.work) && (!entering || x.port_free_at > now));
+                .find(|x| wanted(&x.dispatched.work) && until(x) > now);
             found.map(|x| UnitStatus::busy(kind, x.dispatched.pc, x.dispatched.layer, x.started_at, now))
         };
-        of(|w| matches!(w, Work::MatMul { .. }), true, BusyKind::Stream)
-            .or_else(|| of(|w| matches!(w, Work::WeightLoad { .. }), true, BusyKind::WeightLoad))
-            .or_else(|| of(|w| matches!(w, Work::MatMul { .. }), false, BusyKind::Drain))
-            .or_else(|| of(|w| matches!(w, Work::Sync), false, BusyKind::Sync))
+        let multiplies = |w: &Work| matches!(w, Work::Product(_) | Work::OutputStationary(_));
+        let entry = |x: &MxInFlight| x.port_free_at;
+        of(multiplies, entry, BusyKind::Stream)
+            .or_else(|| of(|w| matches!(w, Work::TileLoad(_)), entry, BusyKind::WeightLoad))
+            .or_else(|| of(multiplies, |x| x.summed_at, BusyKind::Drain))
+            .or_else(|| of(multiplies, |x| x.done_at, BusyKind::Unload))
+            .or_else(|| of(|w| matches!(w, Work::Sync), |x| x.done_at, BusyKind::Sync))
     }
 
-    /// The next cycle in which something about the array changes by itself.
-    pub(crate) fn next_event(&self, now: u64) -> Option<u64> {
-        self.in_flight
+    /// The next cycle in which something about the array changes by itself; `head` is the next instruction in its queue.
+    pub(crate) fn next_event(&self, machine: &MachineDescription, head: Option<&Work>, now: u64) -> Option<u64> {
+        let start = match head {
+            Some(Work::OutputStationary(product)) => self.output_stationary_start(machine, product),
+            _ => None,
+        };
+        let changes = self
+            .in_flight
             .iter()
-            .flat_map(|x| [x.port_free_at, x.done_at])
-            .filter(|&at| at > now)
-            .min()
+            .flat_map(|x| [x.port_free_at, x.summed_at, x.done_at]);
+        changes.chain(start).filter(|&at| at > now).min()
     }
+}
+
+/// Cycles in which the operands of an output-stationary product enter the array.
+fn steps(machine: &MachineDescription, product: &OutputStationary) -> u64 {
+    latency::output_stationary_steps(product.w.shape.live.count(), product.rate(machine)).0
 }

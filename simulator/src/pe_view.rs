@@ -1,15 +1,23 @@
 //! What every PE holds and does in a cycle: a pure function of the array instructions under way and the cycle, so that no PE register
 //! lives in the machine's state.
 //!
-//! A matrix product that started in cycle `s` has PE `(r, c)` multiply activation row `i` in cycle `s + i + r + c`: activations enter
-//! row `r` skewed by `r` cycles and move one column per cycle, partial sums move down one row per cycle. Weights shift down the columns,
-//! column `c` skewed by `c` cycles, and the swap travels with the first activation row; without that skew the next tile, which may load
+//! Row `i` of a product that started in cycle `s` meets PE `(r, c)` in cycle `s + i + r + c`: the moving operand enters row `r` skewed by
+//! `r` cycles and moves one column per cycle, partial sums move down one row per cycle. Tiles shift down the columns, column `c`
+//! skewed by `c` cycles, and the swap travels with the first row; without that skew the next tile, which may load
 //! from cycle `s` on, would overwrite shadow registers that the swap has not reached.
+//!
+//! Operands narrower than a PE's multiplier share it: neighbours along K, a *pack*. Wider ones pass several times, each time with another
+//! part of their bits; the partial sums shown are those of the part, joined at the foot of the column.
+//!
+//! Step `i` of an output-stationary product meets PE `(r, c)` in the same cycle `s + i + r + c`, both operands moving. One cycle after
+//! the last step the sum enters the drain chain, waits for the last PE of its column and then moves down one row per cycle.
 
-use crate::access::read_row;
-use crate::exec::{self, SharedTile, WeightTile};
+mod output_stationary;
+mod product;
+
+use crate::exec::{self, SharedTile, Tile};
 use crate::machine::{Machine, Mode};
-use crate::mx::{MxInFlight, Resident};
+use crate::mx::Resident;
 use crate::work::Work;
 use systole_isa::latency;
 
@@ -23,27 +31,43 @@ pub enum PeState {
     Loading,
     /// It multiplies two operands that are not zero.
     Active,
-    /// One operand is zero: the multiplier is gated.
+    /// One operand of each multiplication is zero: the multiplier is gated.
     Gated,
-    /// The partial sum passes a PE that holds no weight of the tile.
+    /// A sum passes a PE that multiplies nothing.
     Passing,
 }
 
-/// One PE in one cycle.
+/// Values that share a PE; see [`PeView::pack`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pack {
+    first: u32,
+    n: u32,
+}
+
+/// One PE in one cycle. Where several values share the PE, the plain fields show the first of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PeCell {
     /// What it does.
     pub state: PeState,
-    /// The weight that it multiplies with, zero point removed; `None` if it holds none.
+    /// The value of the stationary tile that it multiplies with, zero point removed; `None` if it holds none. In an output-stationary product the
+    /// weight that passes.
     pub weight: Option<i32>,
-    /// The weight of the next tile in its shadow register.
+    /// The value of the next tile in its shadow register.
     pub shadow: Option<i32>,
-    /// The activation that it multiplies, zero point removed.
+    /// The value of the moving operand that it multiplies, zero point removed.
     pub activation: Option<i32>,
-    /// The partial sum that it hands down.
+    /// The partial sum that it hands down, or keeps in an output-stationary product.
     pub partial_sum: Option<i64>,
-    /// Row of the activation view that the activation belongs to.
+    /// The finished sum in its place of the drain chain.
+    pub drain: Option<i64>,
+    /// Row of the moving operand's view that the activation belongs to.
     pub row: Option<u64>,
+    /// All values that `weight` is the first of.
+    pub weights: Pack,
+    /// All values that `shadow` is the first of.
+    pub shadows: Pack,
+    /// All values that `activation` is the first of.
+    pub activations: Pack,
 }
 
 /// The array in one cycle, row-major.
@@ -57,6 +81,8 @@ pub struct PeView {
     pub cycle: u64,
     /// `n_rows * n_cols` cells.
     pub cells: Vec<PeCell>,
+    /// Values that packs refer to.
+    values: Vec<i32>,
 }
 
 impl Machine {
@@ -68,91 +94,116 @@ impl Machine {
             n_cols,
             cycle: self.now().saturating_sub(1),
             cells: vec![PeCell::default(); n_rows * n_cols],
+            values: Vec::new(),
         };
         if self.now() == 0 {
             return view;
         }
         for resident in &self.state.mx.residents {
-            if let Some(tile) = resident.tile.clone().or_else(|| self.tile_being_loaded()) {
-                let n_shifts = latency::weight_load(self.description(), tile.k).0;
-                view.show_resident(resident, &tile, n_shifts);
+            match resident.tile.clone().or_else(|| self.tile_being_loaded(resident)) {
+                Some(tile) => self.show_resident(&mut view, resident, &tile),
+                None => view.show_pushed_out(resident),
             }
         }
-        for product in &self.state.mx.in_flight {
+        for under_way in &self.state.mx.in_flight {
             // In the cycle of a fault, products may have started that the view does not show yet.
-            if let Some(local) = view.cycle.checked_sub(product.started_at) {
-                self.show_product(&mut view, product, local);
+            let Some(local) = view.cycle.checked_sub(under_way.started_at) else {
+                continue;
+            };
+            match (&*under_way.dispatched.work, &under_way.tile) {
+                (Work::Product(product), Some(tile)) => self.show_product(&mut view, product, tile, local),
+                (Work::OutputStationary(product), _) => self.show_output_stationary(&mut view, product, local),
+                _ => {}
             }
         }
         view
     }
 
-    /// The tile of the load under way.
-    fn tile_being_loaded(&self) -> Option<SharedTile> {
+    /// The tile of the load under way, which belongs to the shadow registers.
+    fn tile_being_loaded(&self, resident: &Resident) -> Option<SharedTile> {
+        if resident.active_from.is_some() {
+            return None;
+        }
         self.state
             .mx
             .in_flight
             .iter()
             .find_map(|load| match &*load.dispatched.work {
-                Work::WeightLoad { w, k, n } if self.mode() == Mode::Full => {
-                    Some(exec::load_weights(&self.state.memories, w, *k, *n).into())
+                Work::TileLoad(load) if self.mode() == Mode::Full => {
+                    Some(exec::load_tile(&self.state.memories, load).into())
                 }
-                Work::WeightLoad { k, n, .. } => Some(
-                    WeightTile {
-                        k: *k,
-                        n: *n,
-                        weights: Vec::new(),
-                    }
-                    .into(),
-                ),
+                Work::TileLoad(load) => Some(Tile::without_values(load.shape.clone()).into()),
                 _ => None,
             })
     }
 
-    fn show_product(&self, view: &mut PeView, product: &MxInFlight, local: u64) {
-        let Work::MatMul { a, m0, m, k0, .. } = &*product.dispatched.work else {
-            return;
-        };
-        let (tile, has_values) = (&product.tile, self.mode() == Mode::Full);
-        let (k, n) = (tile.k as usize, tile.n as usize);
-        // Rows of `a` that are anywhere in the array now.
-        let first = local.saturating_sub((view.n_rows + view.n_cols - 2) as u64);
-        let last = local.min(m.saturating_sub(1));
-        if first > last {
-            return;
-        }
-        let mut rows = Vec::new();
-        let memory = self.memory(a.space);
-        for row_idx in first..=last {
-            let mut row = Vec::new();
-            read_row(memory, a, m0 + row_idx, *k0, tile.k, &mut row);
-            row.iter_mut().for_each(|value| *value -= a.zero_point);
-            rows.push(row);
-        }
-        for c in 0..n {
-            for r in 0..view.n_rows {
-                let Some(i) = local.checked_sub((r + c) as u64).filter(|i| i < m) else {
-                    continue;
-                };
-                let activations = &rows[(i - first) as usize];
-                let weight = |r: usize| tile.weights.get(r * n + c).copied();
-                let cell = &mut view.cells[r * view.n_cols + c];
-                cell.row = Some(m0 + i);
-                let sums = (0..k.min(r + 1)).map(|x| Some(i64::from(activations[x]) * i64::from(weight(x)?)));
-                cell.partial_sum = sums.sum();
-                if r >= k {
-                    cell.state = PeState::Passing;
-                    continue;
+    /// Shows a tile in shadow and active registers. As many packs as the load takes cycles enter the top of each column, that of row 0
+    /// last; those before the tile's own are empty.
+    fn show_resident(&self, view: &mut PeView, resident: &Resident, tile: &Tile) {
+        let held = view.store_columns(tile, self.packing(tile));
+        let n_shifts = latency::weight_load(self.description(), tile.shape.n_rows()).0;
+        let (cycle, n) = (view.cycle, tile.shape.n as usize);
+        for i in 0..view.cells.len() {
+            let (r, c) = (i / view.n_cols, i % view.n_cols);
+            let since = |from: u64| cycle.checked_sub(from + (r + c) as u64);
+            if resident.active_from.and_then(since).is_some() {
+                let pack = held.pack(r, c);
+                let weight = view.first(pack);
+                let cell = &mut view.cells[i];
+                (cell.weight, cell.weights) = (weight, pack);
+                (cell.shadow, cell.shadows) = (None, Pack::default());
+            } else if let Some(n_seen) = since(resident.loads_from)
+                && let Some(last) = n_shifts.checked_sub(1 + r as u64)
+            {
+                let pack = held.pack((n_shifts - 1 - n_seen.min(last)) as usize, c);
+                let shadow = view.first(pack);
+                let cell = &mut view.cells[i];
+                (cell.shadow, cell.shadows) = (shadow, pack);
+                if n_seen <= last && c < n {
+                    cell.state = PeState::Loading;
                 }
-                cell.activation = has_values.then_some(activations[r]);
-                cell.state = if has_values && activations[r] == 0 || weight(r) == Some(0) {
-                    PeState::Gated
-                } else {
-                    PeState::Active
-                };
             }
         }
     }
+
+    /// Rows of a tile that share a PE.
+    fn packing(&self, tile: &Tile) -> usize {
+        latency::packing(self.description(), tile.shape.n_rows()) as usize
+    }
+}
+
+/// Where the columns of a tile lie among a view's values: each column's rows side by side.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    first: usize,
+    n_rows: usize,
+    n_cols: usize,
+    packing: usize,
+}
+
+impl Columns {
+    /// The values that PE `(r, c)` holds.
+    fn pack(&self, r: usize, c: usize) -> Pack {
+        let (from, until) = (r * self.packing, ((r + 1) * self.packing).min(self.n_rows));
+        if c >= self.n_cols || from >= until {
+            return Pack::default();
+        }
+        Pack {
+            first: (self.first + c * self.n_rows + from) as u32,
+            n: (until - from) as u32,
+        }
+    }
+
+    /// Indices of the first `n` values of column `c`.
+    fn column(&self, c: usize, n: usize) -> std::ops::Range<usize> {
+        let first = self.first + c * self.n_rows;
+        first..first + n.min(self.n_rows)
+    }
+}
+
+/// Sum of products without overflow.
+fn dot(a: &[i32], b: &[i32]) -> i64 {
+    a.iter().zip(b).map(|(&a, &b)| i64::from(a) * i64::from(b)).sum()
 }
 
 impl PeView {
@@ -161,29 +212,57 @@ impl PeView {
         &self.cells[row * self.n_cols + col]
     }
 
-    /// Shows a tile in shadow and active registers. `n_shifts` rows enter the top of each column, tile row 0 last; those before the
-    /// tile's own are empty.
-    fn show_resident(&mut self, resident: &Resident, tile: &WeightTile, n_shifts: u64) {
-        let (cycle, n) = (self.cycle, tile.n as usize);
-        let weight = |r: usize, c: usize| {
-            if c < n {
-                tile.weights.get(r * n + c).copied()
-            } else {
-                None
-            }
-        };
-        for (i, cell) in self.cells.iter_mut().enumerate() {
+    /// The values of a pack of one of this view's cells: neighbours along K that share the PE. Empty if there are none.
+    pub fn pack(&self, pack: Pack) -> &[i32] {
+        &self.values[pack.first as usize..][..pack.n as usize]
+    }
+
+    fn first(&self, pack: Pack) -> Option<i32> {
+        self.pack(pack).first().copied()
+    }
+
+    /// Adds values for packs to refer to; returns the place of the first.
+    fn store(&mut self, values: &[i32]) -> usize {
+        let first = self.values.len();
+        self.values.extend_from_slice(values);
+        first
+    }
+
+    /// Stores what a tile holds, column by column. A tile without values has no rows here.
+    fn store_columns(&mut self, tile: &Tile, packing: usize) -> Columns {
+        self.store_columns_with(tile, packing, |value| value)
+    }
+
+    fn store_columns_with(&mut self, tile: &Tile, packing: usize, part: impl Fn(i32) -> i32) -> Columns {
+        let n_cols = tile.shape.n as usize;
+        let (first, n_rows) = (self.values.len(), tile.held.len() / n_cols.max(1));
+        for c in 0..n_cols {
+            let column = tile.held.iter().skip(c).step_by(n_cols);
+            self.values.extend(column.map(|&value| part(value)));
+        }
+        Columns {
+            first,
+            n_rows,
+            n_cols,
+            packing,
+        }
+    }
+
+    /// Active or gated, from the values that meet.
+    fn multiplying(&self, weights: Pack, activations: Pack, gates: bool) -> PeState {
+        let mut pairs = self.pack(weights).iter().zip(self.pack(activations));
+        let is_gated = gates && weights.n > 0 && pairs.all(|(&w, &a)| w == 0 || a == 0);
+        if is_gated { PeState::Gated } else { PeState::Active }
+    }
+
+    /// Shows that an output-stationary product has pushed the tile out of the active registers.
+    fn show_pushed_out(&mut self, resident: &Resident) {
+        let Some(from) = resident.active_from else { return };
+        for i in 0..self.cells.len() {
             let (r, c) = (i / self.n_cols, i % self.n_cols);
-            let since = |from: u64| cycle.checked_sub(from + (r + c) as u64);
-            if resident.active_from.and_then(since).is_some() {
-                (cell.weight, cell.shadow) = (weight(r, c), None);
-            } else if let Some(n_seen) = since(resident.loads_from)
-                && let Some(last) = n_shifts.checked_sub(1 + r as u64)
-            {
-                cell.shadow = weight((n_shifts - 1 - n_seen.min(last)) as usize, c);
-                if n_seen <= last && c < n {
-                    cell.state = PeState::Loading;
-                }
+            if self.cycle >= from + (r + c) as u64 {
+                let cell = &mut self.cells[i];
+                (cell.weight, cell.weights) = (None, Pack::default());
             }
         }
     }

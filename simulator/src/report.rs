@@ -3,12 +3,14 @@
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason};
 use crate::counts::EventCounts;
 use crate::energy::{AreaSummary, EnergyModel, EnergySummary, PowerProfile};
+use crate::fault::Overflow;
 use crate::machine::Machine;
 use crate::roofline::roofline_ratio;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use systole_isa::{MachineDescription, Program, Unit};
+use systole_isa::throughput::PE_TIME_PARTS;
+use systole_isa::{Diagnostic, MachineDescription, Program, Unit};
 
 /// What one layer did, over all inferences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub struct RunTotals {
     /// By layer slot: 0 before the first mark, else one more than the mark's id.
     layers: Vec<LayerTotals>,
     spm_peak_bytes: u64,
+    first_overflow: Option<Overflow>,
 }
 
 impl RunTotals {
@@ -46,6 +49,7 @@ impl RunTotals {
             units: Default::default(),
             layers,
             spm_peak_bytes: 0,
+            first_overflow: None,
         }
     }
 
@@ -54,6 +58,7 @@ impl RunTotals {
         self.n_inferences += 1;
         self.cycles += machine.now();
         self.spm_peak_bytes = self.spm_peak_bytes.max(machine.spm_peak_bytes());
+        self.first_overflow = self.first_overflow.or(machine.first_overflow());
         for unit in Unit::ALL {
             self.units[unit.index()].merge(&machine.unit_cycles(unit));
         }
@@ -104,11 +109,11 @@ impl RunTotals {
             inferences: self.n_inferences,
             cycles: self.cycles,
             seconds,
-            macs: counts.macs,
+            macs: counts.macs + counts.skipped_macs,
             macs_executed: counts.macs,
-            macs_skipped: 0,
+            macs_skipped: counts.skipped_macs,
             macs_gated: counts.gated_macs,
-            utilization: ratio(counts.macs, self.cycles * self.description.peak_macs_per_cycle()),
+            utilization: self.utilization(&counts, self.cycles),
             roofline_ratio: self.roofline_ratio(&counts, self.cycles),
             dram: DramSummary {
                 read_bytes: counts.dram_read_bytes,
@@ -135,16 +140,38 @@ impl RunTotals {
                 .map(|&unit| (unit.name(), UnitSummary::of(&self.units[unit.index()])))
                 .collect(),
             layers: self.layer_summaries(&model),
+            diagnostics: self.overflow(counts.overflows).into_iter().collect(),
         }
     }
 
     fn roofline_ratio(&self, counts: &EventCounts, cycles: u64) -> f64 {
         let dram_bytes = counts.dram_read_bytes + counts.dram_write_bytes;
-        roofline_ratio(&self.description, counts.macs, dram_bytes, cycles)
+        roofline_ratio(&self.description, self.utilization(counts, cycles), dram_bytes, cycles)
+    }
+
+    /// PE time of the executed multiply-accumulates over all PE time: the share of the peak at the formats used.
+    fn utilization(&self, counts: &EventCounts, cycles: u64) -> f64 {
+        let n_pes = u64::from(self.description.rows) * u64::from(self.description.cols);
+        ratio(counts.mac_pe_time, cycles * n_pes * PE_TIME_PARTS)
+    }
+
+    /// A warning about accumulators that wrapped.
+    fn overflow(&self, n_overflows: u64) -> Option<Diagnostic> {
+        let Overflow { pc, cycle, address } = self.first_overflow?;
+        let mnemonic = self.program.code.get(pc as usize).map_or("?", |i| i.op.mnemonic());
+        Some(
+            Diagnostic::warning(
+                "S0008",
+                format!(
+                    "{n_overflows} sums left the 32 bits of their accumulator and wrapped, first at byte {address:#x} by instruction {pc} (`{mnemonic}`) in cycle {cycle}"
+                ),
+            )
+            .because("results that depend on these sums are wrong")
+            .help("split the reduction and requantize in between, or scale the operands down"),
+        )
     }
 
     fn layer_summaries(&self, model: &EnergyModel) -> Vec<LayerSummary> {
-        let peak = self.description.peak_macs_per_cycle();
         let summaries = self
             .layers
             .iter()
@@ -157,8 +184,8 @@ impl RunTotals {
                     name: mark.map_or_else(|| "(start)".to_owned(), |mark| mark.name.clone()),
                     op: mark.map_or_else(|| "-".to_owned(), |mark| mark.op.clone()),
                     cycles: layer.cycles,
-                    macs: layer.counts.macs,
-                    utilization: ratio(layer.counts.macs, layer.cycles * peak),
+                    macs: layer.counts.macs + layer.counts.skipped_macs,
+                    utilization: self.utilization(&layer.counts, layer.cycles),
                     roofline_ratio: self.roofline_ratio(&layer.counts, layer.cycles),
                     dram_bytes: layer.counts.dram_read_bytes + layer.counts.dram_write_bytes,
                     energy_pj: model.total(&layer.counts, layer.cycles).total().picojoules(),
@@ -305,9 +332,9 @@ pub struct LayerSummary {
     pub cycles: u64,
     /// Multiply-accumulates.
     pub macs: u64,
-    /// Multiply-accumulates over cycles times peak.
+    /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
-    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    /// The fewest cycles that the array at the formats used and the DRAM at its peak need for the same work, over the cycles that it took.
     pub roofline_ratio: f64,
     /// Bytes read and written off chip.
     pub dram_bytes: u64,
@@ -338,9 +365,9 @@ pub struct Report {
     pub macs_skipped: u64,
     /// Executed ones whose multiplier was gated because an operand was zero.
     pub macs_gated: u64,
-    /// Executed multiply-accumulates over cycles times peak.
+    /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
-    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    /// The fewest cycles that the array at the formats used and the DRAM at its peak need for the same work, over the cycles that it took.
     pub roofline_ratio: f64,
     /// Off-chip traffic.
     pub dram: DramSummary,
@@ -358,4 +385,7 @@ pub struct Report {
     pub units: BTreeMap<&'static str, UnitSummary>,
     /// Layers in program order.
     pub layers: Vec<LayerSummary>,
+    /// What the user should know about the run; printed with the diagnostics of whoever ran it.
+    #[serde(skip)]
+    pub diagnostics: Vec<Diagnostic>,
 }

@@ -3,7 +3,7 @@
 use crate::fault::FaultKind;
 use crate::work::{Operands, Work, resolve};
 use systole_isa::descriptor::{Level, N_LEVELS, Window};
-use systole_isa::operand::{N_DESCRIPTORS, N_REGISTERS, PerfCounter, Reg, Target};
+use systole_isa::operand::{N_DESCRIPTORS, N_REGISTERS, PerfCounter, Reg, Target, Token};
 use systole_isa::{Descriptor, Op, Unit};
 
 const MAX_LOOP_DEPTH: usize = 8;
@@ -37,7 +37,7 @@ pub(crate) enum Effect {
     /// Hands work to a unit.
     Dispatch(Unit, Box<Work>),
     /// Adds to a token.
-    Credit(usize, u32),
+    Credit(Token, u32),
     /// Waits until every unit is idle.
     Fence,
     /// Ends the program once every unit is idle.
@@ -66,6 +66,11 @@ impl Sequencer {
         }
     }
 
+    /// Whether both would run the same instructions from here on: nothing else decides where the program goes.
+    pub(crate) fn goes_on_like(&self, other: &Self) -> bool {
+        self.pc == other.pc && self.registers == other.registers && self.loops == other.loops
+    }
+
     fn set(&mut self, register: Reg, value: i64) {
         if register != Reg::ZERO {
             self.registers[register.index()] = value;
@@ -85,7 +90,7 @@ impl Sequencer {
             Op::Halt {} => Effect::Halt,
             Op::Fence {} => Effect::Fence,
             Op::Trap { code } => return Err(FaultKind::Trap { code: code.0 as u16 }),
-            Op::Credit { token, n } => Effect::Credit(token.index(), n.0 as u32),
+            Op::Credit { token, n } => Effect::Credit(token, n.0 as u32),
             Op::Mark { .. } => Effect::Free,
             _ => Effect::None,
         })

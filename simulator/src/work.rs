@@ -1,51 +1,29 @@
 //! Instructions as dispatched: operands resolved, so that what a queue holds no longer depends on registers or descriptors.
 
+pub(crate) mod matrix;
+mod vector;
+
 use crate::fault::FaultKind;
-use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Rounding, Space, Weights};
-use systole_isa::{Descriptor, ElementFormat, MachineDescription, Op, Tokens, Unit};
+use crate::order::ArrayUse;
+use matrix::{OsOperands, OutputStationary, Product, TileLoad, TileShape};
+use systole_isa::operand::{Accumulate, DescRef, N_REGISTERS, Space, Weights};
+use systole_isa::{Descriptor, MachineDescription, Op, Tokens, Unit};
+
+pub(crate) use vector::{Role, VectorOp, VectorWork};
 
 /// Largest number of elements that one instruction may process, so that every run ends and lists of its bursts fit in memory.
 const MAX_ELEMENTS: u64 = 1 << 26;
 
+/// Where units other than the DMAs find their operands.
+const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
+
 /// What a unit is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Work {
-    WeightLoad {
-        w: Descriptor,
-        k: u64,
-        n: u64,
-    },
-    MatMul {
-        c: Descriptor,
-        a: Descriptor,
-        m0: u64,
-        m: u64,
-        k0: u64,
-        mode: Accumulate,
-        weights: Weights,
-    },
-    Requant {
-        dst: Descriptor,
-        src: Descriptor,
-        par: Descriptor,
-        m: u64,
-        n: u64,
-        rounding: Rounding,
-    },
-    MaxPool {
-        dst: Descriptor,
-        src: Descriptor,
-        m: u64,
-        n: u64,
-    },
-    AddRescaled {
-        dst: Descriptor,
-        a: Descriptor,
-        b: Descriptor,
-        par: Descriptor,
-        m: u64,
-        n: u64,
-    },
+    TileLoad(TileLoad),
+    Product(Product),
+    OutputStationary(OutputStationary),
+    Vector(Box<VectorWork>),
     Copy {
         dst: Descriptor,
         src: Descriptor,
@@ -62,6 +40,30 @@ pub(crate) struct Dispatched {
     pub(crate) tokens: Tokens,
     pub(crate) pc: u32,
     pub(crate) layer: u32,
+}
+
+impl Work {
+    /// What it does to the registers of the array.
+    pub(crate) fn array_use(&self) -> ArrayUse {
+        match self {
+            Work::TileLoad(_) => ArrayUse::Load,
+            Work::Product(product) => ArrayUse::Product {
+                swaps: product.weights == Weights::Swap,
+            },
+            Work::OutputStationary(_) => ArrayUse::Product { swaps: false },
+            Work::Vector(_) | Work::Copy { .. } | Work::Sync => ArrayUse::Nothing,
+        }
+    }
+
+    /// Whether it adds to what it writes to, so that it reads it as well.
+    pub(crate) fn accumulates(&self) -> bool {
+        match self {
+            Work::Product(product) => product.mode == Accumulate::Add,
+            Work::OutputStationary(product) => product.mode == Accumulate::Add,
+            Work::Vector(work) => work.accumulates(),
+            Work::TileLoad(_) | Work::Copy { .. } | Work::Sync => false,
+        }
+    }
 }
 
 /// The registers and descriptors that operands refer to.
@@ -99,11 +101,16 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
         Ok((m, n))
     };
     let work = match *op {
-        Op::MxWload { w, k, n } => {
-            let (k, n) = (count(k.resolve(r), "k")?, count(n.resolve(r), "n")?);
-            bounded(k, n)?;
-            Work::WeightLoad { w: from.view(w), k, n }
-        }
+        Op::MxWload { w, k, n } => matrix::wload(from, w, k, n)?,
+        Op::MxAload { a, k, m } => matrix::aload(from, a, k, m)?,
+        Op::MxWskip { w, k, n, mask, block } => matrix::wskip(from, w, (k, n), mask, block.0)?,
+        Op::MxWsparse {
+            w,
+            index,
+            k,
+            n,
+            pattern,
+        } => matrix::wsparse(from, (w, index), (k, n), pattern)?,
         Op::MxMm {
             c,
             a,
@@ -113,62 +120,61 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
             mode,
             weights,
         } => {
-            let (m0, m, k0) = (
-                count(m0.resolve(r), "m0")?,
-                count(m.resolve(r), "m")?,
-                count(k0.resolve(r), "k0")?,
-            );
-            bounded(m, 1)?;
-            Work::MatMul {
-                c: from.view(c),
-                a: from.view(a),
-                m0,
-                m,
-                k0,
-                mode,
-                weights,
-            }
+            let sizes = [m0, m, k0].map(|v| v.resolve(r));
+            matrix::product(from, (c, a), sizes, (mode, weights), None)?
         }
-        Op::VxRequant {
-            dst,
-            src,
-            par,
+        Op::MxRows {
+            c,
+            a,
+            m0,
+            m,
+            k0,
+            mode,
+            weights,
+            rows,
+        } => {
+            let sizes = [m0, m, k0].map(|v| v.resolve(r));
+            matrix::product(from, (c, a), sizes, (mode, weights), Some(rows))?
+        }
+        Op::MxOs {
+            c,
+            a,
+            w,
+            m0,
             m,
             n,
-            rounding,
+            k,
+            mode,
+            mask,
+            block,
         } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::Requant {
-                dst: from.view(dst),
-                src: from.view(src),
-                par: from.view(par),
+            let views = [c, a, w];
+            let block = block.0;
+            let operands = OsOperands {
+                views,
+                m0,
                 m,
                 n,
-                rounding,
-            }
+                k,
+                mode,
+                mask,
+                block,
+            };
+            matrix::output_stationary(from, &operands)?
         }
-        Op::VxMaxPool { dst, src, m, n } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            let src = from.view(src);
-            bounded(m, src.n_columns())?;
-            Work::MaxPool {
-                dst: from.view(dst),
-                src,
-                m,
-                n,
-            }
-        }
-        Op::VxAdd { dst, a, b, par, m, n } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
-            Work::AddRescaled {
-                dst: from.view(dst),
-                a: from.view(a),
-                b: from.view(b),
-                par: from.view(par),
-                m,
-                n,
-            }
-        }
+        Op::VxRequant { .. }
+        | Op::VxPrelu { .. }
+        | Op::VxLut { .. }
+        | Op::VxAdd { .. }
+        | Op::VxMul { .. }
+        | Op::VxMaxPool { .. }
+        | Op::VxAvgPool { .. }
+        | Op::VxDwConv { .. }
+        | Op::VxSoftmax { .. }
+        | Op::VxLayerNorm { .. }
+        | Op::VxArgMax { .. }
+        | Op::VxMove { .. }
+        | Op::VxMask { .. } => Work::Vector(Box::new(VectorWork::resolve(op, from)?)),
         Op::Ld { dst, src, m, n } | Op::St { dst, src, m, n } => {
             let (m, n) = sized(m.resolve(r), n.resolve(r))?;
             Work::Copy {
@@ -242,74 +248,18 @@ fn in_space(name: &str, view: &Descriptor, allowed: &[Space]) -> Result<(), Faul
     })
 }
 
-fn is_multiplicand(name: &str, view: &Descriptor) -> Result<(), FaultKind> {
-    require(view.format.bits() <= 16, || {
-        format!(
-            "`{name}` has format {}; the array multiplies elements of at most 16 bits",
-            view.format
-        )
-    })
-}
-
-/// Checks what the array's size and the wiring between units and memories demand. `tile` is the (k, n) that a matrix product uses.
-pub(crate) fn check(unit: Unit, work: &Work, machine: &MachineDescription, tile: (u64, u64)) -> Result<(), FaultKind> {
-    const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
+/// Checks what the array's size and the wiring between units and memories demand. `tile` is what a matrix product uses.
+pub(crate) fn check(
+    unit: Unit,
+    work: &Work,
+    machine: &MachineDescription,
+    tile: Option<&TileShape>,
+) -> Result<(), FaultKind> {
     match work {
-        Work::WeightLoad { w, k, n } => {
-            let (rows, cols) = (u64::from(machine.rows), u64::from(machine.cols));
-            require(*k > 0 && *n > 0 && *k <= rows && *n <= cols, || {
-                format!("a weight tile of {k} x {n} does not fit the array of {rows} x {cols}")
-            })?;
-            in_space("w", w, &[Space::Spm])?;
-            is_multiplicand("w", w)?;
-            within_view("w", w, *k, *n)
-        }
-        Work::MatMul { c, a, m0, m, k0, .. } => {
-            require(tile.0 > 0, || {
-                "the array holds no weights; load a tile with `mx.wload` and `swap` it in".into()
-            })?;
-            in_space("a", a, &[Space::Spm])?;
-            is_multiplicand("a", a)?;
-            in_space("c", c, &[Space::Acc])?;
-            require(c.format == ElementFormat::I32, || {
-                format!("`c` has format {}; accumulators are i32", c.format)
-            })?;
-            within_view("a", a, m0 + m, k0 + tile.0)?;
-            within_view("c", c, *m, tile.1)
-        }
-        Work::Requant {
-            dst, src, par, m, n, ..
-        } => {
-            in_space("src", src, ON_CHIP)?;
-            in_space("dst", dst, ON_CHIP)?;
-            in_space("par", par, &[Space::Spm])?;
-            within_view("src", src, *m, *n)?;
-            within_view("dst", dst, *m, *n)?;
-            within_view("par", par, *n, 3)
-        }
-        Work::MaxPool { dst, src, m, n } => {
-            in_space("src", src, ON_CHIP)?;
-            in_space("dst", dst, ON_CHIP)?;
-            require(
-                *n > 0 && src.n_columns() % n == 0 && u64::from(src.levels[4].count) == *n,
-                || {
-                    format!(
-                        "`n` is {n} but the innermost level of `src`, the channel, counts {}",
-                        src.levels[4].count
-                    )
-                },
-            )?;
-            within_view("src", src, *m, src.n_columns())?;
-            within_view("dst", dst, *m, *n)
-        }
-        Work::AddRescaled { dst, a, b, par, m, n } => {
-            for (name, view) in [("dst", dst), ("a", a), ("b", b)] {
-                in_space(name, view, ON_CHIP)?;
-                within_view(name, view, *m, *n)?;
-            }
-            in_space("par", par, &[Space::Spm])?;
-            within_view("par", par, 1, 3)
-        }
+        Work::TileLoad(load) => load.check(machine),
+        Work::Product(product) => product.check(machine, tile),
+        Work::OutputStationary(product) => product.check(machine),
+        Work::Vector(vector) => vector.check(),
         Work::Copy { dst, src, m, n } => {
             let loads = unit == Unit::Ld;
             in_space("dst", dst, if loads { ON_CHIP } else { &[Space::Dram] })?;

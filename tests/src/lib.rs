@@ -2,9 +2,12 @@
 
 pub mod array;
 pub mod build;
+pub mod instruction_test;
+pub mod layers;
 pub mod manual;
 pub mod models;
 pub mod program_test;
 pub mod scalar;
 pub mod small;
+pub mod takes;
 pub mod tpu;

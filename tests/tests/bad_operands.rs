@@ -20,16 +20,25 @@ fn bad_operand(program: Program, pc: u32) -> String {
 
 #[test]
 fn a_tile_larger_than_the_array_is_refused() {
-    for (k, n) in [(5, 4), (4, 5), (0, 4), (4, 0)] {
+    for (k, n) in [(17, 4), (4, 5), (0, 4), (4, 0)] {
         let mut b = views();
-        b.matrix(0, matrix(Space::Spm, 0, 8, 8));
+        b.matrix(0, matrix(Space::Spm, 0, 32, 8));
         let pc = b.op(wload(0, k, n));
         let why = bad_operand(b.halt(), pc);
         assert_eq!(
             why,
-            format!("a weight tile of {k} x {n} does not fit the array of 4 x 4")
+            format!("a tile of {k} x {n} does not fit the array of 4 x 4 with up to 4 i8 operands per PE")
         );
     }
+    // Four bytes share a PE with activations of two bits, but not with bytes.
+    let mut b = views();
+    b.matrix(0, matrix(Space::Spm, 0, 5, 4));
+    b.op(wload(0, 5, 4));
+    let pc = b.op(mm(2, 1, 4, Weights::Swap));
+    assert_eq!(
+        bad_operand(b.halt(), pc),
+        "a tile of 5 rows does not fit 4 rows of PEs: with weights i8 and activations i8 a PE holds 1"
+    );
 }
 
 #[test]
@@ -111,15 +120,15 @@ fn weights_are_neither_lost_nor_invented() {
     b.op(wload(0, 4, 4));
     let pc = b.op(wload(0, 4, 4));
     let why = bad_operand(b.halt(), pc);
-    assert!(why.contains("hold weights that no `mx.mm` has swapped in"), "{why}");
+    assert!(why.contains("hold a tile that no product has swapped in"), "{why}");
     let mut b = views();
     let pc = b.op(mm(2, 1, 4, Weights::Swap));
     let why = bad_operand(b.halt(), pc);
-    assert!(why.contains("no weights in the shadow registers to swap in"), "{why}");
+    assert!(why.contains("no tile in the shadow registers to swap in"), "{why}");
     let mut b = views();
     let pc = b.op(mm(2, 1, 4, Weights::Keep));
     let why = bad_operand(b.halt(), pc);
-    assert!(why.contains("the array holds no weights"), "{why}");
+    assert!(why.contains("the array holds no tile"), "{why}");
 }
 
 #[test]

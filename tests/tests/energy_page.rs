@@ -4,12 +4,19 @@
 
 use std::collections::BTreeMap;
 use systole_isa::energy::sram::SramFigures;
-use systole_isa::energy::{EventEnergy, Node, area_mm2};
+use systole_isa::energy::{EventEnergy, Node, area_mm2, mac_class};
 use systole_isa::machine::preset;
+use systole_isa::{ElementFormat, FormatPair};
 use systole_simulator::EventCounts;
 use systole_simulator::energy::EnergyModel;
 
 const PAGE: &str = include_str!("../../docs/energy.md");
+
+/// Class of 8 x 8 bit products.
+const BYTE_PRODUCTS: usize = mac_class(FormatPair {
+    weights: ElementFormat::I8,
+    activations: ElementFormat::I8,
+});
 
 /// The rows of the table behind a comment: first cell, last cell as a number.
 fn table<'p>(page: &'p str, name: &str) -> BTreeMap<&'p str, f64> {
@@ -49,7 +56,7 @@ fn number(page: &str, name: &str) -> f64 {
 fn example_counts(page: &str) -> (EventCounts, u64) {
     let counts = table(page, "example counts");
     let n = |name: &str| counts[name] as u64;
-    let events = EventCounts {
+    let mut events = EventCounts {
         macs: n("macs"),
         gated_macs: n("gated_macs"),
         spm_read_bytes: n("spm_read_bytes"),
@@ -63,6 +70,8 @@ fn example_counts(page: &str) -> (EventCounts, u64) {
         dram_activates: n("dram_activates"),
         ..EventCounts::default()
     };
+    events.macs_by_width.0[BYTE_PRODUCTS] = events.macs;
+    events.gated_by_width.0[BYTE_PRODUCTS] = events.gated_macs;
     (events, n("cycles"))
 }
 
@@ -97,8 +106,8 @@ fn the_figures_of_the_example_are_the_model_s() {
     let mut machine = preset("edge16x16").unwrap();
     let e = EventEnergy::of(&machine);
     for (name, computed) in [
-        ("mac_fj", e.mac_fj),
-        ("gated_mac_fj", e.gated_mac_fj),
+        ("mac_fj", e.mac_fj[BYTE_PRODUCTS]),
+        ("gated_mac_fj", e.gated_mac_fj[BYTE_PRODUCTS]),
         ("spm_read_byte_fj", e.spm_read_byte_fj),
         ("spm_write_byte_fj", e.spm_write_byte_fj),
         ("acc_read_fj", e.acc_read_fj),
@@ -112,7 +121,10 @@ fn the_figures_of_the_example_are_the_model_s() {
     assert_eq!(e.leakage_nw, 7_423_494);
     machine.power.voltage_mv = Some(720);
     let low = EventEnergy::of(&machine);
-    assert_eq!(low.mac_fj as f64, number(PAGE, "example low voltage mac"));
+    assert_eq!(
+        low.mac_fj[BYTE_PRODUCTS] as f64,
+        number(PAGE, "example low voltage mac")
+    );
     assert!((low.leakage_nw as f64 / e.leakage_nw as f64 - 0.8).abs() < 1e-6);
 }
 

@@ -27,8 +27,21 @@ fn digits(name: &str) -> (Report, Roofline) {
 #[test]
 fn points_lie_where_the_report_says_and_under_the_roofs() {
     let (report, roofline) = digits("edge16x16");
-    // 256 PEs at 1 GHz; 64 bytes in 4 clocks of 0.83 ns.
-    assert_eq!(roofline.compute_roofs.last().unwrap().macs_per_second, 256e9);
+    // 256 PEs at 1 GHz; a PE takes a 16 x 16 product in four cycles and sixteen 2 x 2 products in one.
+    let roofs = roofline.compute_roofs.iter();
+    let named: Vec<_> = roofs
+        .map(|roof| (roof.precisions.join(" "), roof.macs_per_second))
+        .collect();
+    let expected = [
+        ("16x16", 64e9),
+        ("16x8", 128e9),
+        ("8x8", 256e9),
+        ("4x8", 512e9),
+        ("4x4", 1024e9),
+        ("2x2", 4096e9),
+    ];
+    assert_eq!(named, expected.map(|(name, rate)| (name.to_owned(), rate)));
+    // 64 bytes in 4 clocks of 0.83 ns.
     let peak = roofline.memory_roofs[0].bytes_per_second;
     assert!((peak / 19.277e9 - 1.0).abs() < 0.01, "{peak}");
     assert!(roofline.memory_roofs[1].bytes_per_second < peak);

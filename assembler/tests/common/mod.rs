@@ -106,24 +106,41 @@ fn distinct_names(n_most: usize) -> impl Strategy<Value = Vec<String>> {
 }
 
 fn symbols(n_instructions: usize) -> impl Strategy<Value = Vec<Symbol>> {
-    distinct_names(8).prop_flat_map(move |names| {
-        let kinds = [SymbolKind::Label, SymbolKind::Dram, SymbolKind::Spm, SymbolKind::Acc];
-        let label = (0..=n_instructions as u64, Just(0)).prop_map(|(value, size)| (SymbolKind::Label, value, size));
-        let address = (proptest::sample::select(kinds.to_vec()), 0_u64..64, 0_u64..32);
-        let anything = (proptest::sample::select(kinds.to_vec()), any::<u64>(), any::<u64>());
-        let meaning = prop_oneof![4 => label, 2 => address, 1 => anything];
-        names
-            .into_iter()
-            .map(|name| {
-                (Just(name), meaning.clone()).prop_map(|(name, (kind, value, size))| Symbol {
-                    name,
-                    kind,
-                    value,
-                    size,
+    distinct_names(8)
+        .prop_flat_map(move |names| {
+            let kinds = [SymbolKind::Label, SymbolKind::Dram, SymbolKind::Spm, SymbolKind::Acc];
+            let label = (0..=n_instructions as u64, Just(0)).prop_map(|(value, size)| (SymbolKind::Label, value, size));
+            let address = (proptest::sample::select(kinds.to_vec()), 0_u64..64, 0_u64..32);
+            let anything = (proptest::sample::select(kinds.to_vec()), any::<u64>(), any::<u64>());
+            let meaning = prop_oneof![4 => label, 2 => address, 1 => anything];
+            names
+                .into_iter()
+                .map(|name| {
+                    (Just(name), meaning.clone()).prop_map(|(name, (kind, value, size))| Symbol {
+                        name,
+                        kind,
+                        value,
+                        size,
+                    })
                 })
-            })
-            .collect::<Vec<_>>()
-    })
+                .collect::<Vec<_>>()
+        })
+        .prop_flat_map(|symbols| (Just(symbols), 0_usize..8, 0_usize..6))
+        .prop_map(|(mut symbols, place, like)| {
+            // What says format and shape of a tensor, and what nearly does.
+            let types = [("i8[4,2]", 8), ("i4[3]", 2), ("i8[4,2]", 7), ("i8[04]", 4), ("i8[]", 0)];
+            if let (Some(&(typed, size)), Some(symbol)) = (types.get(like), symbols.get_mut(place)) {
+                symbol.size = size;
+                let typed = Symbol {
+                    name: format!("{}:{typed}", symbol.name),
+                    ..symbol.clone()
+                };
+                if symbols.iter().all(|other| other.name != typed.name) {
+                    symbols.insert(place + 1, typed);
+                }
+            }
+            symbols
+        })
 }
 
 fn segments() -> impl Strategy<Value = Vec<Segment>> {

@@ -3,7 +3,7 @@
 use super::print;
 use crate::args::{AsmArgs, DisasmArgs};
 use crate::error::CommandError;
-use crate::source::{read, write};
+use crate::source::{assemble, read, write};
 use systole_isa::{Diagnostic, container};
 
 pub(crate) fn asm(args: &AsmArgs) -> Result<(), CommandError> {
@@ -13,7 +13,7 @@ pub(crate) fn asm(args: &AsmArgs) -> Result<(), CommandError> {
         Diagnostic::error("F0004", format!("`{file}` is no text: byte {offset} is not UTF-8"))
             .help("assembly is UTF-8 text")
     })?;
-    let program = systole_assembler::assemble(&text, &file)?;
+    let program = assemble(&text, &file)?;
     let elf = container::write(&program).map_err(|error| error.diagnostic())?;
     write(&args.output, &elf)?;
     Ok(())

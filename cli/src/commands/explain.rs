@@ -1,4 +1,4 @@
-//! `explain`: the long text of a diagnostic's code.
+//! `explain`: the long text of a diagnostic's code, or the index of all of them.
 
 use super::print;
 use crate::error::CommandError;
@@ -95,24 +95,65 @@ const CODES: &[CodeInfo] = &code_list([
     ),
 ]);
 
-/// Every code of every part.
-pub(crate) fn all() -> impl Iterator<Item = &'static CodeInfo> {
+/// The lists of every part.
+fn lists() -> [&'static [CodeInfo]; 6] {
     [
         systole_assembler::codes::CODES,
         systole_compiler::error::CODES,
         systole_isa::container::CODES,
         systole_isa::machine::CODES,
         systole_simulator::fault::CODES,
+        systole_simulator::check::CODES,
         CODES,
     ]
-    .into_iter()
-    .flatten()
 }
 
-pub(crate) fn run(code: &str) -> Result<(), CommandError> {
+/// Every code of every part.
+fn all() -> impl Iterator<Item = &'static CodeInfo> {
+    lists().into_iter().flatten()
+}
+
+/// What the codes of one letter are about, in the order of the index.
+const PARTS: &[(char, &str)] = &[
+    ('A', "assembly text"),
+    ('C', "compilation of a model"),
+    ('F', "files and arguments"),
+    ('G', "dashboard"),
+    ('H', "machine descriptions"),
+    ('M', "model files"),
+    ('P', "program files"),
+    ('R', "reports"),
+    ('S', "faults of a running program"),
+];
+
+/// Every code with its texts, as Markdown.
+fn index() -> String {
+    let mut text = String::from(INTRODUCTION);
+    for (letter, part) in PARTS {
+        text += &format!("\n## {letter}: {part}\n");
+        let mut codes: Vec<&CodeInfo> = all().filter(|info| info.code.starts_with(*letter)).collect();
+        codes.sort_by_key(|info| info.code);
+        for info in codes {
+            text += &format!("\n### {}: {}\n\n{}\n", info.code, info.title, info.explanation);
+        }
+    }
+    text
+}
+
+const INTRODUCTION: &str = "# Diagnostics
+
+This page is what `systole explain` prints without a code; a test keeps it true. A diagnostic shows its code in brackets, the place, the reason
+and what to do; `systole explain CODE` prints one entry of this page.
+";
+
+pub(crate) fn run(code: Option<&str>) -> Result<(), CommandError> {
+    let Some(code) = code else {
+        print(index().trim_end());
+        return Ok(());
+    };
     let info = all().find(|info| info.code.eq_ignore_ascii_case(code)).ok_or_else(|| {
         Diagnostic::error("F0015", format!("there is no diagnostic `{code}`"))
-            .help("a code is printed in brackets behind `error`, as in error[S0002]")
+            .help("a code is printed in brackets behind `error`, as in error[S0002]; `systole explain` lists all")
     })?;
     print(&format!("{}: {}\n\n{}", info.code, info.title, info.explanation));
     Ok(())
@@ -121,20 +162,34 @@ pub(crate) fn run(code: &str) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
-    use std::path::Path;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::{Path, PathBuf};
 
-    /// Codes in quotes in the sources of a folder.
-    fn used(folder: &Path, codes: &mut BTreeSet<String>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                used(&path, codes);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(path).unwrap();
-                codes.extend(text.split('"').filter(|part| is_code(part)).map(str::to_owned));
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    }
+
+    /// The sources of every part but the tests, by file.
+    fn sources() -> BTreeMap<PathBuf, String> {
+        let mut files = BTreeMap::new();
+        let mut folders: Vec<PathBuf> = ["isa", "assembler", "compiler", "simulator", "gui", "cli"]
+            .iter()
+            .map(|part| root().join(part).join("src"))
+            .collect();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    // What a test mentions is neither raised nor explained by it.
+                    let code = text.split("#[cfg(test)]").next().unwrap_or("").to_owned();
+                    files.insert(path, code);
+                }
             }
         }
+        files
     }
 
     fn is_code(text: &str) -> bool {
@@ -143,17 +198,83 @@ mod tests {
             && text[1..].bytes().all(|b| b.is_ascii_digit())
     }
 
-    #[test]
-    fn every_code_in_the_sources_is_explained_once() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let mut codes = BTreeSet::new();
-        for part in ["isa", "assembler", "compiler", "simulator", "gui", "cli"] {
-            used(&root.join(part).join("src"), &mut codes);
+    /// Codes in quotes, with how often they stand there.
+    fn quoted(sources: &BTreeMap<PathBuf, String>) -> BTreeMap<String, usize> {
+        let mut codes = BTreeMap::new();
+        for code in sources
+            .values()
+            .flat_map(|text| text.split('"'))
+            .filter(|part| is_code(part))
+        {
+            *codes.entry(code.to_owned()).or_default() += 1;
         }
+        codes
+    }
+
+    /// The name of the constant that stands for a code, where the list gives it one: `NAME "A0001" "title"`.
+    fn constant_name<'a>(sources: &'a BTreeMap<PathBuf, String>, code: &str) -> Option<&'a str> {
+        let quoted = format!(" \"{code}\" \"");
+        let before = sources.values().find_map(|text| text.split_once(&quoted))?.0;
+        before.split_whitespace().next_back()
+    }
+
+    #[test]
+    fn every_code_that_is_raised_is_explained_once() {
         let explained: Vec<&str> = all().map(|info| info.code).collect();
-        let unique: BTreeSet<String> = explained.iter().map(|code| (*code).to_owned()).collect();
+        let unique: BTreeSet<&str> = explained.iter().copied().collect();
         assert_eq!(unique.len(), explained.len(), "a code is explained twice");
-        let missing: Vec<&String> = codes.difference(&unique).collect();
+        let missing: Vec<String> = quoted(&sources())
+            .into_keys()
+            .filter(|code| !unique.contains(code.as_str()))
+            .collect();
         assert!(missing.is_empty(), "not explained: {missing:?}");
+    }
+
+    #[test]
+    fn every_code_that_is_explained_is_raised() {
+        let sources = sources();
+        let quoted = quoted(&sources);
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let mut n_uses: BTreeMap<&str, usize> = BTreeMap::new();
+        for word in sources.values().flat_map(|text| text.split(|c| !is_word(c))) {
+            *n_uses.entry(word).or_default() += 1;
+        }
+        let is_raised = |code: &str| match constant_name(&sources, code) {
+            Some(name) => n_uses[name] > 1,
+            None => quoted[code] > 1,
+        };
+        let idle: Vec<&str> = all().map(|info| info.code).filter(|code| !is_raised(code)).collect();
+        assert!(idle.is_empty(), "explained, but never raised: {idle:?}");
+    }
+
+    #[test]
+    fn every_list_of_codes_is_known_here() {
+        let n_lists = sources()
+            .values()
+            .map(|text| text.matches("CODES: &[CodeInfo] =").count())
+            .sum::<usize>();
+        assert_eq!(n_lists, lists().len(), "a list of codes is missing in `lists`");
+    }
+
+    /// `BLESS=1` writes it anew.
+    #[test]
+    fn the_index_is_up_to_date_and_holds_every_code() {
+        let path = root().join("docs/diagnostics.md");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, index()).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            written == index(),
+            "{} differs; run this test with BLESS=1",
+            path.display()
+        );
+        for info in all() {
+            assert!(
+                written.contains(&format!("\n### {}: {}\n", info.code, info.title)),
+                "{}",
+                info.code
+            );
+        }
     }
 }

@@ -11,12 +11,13 @@ pub(crate) fn run(verb: &MachineVerb) -> Result<(), CommandError> {
     match verb {
         MachineVerb::List => list(),
         MachineVerb::Show { name } => {
-            let text = machine::preset_text(name).ok_or_else(|| {
+            let description = machine::preset(name).ok_or_else(|| {
                 let names: Vec<&str> = machine::preset_names().collect();
                 Diagnostic::error("F0003", format!("there is no shipped machine `{name}`"))
                     .help(format!("choose one of {}", names.join(", ")))
             })?;
-            print(text.trim_end());
+            // Not the shipped text: that leaves out what has a default.
+            print(&description.to_ron());
         }
         MachineVerb::Check { file } => {
             let description = load_machine_file(file)?;

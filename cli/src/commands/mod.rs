@@ -1,6 +1,7 @@
 //! One file per verb; each calls library functions and prints.
 
 pub(crate) mod assemble;
+pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod digits;
 pub(crate) mod explain;

@@ -98,7 +98,7 @@ pub(crate) fn emit_max_pool(
     };
     e.view(A_DRAM, &dram);
     if s.pads[1] > 0 || in_cols > x.width {
-        e.window(A_DRAM, Axis::X, 3, -(s.pads[1] as i64), x.width);
+        e.window(A_DRAM, Axis::X, 3, 1, -(s.pads[1] as i64), x.width);
     }
     let fill = View {
         space: Space::Spm,
@@ -141,7 +141,7 @@ pub(crate) fn emit_max_pool(
             b: (y.width as i64).into(),
         });
         if needs_window {
-            e.window(A_DRAM, Axis::Y, 2, X_ROW, x.height);
+            e.window(A_DRAM, Axis::Y, 2, 1, X_ROW, x.height);
         }
         let load = Op::Ld {
             dst: at(A_FILL, A_BUFFER),
@@ -242,6 +242,7 @@ pub(crate) fn emit_add(
         par: P.into(),
         m: 1.into(),
         n: n.into(),
+        rounding: Rounding::Float,
     })
 }
 

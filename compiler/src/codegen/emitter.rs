@@ -31,6 +31,17 @@ pub(crate) struct View<'a> {
     pub(crate) columns: &'a [(u64, u64)],
 }
 
+/// When instructions are left out.
+#[derive(Clone, Copy)]
+pub(crate) enum Skip {
+    /// If the register is zero.
+    Zero(Reg),
+    /// If the register is above zero.
+    Above0(Reg),
+    /// If the register is something else.
+    NotEqual(Reg, u64),
+}
+
 /// A descriptor displaced by a register.
 pub(crate) fn at(desc: Desc, offset: Reg) -> DescRef {
     DescRef { desc, offset }
@@ -139,6 +150,43 @@ impl Emitter {
         }
     }
 
+    /// Runs a body once, and again as long as it leaves the register above zero.
+    pub(crate) fn repeat_while_above_0(&mut self, register: Reg, body: impl FnOnce(&mut Self)) {
+        let start = Target(self.code.len() as u32);
+        body(self);
+        self.op(Op::Bge {
+            ra: register,
+            b: 1.into(),
+            target: start,
+        });
+    }
+
+    /// Runs a body unless the condition holds.
+    pub(crate) fn unless(&mut self, skip: Skip, body: impl FnOnce(&mut Self)) {
+        let branch = |target: Target| match skip {
+            Skip::Zero(ra) => Op::Beq {
+                ra,
+                b: 0.into(),
+                target,
+            },
+            Skip::Above0(ra) => Op::Bge {
+                ra,
+                b: 1.into(),
+                target,
+            },
+            Skip::NotEqual(ra, value) => Op::Bne {
+                ra,
+                b: (value as i64).into(),
+                target,
+            },
+        };
+        let head = self.code.len();
+        self.op(branch(Target(0)));
+        body(self);
+        let end = Target(self.code.len() as u32);
+        self.code[head].op = branch(end);
+    }
+
     /// Sets up a descriptor. Levels that count once are left at their reset value.
     pub(crate) fn view(&mut self, d: Desc, view: &View<'_>) {
         let split = (N_LEVELS - view.columns.len()).max(view.rows.len());
@@ -167,18 +215,18 @@ impl Emitter {
         }
     }
 
-    /// Bounds a coordinate that follows one level.
-    pub(crate) fn window(&mut self, d: Desc, axis: Axis, level: usize, origin: impl Into<Scalar>, extent: u64) {
+    /// Bounds a coordinate that follows one level in steps of `step`.
+    pub(crate) fn window(&mut self, d: Desc, axis: Axis, level: u8, step: u64, origin: impl Into<Scalar>, extent: u64) {
         let origin = match origin.into() {
             Scalar::Reg(register) => register.into(),
             Scalar::Imm(value) => value.into(),
         };
-        let level = Imm(level as i64);
+        let level = Imm(i64::from(level));
         self.op(Op::Window {
             d,
             axis,
             outer: level,
-            outer_step: Imm(1),
+            outer_step: Imm(step as i64),
             inner: level,
             inner_step: Imm(0),
             origin,

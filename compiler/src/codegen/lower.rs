@@ -116,19 +116,21 @@ impl Lowering<'_> {
         let tensor = self.graph.tensor(id);
         let address = self.address(id)?;
         let format = format_of(&tensor.name, tensor.dtype)?;
-        let [height, width, channels] = match tensor.shape[..] {
-            [1, h, w, c] => [h, w, c],
+        let [images, height, width, channels] = match tensor.shape[..] {
+            [n, h, w, c] => [n, h, w, c],
             _ => {
                 let channels = tensor.shape.last().copied().unwrap_or(1);
-                [tensor.len() / channels.max(1), 1, channels]
+                [1, tensor.len() / channels.max(1), 1, channels]
             }
-        };
-        let [height, width, channels] = [height, width, channels].map(|length| length as u64);
+        }
+        .map(|length| length as u64);
         Ok(Feature {
             address,
+            images,
             height,
             width,
             channels,
+            pitch: channels,
             format,
             zero_point,
         })
@@ -160,9 +162,11 @@ impl Lowering<'_> {
 
     fn dense(&self, name: &str, op: &QDense) -> Result<StageKind, CompileError> {
         let matrix = |feature: Feature, channels: usize| Feature {
+            images: 1,
             height: op.m as u64,
             width: 1,
             channels: channels as u64,
+            pitch: channels as u64,
             ..feature
         };
         let x = matrix(self.feature(op.input, op.input_zero_point)?, op.k);

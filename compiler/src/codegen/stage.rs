@@ -3,26 +3,34 @@
 use systole_isa::ElementFormat;
 use systole_isa::numerics::RequantParameters;
 
-/// An activation tensor in DRAM, height x width x channels, channels innermost. A matrix of M rows has height M and width 1.
+/// An activation tensor in DRAM, images x height x width x channels, channels innermost. A matrix of M rows has height M and width 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Feature {
     /// DRAM byte address.
     pub(crate) address: u64,
+    pub(crate) images: u64,
     pub(crate) height: u64,
     pub(crate) width: u64,
     pub(crate) channels: u64,
+    /// Elements from a pixel to its neighbour: more than the channels if the tensor is a slice of another one.
+    pub(crate) pitch: u64,
     pub(crate) format: ElementFormat,
     pub(crate) zero_point: i32,
 }
 
 impl Feature {
     pub(crate) fn n_elements(&self) -> u64 {
-        self.height * self.width * self.channels
+        self.images * self.height * self.width * self.channels
     }
 
-    /// Bytes of one row of the image.
+    /// Bytes from a row of an image to the next.
     pub(crate) fn row_bytes(&self) -> u64 {
-        self.width * self.channels
+        self.width * self.pitch
+    }
+
+    /// Bytes from an image to the next.
+    pub(crate) fn image_bytes(&self) -> u64 {
+        self.height * self.row_bytes()
     }
 }
 
@@ -44,6 +52,23 @@ impl Sliding {
         dilations: [1, 1],
         pads: [0, 0],
     };
+
+    /// Steps between the pixels of the image that any window touches: a point-wise window skips those between its strides.
+    pub(crate) fn sampling(&self) -> [u64; 2] {
+        if self.kernel == [1, 1] { self.strides } else { [1, 1] }
+    }
+
+    /// How the window slides over the pixels that [`Self::sampling`] leaves.
+    pub(crate) fn sampled(&self) -> Self {
+        if self.kernel == [1, 1] {
+            Self {
+                strides: [1, 1],
+                ..*self
+            }
+        } else {
+            *self
+        }
+    }
 
     /// Input rows (axis 0) or columns (axis 1) that `n_outputs` neighbouring windows span.
     pub(crate) fn span(&self, axis: usize, n_outputs: u64) -> u64 {

@@ -10,6 +10,8 @@ use object::write::elf as write_elf;
 pub(super) struct Section<'a> {
     /// Name in the section headers.
     pub(super) name: String,
+    /// What its content is to ELF.
+    pub(super) kind: elf::SectionType,
     /// Virtual address, if it is loaded.
     pub(super) address: Option<u64>,
     /// Whether it is loaded, written to, executed.
@@ -117,7 +119,7 @@ fn program_header(section: &Section, offset: u64) -> write_elf::ProgramHeader {
 fn section_header(section: &Section, sh_name: u32, sh_offset: u64) -> write_elf::SectionHeader {
     write_elf::SectionHeader {
         sh_name,
-        sh_type: elf::SHT_PROGBITS,
+        sh_type: section.kind,
         sh_flags: section.flags,
         sh_addr: section.address.unwrap_or(0),
         sh_offset,

@@ -5,20 +5,45 @@ mod mx;
 mod vx;
 
 use crate::memory::PagedMemory;
+use crate::work::matrix::TileShape;
 use std::sync::Arc;
 use systole_isa::operand::Space;
 
 pub(crate) use dma::copy;
-pub(crate) use mx::{MatMul, load_weights, matmul};
-pub(crate) use vx::{add_rescaled, max_pool, requantize};
+pub(crate) use mx::{Multiplied, digit, live_rows, load_tile, moving_row, multiply, output_stationary};
+pub(crate) use vx::vector;
 
-/// A weight tile less its zero point, `k` rows of `n` weights.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct WeightTile {
-    pub(crate) k: u64,
-    pub(crate) n: u64,
-    /// Row-major; empty in timing-only runs.
-    pub(crate) weights: Vec<i32>,
+/// A tile in the array, less its zero point. Without values in timing-only runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tile {
+    pub(crate) shape: TileShape,
+    /// What the PEs hold, row-major.
+    pub(crate) held: Vec<i32>,
+    /// With a pattern, the position of each held weight within its group.
+    pub(crate) positions: Vec<u8>,
+    /// With a pattern, the weights at their places along K, zeros between them.
+    expanded: Vec<i32>,
+}
+
+impl Tile {
+    /// A tile whose values are not known.
+    pub(crate) fn without_values(shape: TileShape) -> Self {
+        Self {
+            shape,
+            held: Vec::new(),
+            positions: Vec::new(),
+            expanded: Vec::new(),
+        }
+    }
+
+    /// Row-major weights, one row per element that the moving operand brings.
+    fn multiplicands(&self) -> &[i32] {
+        if self.shape.pattern.is_some() {
+            &self.expanded
+        } else {
+            &self.held
+        }
+    }
 }
 
 /// The three memories.
@@ -47,5 +72,5 @@ impl Memories {
     }
 }
 
-/// A weight tile shared by the array and the products that still use it.
-pub(crate) type SharedTile = Arc<WeightTile>;
+/// A tile shared by the array and the products that still use it.
+pub(crate) type SharedTile = Arc<Tile>;

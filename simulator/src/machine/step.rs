@@ -1,6 +1,9 @@
 //! What happens within the cycle of an event: completions, the sequencer's instruction, starts.
 
 use super::*;
+use crate::mx::MxInFlight;
+use crate::work::matrix::TileShape;
+use systole_isa::FormatPair;
 
 impl Machine {
     /// Completes the work that ends now, in the fixed order LD, ST, MX, VX.
@@ -11,17 +14,27 @@ impl Machine {
         let now = self.state.now;
         while let Some(at) = self.state.mx.in_flight.iter().position(|x| x.done_at <= now) {
             let done = self.state.mx.in_flight.remove(at).expect("the position was just found");
-            let tile = (done.tile.k, done.tile.n);
-            let mut counts = static_counts(&done.dispatched.work, tile);
-            counts.gated_macs = self.execute_mx(&done)?;
-            self.retire(Unit::Mx, &done.dispatched, done.started_at, counts, observer);
+            let counts = self.execute_mx(&done);
+            self.retire(
+                Unit::Mx,
+                (&done.dispatched, &done.release),
+                done.started_at,
+                counts,
+                observer,
+            );
         }
         if self.state.vx.as_ref().is_some_and(|vx| vx.done_at <= now)
             && let Some(done) = self.state.vx.take()
         {
-            let counts = static_counts(&done.dispatched.work, (0, 0));
+            let counts = static_counts(&done.dispatched.work);
             self.execute_vx(&done.dispatched.work);
-            self.retire(Unit::Vx, &done.dispatched, done.started_at, counts, observer);
+            self.retire(
+                Unit::Vx,
+                (&done.dispatched, &done.release),
+                done.started_at,
+                counts,
+                observer,
+            );
         }
         Ok(())
     }
@@ -43,54 +56,64 @@ impl Machine {
         let Some(done) = self.state.transfers[slot].take() else {
             return;
         };
-        let mut counts = static_counts(&done.dispatched.work, (0, 0));
+        let mut counts = static_counts(&done.dispatched.work);
         counts.add(&done.counts);
         if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
             && self.mode == Mode::Full
         {
             exec::copy(&mut self.state.memories, dst, src, *m, *n);
         }
-        self.retire(unit, &done.dispatched, done.started_at, counts, observer);
+        self.retire(
+            unit,
+            (&done.dispatched, &done.release),
+            done.started_at,
+            counts,
+            observer,
+        );
     }
 
-    /// Performs an array instruction; returns its gated multiply-accumulates.
-    fn execute_mx(&mut self, done: &crate::mx::MxInFlight) -> Result<u64, Fault> {
-        let values = self.mode == Mode::Full;
-        match &*done.dispatched.work {
-            Work::WeightLoad { w, k, n } => {
-                let tile = if values {
-                    exec::load_weights(&self.state.memories, w, *k, *n)
+    /// Performs an instruction of the array and counts what happened.
+    fn execute_mx(&mut self, done: &MxInFlight) -> EventCounts {
+        let (work, tile) = (&*done.dispatched.work, done.tile.as_ref());
+        let shape = tile.map(|tile| &tile.shape);
+        let mut counts = matrix_counts(&self.description, work, shape, done.facts);
+        let has_values = self.mode == Mode::Full;
+        match work {
+            Work::TileLoad(load) => {
+                let tile = if has_values {
+                    exec::load_tile(&self.state.memories, load)
                 } else {
-                    exec::WeightTile {
-                        k: *k,
-                        n: *n,
-                        weights: Vec::new(),
-                    }
+                    exec::Tile::without_values(load.shape.clone())
                 };
                 self.state.mx.finish_load(Arc::new(tile));
-                Ok(0)
             }
-            Work::MatMul {
-                c, a, m0, m, k0, mode, ..
-            } if values => {
-                let op = exec::MatMul {
-                    c,
-                    a,
-                    m0: *m0,
-                    m: *m,
-                    k0: *k0,
-                    mode: *mode,
-                };
-                exec::matmul(&mut self.state.memories, &done.tile, &op).map_err(|overflow| {
-                    self.fault(
-                        FaultKind::Overflow {
-                            address: overflow.address,
-                        },
-                        done.dispatched.pc,
-                    )
-                })
+            Work::Product(product) if has_values => {
+                if let Some(tile) = tile {
+                    let multiplied = exec::multiply(&mut self.state.memories, tile, product);
+                    let pair = tile.shape.pair(product.a.format);
+                    self.note(done, pair, &multiplied, &mut counts);
+                }
             }
-            _ => Ok(0),
+            Work::OutputStationary(product) if has_values => {
+                let multiplied = exec::output_stationary(&mut self.state.memories, product);
+                let pair = product.w.shape.pair(product.a.format);
+                self.note(done, pair, &multiplied, &mut counts);
+            }
+            _ => {}
+        }
+        counts
+    }
+
+    /// Counts what only the values of a product tell, and keeps the first overflow.
+    fn note(&mut self, done: &MxInFlight, pair: FormatPair, multiplied: &exec::Multiplied, counts: &mut EventCounts) {
+        counts.count_gated(&self.description, pair, multiplied.n_zero);
+        counts.overflows = multiplied.n_overflows;
+        if let (None, Some(address)) = (self.state.first_overflow, multiplied.first_overflow) {
+            self.state.first_overflow = Some(Overflow {
+                pc: done.dispatched.pc,
+                cycle: self.state.now,
+                address,
+            });
         }
     }
 
@@ -98,26 +121,22 @@ impl Machine {
         if self.mode == Mode::TimingOnly {
             return;
         }
-        let memories = &mut self.state.memories;
         match work {
-            Work::Requant {
-                dst,
-                src,
-                par,
-                m,
-                n,
-                rounding,
-            } => {
-                exec::requantize(memories, [dst, src, par], (*m, *n), *rounding);
-            }
-            Work::MaxPool { dst, src, m, n } => exec::max_pool(memories, dst, src, *m, *n),
-            Work::AddRescaled { dst, a, b, par, m, n } => exec::add_rescaled(memories, [dst, a, b, par], (*m, *n)),
-            Work::WeightLoad { .. } | Work::MatMul { .. } | Work::Copy { .. } | Work::Sync => {}
+            Work::Vector(vector) => exec::vector(&mut self.state.memories, vector),
+            Work::TileLoad(_) | Work::Product(_) | Work::OutputStationary(_) | Work::Copy { .. } | Work::Sync => {}
         }
     }
 
-    fn retire(&mut self, unit: Unit, done: &Dispatched, start: u64, counts: EventCounts, observer: &mut impl Observer) {
+    fn retire(
+        &mut self,
+        unit: Unit,
+        (done, release): (&Dispatched, &Release),
+        start: u64,
+        counts: EventCounts,
+        observer: &mut impl Observer,
+    ) {
         self.post_tokens(&done.tokens);
+        self.state.order.post(&done.tokens, release);
         let end = self.state.now;
         self.account(done.layer, &counts, end);
         observer.event(&Event::Completed {
@@ -172,7 +191,7 @@ impl Machine {
                 let is_full = self.state.queues[unit.index()].len() >= self.description.queue_depth as usize;
                 is_full.then_some(StallReason::QueueFull)
             }
-            _ if !self.missing_tokens(&instruction.tokens).is_empty() => Some(StallReason::Token),
+            _ if !missing_tokens(&self.state.tokens, &instruction.tokens).is_empty() => Some(StallReason::Token),
             Effect::Fence | Effect::Halt => (!self.all_units_idle()).then_some(StallReason::Fence),
             Effect::None | Effect::Free | Effect::Credit(..) => None,
         }
@@ -191,6 +210,7 @@ impl Machine {
             systole_isa::Op::Mark { id, .. } => id.0 as u32 + 1,
             _ => self.state.sequencer.layer,
         };
+        let takes_time = !matches!(effect, Effect::Free);
         if let Effect::Dispatch(unit, work) = effect {
             let dispatched = Dispatched {
                 work,
@@ -199,9 +219,14 @@ impl Machine {
                 layer,
             };
             self.state.queues[unit.index()].push_back(dispatched);
+            self.state.order.dispatch(unit);
         } else {
             self.take_tokens(&instruction.tokens);
             self.post_tokens(&instruction.tokens);
+            if matches!(effect, Effect::Fence) {
+                self.state.order.fence();
+            }
+            self.state.order.sequence(pc, &instruction.tokens);
             let counts = EventCounts {
                 instructions: 1,
                 ..EventCounts::default()
@@ -212,11 +237,15 @@ impl Machine {
                 pc,
                 layer,
                 start: now,
-                end: now + 1,
+                end: now + u64::from(takes_time),
                 counts,
             });
             match effect {
-                Effect::Credit(token, n) => self.state.tokens[token] = self.state.tokens[token].saturating_add(n),
+                Effect::Credit(token, n) => {
+                    let counter = &mut self.state.tokens[token.index()];
+                    *counter = counter.saturating_add(n);
+                    self.state.order.credit(pc, token, n);
+                }
                 Effect::Halt => {
                     self.state.status = Status::Halted;
                     return Ok(());
@@ -226,11 +255,17 @@ impl Machine {
         }
         let totals = self.counts_if_read(&instruction.op);
         let stream = self.unit_cycles(Unit::Mx).of(Activity::Busy(BusyKind::Stream));
+        let vx_busy = self.unit_cycles(Unit::Vx).of(Activity::Busy(BusyKind::Vector));
         let counter = |counter: PerfCounter| match counter {
             PerfCounter::Macs => totals.macs,
             PerfCounter::DramReadBytes => totals.dram_read_bytes,
             PerfCounter::DramWriteBytes => totals.dram_write_bytes,
             PerfCounter::MxStream => stream,
+            PerfCounter::VectorOps => totals.vector_ops,
+            PerfCounter::VxBusy => vx_busy,
+            PerfCounter::Overflows => totals.overflows,
+            PerfCounter::GatedMacs => totals.gated_macs,
+            PerfCounter::SkippedMacs => totals.skipped_macs,
         };
         let around = Surroundings { now, counter: &counter };
         self.state
@@ -260,16 +295,19 @@ impl Machine {
         {
             return Ok(false);
         }
-        if !self.missing_tokens(&head.tokens).is_empty() {
+        if !missing_tokens(&self.state.tokens, &head.tokens).is_empty() {
             return Ok(false);
         }
-        let tile = self.tile_size(&head.work);
-        let accesses = self.checked_accesses(unit, pc, &head.work, tile)?;
+        let tile = self.tile_of(&head.work);
+        let accesses = self.checked_accesses(unit, pc, &head.work, tile.as_ref().map(|tile| &tile.shape))?;
         let head = self.state.queues[unit.index()]
             .pop_front()
             .expect("the head was just inspected");
         self.take_tokens(&head.tokens);
-        self.begin(unit, head, accesses);
+        let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max();
+        self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end.unwrap_or(0));
+        let release = self.ordered(unit, &head, accesses)?;
+        self.begin(unit, head, release);
         Ok(true)
     }
 
@@ -288,58 +326,50 @@ impl Machine {
         }
     }
 
-    fn tile_size(&self, work: &Work) -> (u64, u64) {
+    /// The tile that a product would use now.
+    fn tile_of(&self, work: &Work) -> Option<exec::SharedTile> {
         match work {
-            Work::MatMul { weights, .. } => self.state.mx.tile_for(*weights).map_or((0, 0), |tile| (tile.k, tile.n)),
-            _ => (0, 0),
+            Work::Product(product) => self.state.mx.tile_for(product.weights).cloned(),
+            _ => None,
         }
     }
 
-    fn checked_accesses(&self, unit: Unit, pc: u32, work: &Work, tile: (u64, u64)) -> Result<Vec<Access>, Fault> {
+    fn facts(&self, work: &Work) -> Facts {
+        match self.mode {
+            Mode::Full => Facts::observed(work, &self.state.memories),
+            Mode::TimingOnly => Facts::dense(work),
+        }
+    }
+
+    fn checked_accesses(
+        &self,
+        unit: Unit,
+        pc: u32,
+        work: &Work,
+        tile: Option<&TileShape>,
+    ) -> Result<Vec<Access>, Fault> {
         work::check(unit, work, &self.description, tile).map_err(|kind| self.fault(kind, pc))?;
         let accesses = race::accesses(work, tile);
         let capacity = |space| self.state.memories.of(space).capacity_bytes();
         race::check_bounds(&accesses, capacity).map_err(|kind| self.fault(kind, pc))?;
-        for (other_unit, other_pc, theirs) in self.under_way() {
-            if other_unit != unit
-                && let Some((space, address)) = race::conflict(&accesses, theirs)
-            {
-                return Err(self.fault(
-                    FaultKind::Race {
-                        other_pc,
-                        space,
-                        address,
-                    },
-                    pc,
-                ));
-            }
-        }
         Ok(accesses)
     }
 
-    fn under_way(&self) -> impl Iterator<Item = (Unit, u32, &[Access])> {
-        let state = &self.state;
-        let transfers = [Unit::Ld, Unit::St].into_iter().zip(&state.transfers);
-        transfers
-            .filter_map(|(unit, t)| t.as_ref().map(|t| (unit, t.dispatched.pc, &t.accesses[..])))
-            .chain(
-                state
-                    .mx
-                    .in_flight
-                    .iter()
-                    .map(|x| (Unit::Mx, x.dispatched.pc, &x.accesses[..])),
-            )
-            .chain(state.vx.iter().map(|x| (Unit::Vx, x.dispatched.pc, &x.accesses[..])))
+    /// Looks for races of an instruction that starts now, whose tokens are taken.
+    fn ordered(&mut self, unit: Unit, head: &Dispatched, accesses: Vec<Access>) -> Result<Release, Fault> {
+        let place = (unit, head.pc);
+        let (release, conflicts) =
+            self.state
+                .order
+                .start(place, head.work.array_use(), &head.tokens, order::touches(accesses));
+        match conflicts.first() {
+            None => Ok(release),
+            Some(conflict) => Err(self.fault(fault::race(conflict, place, &self.program), head.pc)),
+        }
     }
 
-    fn begin(&mut self, unit: Unit, dispatched: Dispatched, accesses: Vec<Access>) {
+    fn begin(&mut self, unit: Unit, dispatched: Dispatched, release: Release) {
         let now = self.state.now;
-        let spm_end = accesses
-            .iter()
-            .filter_map(|access| access.end_in(Space::Spm))
-            .max()
-            .unwrap_or(0);
-        self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end);
         match unit {
             Unit::Seq => {}
             Unit::Ld | Unit::St => {
@@ -353,15 +383,18 @@ impl Machine {
                     ),
                     _ => (Vec::new(), 0),
                 };
-                let transfer = Transfer::begin(dispatched, accesses, traffic, is_write, now);
+                let transfer = Transfer::begin(dispatched, release, traffic, is_write, now);
                 self.state.transfers[unit.index() - Unit::Ld.index()] = Some(transfer);
             }
-            Unit::Mx => self.state.mx.begin(&self.description, dispatched, accesses, now),
+            Unit::Mx => {
+                let facts = self.facts(&dispatched.work);
+                self.state.mx.begin(&self.description, dispatched, release, facts, now);
+            }
             Unit::Vx => {
                 let done_at = now + vx::duration(&self.description, &dispatched.work);
                 self.state.vx = Some(VxInFlight {
                     dispatched,
-                    accesses,
+                    release,
                     started_at: now,
                     done_at,
                 });

@@ -1,0 +1,169 @@
+//! The products of a convolution, their requantization and the stores of their results.
+
+use super::super::emitter::{Emitter, at};
+use super::super::tiling::PARAMETER_BYTES;
+use super::loads::Loads;
+use super::views::{C, P, W, X, Y, Y_DRAM};
+use super::*;
+use systole_isa::operand::{Accumulate, Rounding, Weights};
+
+impl Conv<'_> {
+    /// One channel block of one block of rows. With `loads`, its weights are loaded for it.
+    pub(super) fn item(&self, e: &mut Emitter, loads: Option<&Loads<'_>>) {
+        e.ordered(Op::VxNop {}, &[OUTPUT_FREE], &[]);
+        match loads {
+            Some(loads) if self.t.n_chunks(self.stage) > 1 => self.chunks(e, loads),
+            Some(loads) => self.with_weights(e, loads, |e| self.tiles(e)),
+            None => self.tiles(e),
+        }
+        let freed: &[Token] = match loads {
+            Some(_) => &[OUTPUT_FULL, PARAMETERS_FREE],
+            None => &[OUTPUT_FULL],
+        };
+        e.ordered(Op::VxNop {}, &[], freed);
+        let store = Op::St {
+            dst: at(Y_DRAM, Y_OFFSET),
+            src: at(Y, Y_BUFFER),
+            m: self.pixels().into(),
+            n: self.channels.into(),
+        };
+        e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
+        e.toggle(Y_BUFFER, self.f.output_bytes, self.t.output_buffers);
+        if loads.is_some() {
+            e.toggle(P_BUFFER, self.f.parameter_bytes, self.t.parameter_buffers);
+        }
+    }
+
+    /// Runs `body` on the next block of weights.
+    fn with_weights(&self, e: &mut Emitter, loads: &Loads<'_>, body: impl FnOnce(&mut Emitter)) {
+        if self.t.weight_buffers > 1 {
+            loads.next_weights(e);
+        }
+        e.ordered(Op::MxNop {}, &[WEIGHTS_FULL], &[]);
+        body(e);
+        e.ordered(Op::MxNop {}, &[], &[WEIGHTS_FREE]);
+        if self.t.weight_buffers == 1 {
+            loads.next_weights(e);
+        }
+        e.toggle(W_BUFFER, self.f.weight_bytes, self.t.weight_buffers);
+    }
+
+    /// A reduction in several chunks, for the channels of one array tile.
+    fn chunks(&self, e: &mut Emitter, loads: &Loads<'_>) {
+        let k = self.stage.k();
+        let (n_full, rest) = (k / self.t.chunk, k % self.t.chunk);
+        if let Size::In(register) = self.tile {
+            e.copy(register, CHANNELS);
+            self.restride_weights(e, register);
+        }
+        e.set(K_CHUNK0, 0);
+        let one = |e: &mut Emitter, k: u64, is_first: bool| {
+            self.with_weights(e, loads, |e| {
+                e.copy(W_TILE, W_BUFFER);
+                e.copy(K0, K_CHUNK0);
+                self.reduction(e, k, is_first);
+            });
+            e.add(K_CHUNK0, k as i64);
+        };
+        one(e, self.t.chunk, true);
+        e.repeat(n_full - 1, |e| one(e, self.t.chunk, false));
+        if rest > 0 {
+            one(e, rest, false);
+        }
+        e.ordered(Op::MxNop {}, &[], &[ACC_FULL]);
+        e.copy(Y_TILE, Y_BUFFER);
+        e.copy(P_TILE, P_BUFFER);
+        self.requantize(e);
+    }
+
+    /// All array tiles of one channel block whose weights are in the scratchpad.
+    fn tiles(&self, e: &mut Emitter) {
+        e.copy(W_TILE, W_BUFFER);
+        e.copy(Y_TILE, Y_BUFFER);
+        e.copy(P_TILE, P_BUFFER);
+        let tile = |e: &mut Emitter| {
+            if let Size::In(register) = self.tile {
+                self.tile.set(e, N_LEFT, self.tile_cols);
+                self.restride_weights(e, register);
+                e.add(N_LEFT, -(self.tile_cols as i64));
+            }
+            e.set(K0, 0);
+            self.reduction(e, self.stage.k(), true);
+            e.ordered(Op::MxNop {}, &[], &[ACC_FULL]);
+            self.requantize(e);
+            e.add(Y_TILE, self.tile_cols as i64);
+            e.add(P_TILE, (self.tile_cols * PARAMETER_BYTES) as i64);
+        };
+        match (self.channels, self.tile) {
+            (Size::Fixed(channels), Size::Fixed(_)) => e.repeat(channels.div_ceil(self.tile_cols), tile),
+            (Size::Fixed(channels), Size::In(_)) => {
+                e.set(N_LEFT, channels as i64);
+                e.repeat(channels.div_ceil(self.tile_cols), tile);
+            }
+            (Size::In(register), Size::In(_)) => {
+                e.copy(N_LEFT, register);
+                e.repeat_while_above_0(N_LEFT, tile);
+            }
+            (Size::In(register), Size::Fixed(_)) => {
+                e.copy(N_LEFT, register);
+                e.repeat_while_above_0(N_LEFT, |e| {
+                    tile(e);
+                    e.add(N_LEFT, -(self.tile_cols as i64));
+                });
+            }
+        }
+    }
+
+    /// The products of one array tile of outputs over `k` reduction rows, from `W_TILE` and `K0` on.
+    fn reduction(&self, e: &mut Emitter, k: u64, overwrite: bool) {
+        let rows = u64::from(self.machine.rows);
+        let (n_full, rest) = (k / rows, k % rows);
+        let mut full_left = n_full;
+        if overwrite {
+            self.product(e, k.min(rows), Accumulate::Over, &[ACC_FREE]);
+            if n_full == 0 {
+                return;
+            }
+            full_left -= 1;
+        }
+        e.repeat(full_left, |e| self.product(e, rows, Accumulate::Add, &[]));
+        if rest > 0 {
+            self.product(e, rest, Accumulate::Add, &[]);
+        }
+    }
+
+    fn product(&self, e: &mut Emitter, k: u64, mode: Accumulate, waits: &[Token]) {
+        let n = self.tile.into();
+        e.op(Op::MxWload {
+            w: at(W, W_TILE),
+            k: (k as i64).into(),
+            n,
+        });
+        let product = Op::MxMm {
+            c: at(C, C_BUFFER),
+            a: at(X, X_BUFFER),
+            m0: 0.into(),
+            m: self.pixels().into(),
+            k0: K0.into(),
+            mode,
+            weights: Weights::Swap,
+        };
+        e.ordered(product, waits, &[]);
+        let bytes = self.tile.times(e, SCRATCH, k);
+        e.add(W_TILE, bytes);
+        e.add(K0, k as i64);
+    }
+
+    fn requantize(&self, e: &mut Emitter) {
+        let requantize = Op::VxRequant {
+            dst: at(Y, Y_TILE),
+            src: at(C, C_BUFFER),
+            par: at(P, P_TILE),
+            m: self.pixels().into(),
+            n: self.tile.into(),
+            rounding: Rounding::Float,
+        };
+        e.ordered(requantize, &[ACC_FULL], &[ACC_FREE]);
+        e.toggle(C_BUFFER, self.f.acc_bytes, self.t.acc_buffers);
+    }
+}

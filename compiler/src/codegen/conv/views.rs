@@ -1,0 +1,193 @@
+//! The descriptors of a convolution.
+
+use super::super::emitter::{Emitter, View};
+use super::super::tiling::PARAMETER_ELEMENTS;
+use super::Conv;
+use systole_isa::operand::{Axis, Desc, Imm, Reg, Space};
+use systole_isa::{ElementFormat, Op};
+
+pub(super) const X_DRAM: Desc = Desc::at(0);
+pub(super) const X_FILL: Desc = Desc::at(1);
+pub(super) const X: Desc = Desc::at(2);
+pub(super) const W_DRAM: Desc = Desc::at(3);
+pub(super) const W_FILL: Desc = Desc::at(4);
+pub(super) const W: Desc = Desc::at(5);
+pub(super) const P_DRAM: Desc = Desc::at(6);
+pub(super) const P_FILL: Desc = Desc::at(7);
+pub(super) const P: Desc = Desc::at(8);
+pub(super) const C: Desc = Desc::at(9);
+pub(super) const Y: Desc = Desc::at(10);
+pub(super) const Y_DRAM: Desc = Desc::at(11);
+
+/// Level of the rows of an image in `X_DRAM`.
+pub(super) const Y_LEVEL: u8 = 2;
+/// Level of the columns of an image in `X_DRAM`.
+const X_LEVEL: u8 = 3;
+
+impl Conv<'_> {
+    pub(super) fn views(&self, e: &mut Emitter) {
+        self.input_views(e);
+        self.weight_views(e);
+        self.output_views(e);
+    }
+
+    fn input_views(&self, e: &mut Emitter) {
+        let (x, y, ci) = (&self.stage.x, &self.stage.y, self.stage.x.channels);
+        let s = &self.stage.sliding;
+        let (step, taken) = (s.sampling(), s.sampled());
+        let (in_rows, in_cols) = (taken.span(0, self.t.block_rows), taken.span(1, y.width));
+        let (format, zero_point) = (x.format, x.zero_point);
+        let dram = View {
+            space: Space::Dram,
+            format,
+            base: x.address as i64 - (s.pads[1] * x.pitch) as i64,
+            zero_point,
+            rows: &[(self.t.images, x.image_bytes()), (in_rows, step[0] * x.row_bytes())],
+            columns: &[(in_cols, step[1] * x.pitch), (ci, 1)],
+        };
+        e.view(X_DRAM, &dram);
+        if s.pads[1] > 0 || (in_cols - 1) * step[1] >= x.width {
+            e.window(X_DRAM, Axis::X, X_LEVEL, step[1], -(s.pads[1] as i64), x.width);
+        }
+        let row = in_cols * ci;
+        let fill = View {
+            space: Space::Spm,
+            base: self.spm[0] as i64,
+            rows: &[(self.t.images * in_rows, row)],
+            columns: &[(row, 1)],
+            ..dram
+        };
+        e.view(X_FILL, &fill);
+        let rows = [
+            (self.t.images, in_rows * row),
+            (self.t.block_rows, taken.strides[0] * row),
+            (y.width, taken.strides[1] * ci),
+        ];
+        // Neighbouring taps of a row lie side by side unless the window is dilated.
+        let merged = [(s.kernel[0], s.dilations[0] * row), (s.kernel[1] * ci, 1)];
+        let apart = [merged[0], (s.kernel[1], s.dilations[1] * ci), (ci, 1)];
+        let is_dense = s.dilations[1] == 1 || s.kernel[1] == 1;
+        let (rows, columns) = if is_dense {
+            (&rows[..], &merged[..])
+        } else {
+            (&rows[1..], &apart[..])
+        };
+        e.view(X, &View { rows, columns, ..fill });
+    }
+
+    fn weight_views(&self, e: &mut Emitter) {
+        let (format, zero_point) = (self.stage.weight_format, self.stage.weight_zero_point);
+        let run = [(self.t.chunk * self.t.block_channels, 1)];
+        let dram = View {
+            space: Space::Dram,
+            format,
+            base: self.weights_address as i64,
+            zero_point,
+            rows: &[],
+            columns: &run,
+        };
+        e.view(W_DRAM, &dram);
+        let fill = View {
+            space: Space::Spm,
+            base: self.spm[1] as i64,
+            ..dram
+        };
+        e.view(W_FILL, &fill);
+        let tile = [(self.tile_cols, 1)];
+        let rows = [(self.t.chunk, self.tile_cols)];
+        e.view(
+            W,
+            &View {
+                rows: &rows,
+                columns: &tile,
+                ..fill
+            },
+        );
+        let table = [(self.t.block_channels * PARAMETER_ELEMENTS, 1)];
+        let dram = View {
+            format: ElementFormat::I32,
+            base: self.parameters_address as i64,
+            zero_point: 0,
+            columns: &table,
+            ..dram
+        };
+        e.view(P_DRAM, &dram);
+        let fill = View {
+            space: Space::Spm,
+            base: self.spm[2] as i64,
+            ..dram
+        };
+        e.view(P_FILL, &fill);
+        let rows = [(self.t.block_channels, PARAMETER_ELEMENTS)];
+        let columns = [(PARAMETER_ELEMENTS, 1)];
+        e.view(
+            P,
+            &View {
+                rows: &rows,
+                columns: &columns,
+                ..fill
+            },
+        );
+    }
+
+    fn output_views(&self, e: &mut Emitter) {
+        let y = &self.stage.y;
+        let (n_pixels, channels) = (self.t.pixels(self.stage), self.t.block_channels);
+        let (rows, columns) = ([(n_pixels, self.tile_cols)], [(self.tile_cols, 1)]);
+        let acc = View {
+            space: Space::Acc,
+            format: ElementFormat::I32,
+            base: 0,
+            zero_point: 0,
+            rows: &rows,
+            columns: &columns,
+        };
+        e.view(C, &acc);
+        let (rows, columns) = ([(n_pixels, channels)], [(channels, 1)]);
+        let fill = View {
+            space: Space::Spm,
+            format: y.format,
+            base: self.spm[3] as i64,
+            zero_point: y.zero_point,
+            rows: &rows,
+            columns: &columns,
+        };
+        e.view(Y, &fill);
+        let (lo, hi) = self.stage.clip;
+        e.op(Op::Clip {
+            d: Y,
+            lo: Imm(i64::from(lo)),
+            hi: Imm(i64::from(hi)),
+        });
+        let rows = [(n_pixels, y.pitch)];
+        e.view(
+            Y_DRAM,
+            &View {
+                space: Space::Dram,
+                base: y.address as i64,
+                rows: &rows,
+                ..fill
+            },
+        );
+    }
+
+    /// Sets the row length of the outputs in the scratchpad to the channels of the present block.
+    pub(super) fn restride_output(&self, e: &mut Emitter, channels: Reg) {
+        e.op(Op::Level {
+            d: Y,
+            index: Imm(3),
+            count: (self.t.pixels(self.stage) as i64).into(),
+            stride: channels.into(),
+        });
+    }
+
+    /// Sets the row length of the weights to the columns of the present array tile.
+    pub(super) fn restride_weights(&self, e: &mut Emitter, columns: Reg) {
+        e.op(Op::Level {
+            d: W,
+            index: Imm(3),
+            count: (self.t.chunk as i64).into(),
+            stride: columns.into(),
+        });
+    }
+}
