@@ -73,6 +73,21 @@ Files that the text names with `.include` and `.npy` are looked for next to the 
 The check executes the scalar instructions alone, loops included, and looks at tokens, order and ranges independent of any timing.
 It exits 1 if something is wrong or cannot be proven; warnings alone do not count.")]
     Check(CheckArgs),
+    /// Bring assembly texts into their tidy form
+    #[command(after_help = "Examples:
+  systole fmt product.sasm
+  systole fmt --check programs/asm/*.sasm
+  systole fmt - < product.sasm > tidy.sasm
+
+Columns are aligned, comments and blank lines stay (of several blank lines one). A text whose form has mistakes is left as it is.
+With `--check` the exit code is 1 if a text is not in its tidy form.")]
+    Fmt(FmtArgs),
+    /// Answer an editor's questions about assembly texts (language server on standard input and output)
+    #[command(after_help = "Example: the editor starts
+  systole lsp
+
+and talks to it in the language server protocol. `docs/vscode` in the project is such an editor's extension.")]
+    Lsp,
     /// Time one matrix product of M x K by K x N
     #[command(after_help = "Example:
   systole gemm 128 768 768 --machine mid32x32 --overlap none --json
@@ -251,6 +266,19 @@ pub(crate) struct CheckArgs {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FmtArgs {
+    /// Assembly texts; `-` is standard input, whose tidy form is printed
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; say which texts are not in their tidy form
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the tidy form and change no file
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) stdout: bool,
 }
 
 /// Which operand stays in the array.
