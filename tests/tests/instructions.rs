@@ -143,10 +143,11 @@ fn a_formula_that_gives_another_number_is_caught() {
     let file = &files()["mx.mm"];
     let timing = file.case("timing").unwrap();
     for (names, why) in [
-        ("m=8", "gives 14, but it took 13 cycles"),
-        ("", "`m` in `max(m, 1) + R + C - 2` has no value"),
-        ("m=7 R=5", "gives 14, but it took 13 cycles"),
-        ("m=R+3", ""),
+        ("m=8 passes=1", "gives 14, but it took 13 cycles"),
+        ("m=7 passes=2", "gives 20, but it took 13 cycles"),
+        ("passes=1", "`m` in `max(m * passes, 1) + R + C - 2` has no value"),
+        ("m=7 passes=1 R=5", "gives 14, but it took 13 cycles"),
+        ("m=R+3 passes=1", ""),
     ] {
         let line_idx = timing.text.lines().position(|line| line.contains("takes")).unwrap();
         let outcome = with_line(timing, line_idx, &format!(";! takes mx.mm {names}")).check("mx.mm");
