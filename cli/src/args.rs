@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use systole_isa::ElementFormat;
 use systole_isa::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
 
 /// A systolic-array accelerator in your hands: instruction set, assembler, compiler, cycle-level simulator and dashboard.
@@ -72,9 +73,26 @@ Files that the text names with `.include` and `.npy` are looked for next to the 
 The check executes the scalar instructions alone, loops included, and looks at tokens, order and ranges independent of any timing.
 It exits 1 if something is wrong or cannot be proven; warnings alone do not count.")]
     Check(CheckArgs),
+    /// Bring assembly texts into their tidy form
+    #[command(after_help = "Examples:
+  systole fmt product.sasm
+  systole fmt --check programs/asm/*.sasm
+  systole fmt - < product.sasm > tidy.sasm
+
+Columns are aligned, comments and blank lines stay (of several blank lines one). A text whose form has mistakes is left as it is.
+With `--check` the exit code is 1 if a text is not in its tidy form.")]
+    Fmt(FmtArgs),
+    /// Answer an editor's questions about assembly texts (language server on standard input and output)
+    #[command(after_help = "Example: the editor starts
+  systole lsp
+
+and talks to it in the language server protocol. `docs/vscode` in the project is such an editor's extension.")]
+    Lsp,
     /// Time one matrix product of M x K by K x N
     #[command(after_help = "Example:
   systole gemm 128 768 768 --machine mid32x32 --overlap none --json
+  systole gemm 128 768 768 --dataflow os --weights i4 --activations u8
+  systole gemm 128 768 768 --density 0.5
 
 `array_cycles` counts the cycles in which the array works when all operands are in the scratchpad; `cycles` is the whole run
 with DRAM.")]
@@ -250,11 +268,28 @@ pub(crate) struct CheckArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct FmtArgs {
+    /// Assembly texts; `-` is standard input, whose tidy form is printed
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; say which texts are not in their tidy form
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the tidy form and change no file
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) stdout: bool,
+}
+
 /// Which operand stays in the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dataflow {
     /// Weight-stationary.
     Ws,
+    /// Output-stationary.
+    Os,
+    /// Input-stationary.
+    Is,
 }
 
 /// See [`systole_isa::machine::Overlap`].
@@ -280,6 +315,16 @@ pub(crate) struct GemmArgs {
     /// Which operand stays in the array
     #[arg(long, value_enum, default_value_t = Dataflow::Ws)]
     pub(crate) dataflow: Dataflow,
+    /// Format of the right operand: b1, i2, u2, i4, u4, i8, u8, i16 or u16
+    #[arg(long, value_name = "FMT", default_value = "i8", value_parser = parse_format)]
+    pub(crate) weights: ElementFormat,
+    /// Format of the left operand
+    #[arg(long, value_name = "FMT", default_value = "i8", value_parser = parse_format)]
+    pub(crate) activations: ElementFormat,
+    /// Share of the weights that are not zero, above 0 and at most 1. With 0.5 or 0.25 (weight-stationary) two or one of four
+    /// neighbours are kept, else whole blocks of K are left out; single weights are zero where the machine can do neither
+    #[arg(long, value_name = "D", default_value_t = 1.0, value_parser = parse_density)]
+    pub(crate) density: f64,
     /// Overlap of tiles, instead of the machine's own
     #[arg(long, value_enum)]
     pub(crate) overlap: Option<OverlapArg>,
@@ -295,6 +340,23 @@ pub(crate) struct GemmArgs {
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn parse_format(text: &str) -> Result<ElementFormat, String> {
+    let format = ElementFormat::try_from(text.to_owned())?;
+    if format.bits() > 16 {
+        return Err(format!(
+            "the array multiplies elements of at most 16 bits, not `{text}`"
+        ));
+    }
+    Ok(format)
+}
+
+fn parse_density(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(density) if density > 0.0 && density <= 1.0 => Ok(density),
+        _ => Err(format!("`{text}` is no share above 0 and at most 1")),
+    }
 }
 
 fn parse_array(text: &str) -> Result<(u32, u32), String> {

@@ -270,3 +270,18 @@ fn a_trace_is_written_and_cut_and_an_empty_one_is_refused() {
     assert_eq!(code, 1);
     assert!(stderr.contains("F0002"), "{stderr}");
 }
+
+#[test]
+fn a_roofline_is_drawn_and_its_numbers_are_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("roofline.svg");
+    let (out, [model, images, _]) = (out.to_str().unwrap(), digits());
+    let report = json(&["run", &model, "--input", &images, "--roofline", out, "--json"]);
+    let points = report["roofline"]["points"].as_array().unwrap();
+    assert_eq!(
+        (&points[0]["name"], &points[0]["ratio"]),
+        (&"network".into(), &report["roofline_ratio"])
+    );
+    let svg = std::fs::read_to_string(out).unwrap();
+    assert!(svg.contains("<svg") && points.iter().all(|point| svg.contains(point["name"].as_str().unwrap())));
+}

@@ -144,6 +144,11 @@ impl RunTotals {
         }
     }
 
+    fn roofline_ratio(&self, counts: &EventCounts, cycles: u64) -> f64 {
+        let dram_bytes = counts.dram_read_bytes + counts.dram_write_bytes;
+        roofline_ratio(&self.description, self.utilization(counts, cycles), dram_bytes, cycles)
+    }
+
     /// PE time of the executed multiply-accumulates over all PE time: the share of the peak at the formats used.
     fn utilization(&self, counts: &EventCounts, cycles: u64) -> f64 {
         let n_pes = u64::from(self.description.rows) * u64::from(self.description.cols);
@@ -164,11 +169,6 @@ impl RunTotals {
             .because("results that depend on these sums are wrong")
             .help("split the reduction and requantize in between, or scale the operands down"),
         )
-    }
-
-    fn roofline_ratio(&self, counts: &EventCounts, cycles: u64) -> f64 {
-        let dram_bytes = counts.dram_read_bytes + counts.dram_write_bytes;
-        roofline_ratio(&self.description, counts.macs, dram_bytes, cycles)
     }
 
     fn layer_summaries(&self, model: &EnergyModel) -> Vec<LayerSummary> {
@@ -334,7 +334,7 @@ pub struct LayerSummary {
     pub macs: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
-    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    /// The fewest cycles that the array at the formats used and the DRAM at its peak need for the same work, over the cycles that it took.
     pub roofline_ratio: f64,
     /// Bytes read and written off chip.
     pub dram_bytes: u64,
@@ -367,7 +367,7 @@ pub struct Report {
     pub macs_gated: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
-    /// The fewest cycles that array and DRAM at their peaks need for the same work, over the cycles that it took.
+    /// The fewest cycles that the array at the formats used and the DRAM at its peak need for the same work, over the cycles that it took.
     pub roofline_ratio: f64,
     /// Off-chip traffic.
     pub dram: DramSummary,

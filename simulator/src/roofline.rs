@@ -11,6 +11,7 @@ pub use svg::to_svg;
 use crate::report::{LayerSummary, Report};
 use serde::Serialize;
 use systole_isa::MachineDescription;
+use systole_isa::throughput::PE_TIME_PARTS;
 
 /// A horizontal roof: the array with every PE busy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,9 +38,9 @@ pub struct Point {
     pub name: String,
     /// Multiply-accumulates per DRAM byte; absent where nothing was moved.
     pub macs_per_byte: Option<f64>,
-    /// Multiply-accumulates per second that it reached.
+    /// Multiply-accumulates of the model per second; those that the array skipped count, so sparse layers may lie above a roof.
     pub macs_per_second: f64,
-    /// What the roofs at 8 x 8 bits and at the peak bandwidth allow.
+    /// What the array at the formats used and the DRAM at its peak allow.
     pub bound_macs_per_second: f64,
     /// Reached over allowed.
     pub ratio: f64,
@@ -67,9 +68,9 @@ pub struct Roofline {
 /// Pairs of operand widths in bits (weights, activations) that a roof is drawn for.
 const PRECISIONS: [(u32, u32); 6] = [(16, 16), (16, 8), (8, 8), (4, 8), (4, 4), (2, 2)];
 
-/// Multiply-accumulates of one PE per cycle. A PE multiplies once per cycle whatever its operands' widths.
-fn macs_per_pe_cycle(_: &MachineDescription, _: (u32, u32)) -> f64 {
-    1.0
+/// Multiply-accumulates of one PE per cycle.
+fn macs_per_pe_cycle(machine: &MachineDescription, (weights, activations): (u32, u32)) -> f64 {
+    PE_TIME_PARTS as f64 / machine.throughput.of(weights, activations).pe_time(1) as f64
 }
 
 /// The roofs of an array, one per rate, lowest first.
@@ -92,13 +93,13 @@ pub fn compute_roofs(machine: &MachineDescription) -> Vec<ComputeRoof> {
 }
 
 /// Share of the roofline that some work reached: the fewest cycles that array and DRAM need for it, over the cycles that it took.
-pub fn roofline_ratio(machine: &MachineDescription, macs: u64, dram_bytes: u64, cycles: u64) -> f64 {
+/// `utilization` is the share of its peak that the array reached at the formats used.
+pub fn roofline_ratio(machine: &MachineDescription, utilization: f64, dram_bytes: u64, cycles: u64) -> f64 {
     if cycles == 0 {
         return 0.0;
     }
-    let compute = macs as f64 / (machine.peak_macs_per_cycle() as f64 * macs_per_pe_cycle(machine, (8, 8)));
     let transfer = dram_bytes as f64 / machine.peak_dram_bytes_per_cycle();
-    compute.max(transfer) / cycles as f64
+    utilization.max(transfer / cycles as f64)
 }
 
 impl Roofline {
@@ -112,21 +113,28 @@ impl Roofline {
             bytes_per_second: peak_bandwidth,
         }];
         memory_roofs.extend(measured_roof(report, hertz));
-        let point = |name: &str, macs: u64, dram_bytes: u64, cycles: u64| {
-            let macs_per_byte = (dram_bytes > 0).then(|| macs as f64 / dram_bytes as f64);
+        let point = |name: &str, macs: u64, dram_bytes: u64, cycles: u64, ratio: f64| {
             let macs_per_second = macs as f64 * hertz / cycles.max(1) as f64;
-            let bound = macs_per_byte.map_or(peak_compute, |intensity| peak_compute.min(intensity * peak_bandwidth));
             Point {
                 name: name.to_owned(),
-                macs_per_byte,
+                macs_per_byte: (dram_bytes > 0).then(|| macs as f64 / dram_bytes as f64),
                 macs_per_second,
-                bound_macs_per_second: bound,
-                ratio: macs_per_second / bound,
+                bound_macs_per_second: macs_per_second / ratio,
+                ratio,
             }
         };
+        let of_layer = |l: &LayerSummary| point(&l.name, l.macs, l.dram_bytes, l.cycles, l.roofline_ratio);
         let network_bytes = report.dram.read_bytes + report.dram.write_bytes;
-        let of_layer = |layer: &LayerSummary| point(&layer.name, layer.macs, layer.dram_bytes, layer.cycles);
-        let network = (report.macs > 0).then(|| point("network", report.macs, network_bytes, report.cycles));
+        let of_network = || {
+            point(
+                "network",
+                report.macs,
+                network_bytes,
+                report.cycles,
+                report.roofline_ratio,
+            )
+        };
+        let network = (report.macs > 0).then(of_network);
         let layers = report.layers.iter().filter(|layer| layer.macs > 0).map(of_layer);
         Self {
             machine: report.machine.name.clone(),

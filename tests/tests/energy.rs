@@ -6,13 +6,11 @@
 use proptest::prelude::*;
 use std::sync::Arc;
 use systole_compiler::codegen::{self, TilingPolicy};
-use systole_isa::energy::N_MAC_CLASSES;
-use systole_isa::energy::{Node, OperatingPoint, Transistors};
+use systole_isa::energy::{N_MAC_CLASSES, Node, OperatingPoint, Transistors};
 use systole_isa::machine::{preset, preset_names};
 use systole_isa::operand::{Scalar, Target};
 use systole_isa::{MachineDescription, Op, Program, Unit};
 use systole_programs::DIGITS;
-use systole_simulator::counts::MacsByWidth;
 use systole_simulator::energy::{EnergyModel, PowerProfile};
 use systole_simulator::report::{Report, RunTotals};
 use systole_simulator::{EventCounts, Machine, Mode};
@@ -47,29 +45,36 @@ fn machine() -> impl Strategy<Value = MachineDescription> {
 
 /// Counts as any run could have them.
 fn counts() -> impl Strategy<Value = EventCounts> {
-    prop::collection::vec(0u64..1 << 30, 12 + 2 * N_MAC_CLASSES).prop_map(|n| {
-        let gated: [u64; N_MAC_CLASSES] = std::array::from_fn(|class| n[12 + class]);
-        let all: [u64; N_MAC_CLASSES] = std::array::from_fn(|class| gated[class] + n[12 + N_MAC_CLASSES + class]);
-        EventCounts {
-            macs: all.iter().sum(),
-            gated_macs: gated.iter().sum(),
-            macs_by_width: MacsByWidth(all),
-            gated_by_width: MacsByWidth(gated),
-            spm_read_bytes: n[0],
-            spm_write_bytes: n[1],
-            acc_reads: n[2],
-            acc_writes: n[3],
-            vector_ops: n[4],
-            instructions: n[5],
-            dram_read_bytes: n[6],
-            dram_write_bytes: n[7],
-            dram_read_bursts: n[8],
-            dram_write_bursts: n[9],
-            dram_row_hits: n[10],
-            dram_activates: n[11],
+    (prop::collection::vec(0u64..1 << 30, 13), 0..N_MAC_CLASSES).prop_map(|(n, class)| {
+        let mut counts = EventCounts {
+            spm_read_bytes: n[2],
+            spm_write_bytes: n[3],
+            acc_reads: n[4],
+            acc_writes: n[5],
+            vector_ops: n[6],
+            instructions: n[7],
+            dram_read_bytes: n[8],
+            dram_write_bytes: n[9],
+            dram_read_bursts: n[10],
+            dram_write_bursts: n[11],
+            dram_activates: n[12],
             ..EventCounts::default()
-        }
+        };
+        counts.add(&products(class, n[0] + n[1], n[1]));
+        counts
     })
+}
+
+/// Multiply-accumulates of one class of operand widths.
+fn products(class: usize, macs: u64, gated_macs: u64) -> EventCounts {
+    let mut counts = EventCounts {
+        macs,
+        gated_macs,
+        ..EventCounts::default()
+    };
+    counts.macs_by_width.0[class] = macs;
+    counts.gated_by_width.0[class] = gated_macs;
+    counts
 }
 
 /// Runs for so many cycles and does nothing else.
@@ -132,7 +137,7 @@ proptest! {
         prop_assert_eq!(one.leakage.0 + one.clock.0, 0);
         // Must fail: one count more.
         let more = [
-            EventCounts { macs: 1, ..Default::default() },
+            products(6, 1, 0),
             EventCounts { spm_write_bytes: 1, ..Default::default() },
             EventCounts { acc_reads: 1, ..Default::default() },
             EventCounts { dram_activates: 1, ..Default::default() },
@@ -149,7 +154,7 @@ proptest! {
         let ratio = machine.power.relative_voltage(machine.node);
         let (here, there) = (EnergyModel::of(&machine), EnergyModel::of(&nominal));
         // So many that the rounding of a single event to femtojoules does not matter for a full multiply-accumulate.
-        let counts = EventCounts { macs: 1 << 20, ..Default::default() };
+        let counts = products(6, 1 << 20, 0);
         let mac = here.of_events(&counts).mac.0 as f64 / there.of_events(&counts).mac.0 as f64;
         prop_assert!((mac / ratio.powi(2) - 1.0).abs() < 0.02, "{} for {}", mac, ratio);
         let leakage = here.of_cycles(1 << 33).leakage.0 as f64 / there.of_cycles(1 << 33).leakage.0 as f64;
