@@ -301,7 +301,46 @@ fn check_consistency(program: &Program) -> Result<(), ContainerError> {
     if let Some(name) = first_duplicate(symbol_names.collect()) {
         return problem(format!("two symbols are named `{name}`"));
     }
-    Ok(())
+    let tensors = program.inputs.iter().chain(&program.outputs);
+    match tensors
+        .filter_map(|tensor| tensor_problem(tensor, program.dram_bytes))
+        .next()
+    {
+        Some(text) => problem(text),
+        None => Ok(()),
+    }
+}
+
+/// Why an input or output is none: whoever moves its values relies on these.
+fn tensor_problem(tensor: &IoTensor, dram_bytes: u64) -> Option<String> {
+    let name = &tensor.name;
+    if let Some(scale) = tensor.quantization.map(|q| q.scale)
+        && !(scale.is_finite() && scale > 0.0)
+    {
+        return Some(format!(
+            "tensor `{name}` has the scale {scale}, which is not finite and above zero"
+        ));
+    }
+    let (n_axes, n_strides) = (tensor.shape.len(), tensor.strides.len());
+    if n_axes != n_strides {
+        return Some(format!("tensor `{name}` has {n_axes} axes and {n_strides} strides"));
+    }
+    let n_elements = tensor.shape.iter().try_fold(1u64, |n, &extent| n.checked_mul(extent));
+    let room = dram_bytes.saturating_mul(8) / u64::from(tensor.format.bits());
+    if n_elements.is_none_or(|n| n > room) {
+        return Some(format!(
+            "tensor `{name}` has more elements than the program's DRAM holds"
+        ));
+    }
+    let steps = tensor.shape.iter().zip(&tensor.strides);
+    let last: u128 = steps
+        .map(|(&extent, &stride)| u128::from(extent.saturating_sub(1)) * u128::from(stride))
+        .fold(0, u128::saturating_add);
+    let end = last
+        .saturating_mul(u128::from(tensor.format.bits().div_ceil(8)))
+        .saturating_add(u128::from(tensor.address));
+    (end >= u128::from(CODE_BASE))
+        .then(|| format!("tensor `{name}` reaches beyond {CODE_BASE:#x}, the end of all DRAM"))
 }
 
 fn first_duplicate(mut names: Vec<&str>) -> Option<&str> {

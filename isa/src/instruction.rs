@@ -10,6 +10,9 @@
 //!
 //! A token field holds 0 for none, else one more than the token's index.
 
+pub use crate::tokens::Tokens;
+pub use crate::unit::Unit;
+
 use crate::bits::{BitReader, BitWriter};
 use crate::format::ElementFormat;
 use crate::operand::{
@@ -22,42 +25,6 @@ pub const WORD_BYTES: usize = 16;
 const OPCODE_BITS: u32 = 8;
 const TOKEN_FIELD_BITS: u32 = 5;
 const HEADER_BITS: u32 = OPCODE_BITS + 4 * TOKEN_FIELD_BITS;
-
-/// The units of the machine. Each has an in-order queue and runs concurrently with the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Unit {
-    /// Scalar sequencer: fetches, executes scalar instructions, dispatches the rest.
-    Seq,
-    /// Load DMA: DRAM to on-chip memory.
-    Ld,
-    /// Store DMA: on-chip memory to DRAM.
-    St,
-    /// The PE array.
-    Mx,
-    /// The vector unit.
-    Vx,
-}
-
-impl Unit {
-    /// Every unit, in the order of [`Unit::index`].
-    pub const ALL: [Unit; 5] = [Unit::Seq, Unit::Ld, Unit::St, Unit::Mx, Unit::Vx];
-
-    /// Dense index.
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// Name as printed.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Unit::Seq => "SEQ",
-            Unit::Ld => "LD",
-            Unit::St => "ST",
-            Unit::Mx => "MX",
-            Unit::Vx => "VX",
-        }
-    }
-}
 
 /// One operand of a row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -91,60 +58,6 @@ pub struct OpcodeInfo {
     /// `passes` (cycles per multiply-accumulate, at least 1), `live` (rows that take part, or that a compressed tile has).
     /// With overlap as in a machine that has it.
     pub takes: &'static str,
-}
-
-/// The tokens that an instruction waits for before it starts and posts when it is done.
-///
-/// Waiting takes one from a counter, as soon as it is above zero; posting adds one. Absent entries come last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tokens {
-    /// Taken before the start.
-    pub waits: [Option<Token>; 2],
-    /// Added at completion.
-    pub posts: [Option<Token>; 2],
-}
-
-impl Tokens {
-    /// No token at all.
-    pub const NONE: Tokens = Tokens {
-        waits: [None, None],
-        posts: [None, None],
-    };
-
-    /// One token to wait for.
-    pub const fn wait(token: Token) -> Self {
-        Self {
-            waits: [Some(token), None],
-            posts: [None, None],
-        }
-    }
-
-    /// One token to post.
-    pub const fn post(token: Token) -> Self {
-        Self {
-            waits: [None, None],
-            posts: [Some(token), None],
-        }
-    }
-
-    /// This set and a token to wait for; `None` if both places are taken.
-    pub fn and_wait(mut self, token: Token) -> Option<Self> {
-        *self.waits.iter_mut().find(|slot| slot.is_none())? = Some(token);
-        Some(self)
-    }
-
-    /// This set and a token to post; `None` if both places are taken.
-    pub fn and_post(mut self, token: Token) -> Option<Self> {
-        *self.posts.iter_mut().find(|slot| slot.is_none())? = Some(token);
-        Some(self)
-    }
-
-    /// Whether absent entries come last, which an encodable set has to satisfy.
-    pub fn is_canonical(&self) -> bool {
-        [self.waits, self.posts]
-            .iter()
-            .all(|pair| pair[0].is_some() || pair[1].is_none())
-    }
 }
 
 /// An instruction: what to do, and how it is ordered against other units.

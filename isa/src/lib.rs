@@ -19,6 +19,8 @@ pub mod numerics;
 pub mod operand;
 pub mod program;
 pub mod throughput;
+mod tokens;
+mod unit;
 pub mod units;
 
 pub use descriptor::Descriptor;

@@ -9,7 +9,7 @@ use sample::sample;
 use std::process::Command;
 use systole_isa::container::{self, CODE_BASE, ContainerError};
 use systole_isa::operand::Target;
-use systole_isa::program::Program;
+use systole_isa::program::{Program, Quantization};
 use systole_isa::{Op, Tokens};
 
 #[test]
@@ -98,6 +98,17 @@ fn what_contradicts_itself_is_not_written() {
     assert!(reason(|p| p.symbols[0].name = "tile".to_owned()).contains("two symbols are named `tile`"));
     assert!(reason(|p| p.segments[0].address = CODE_BASE - 39).contains("reaches beyond"));
     assert!(reason(|p| p.segments[0].address = u64::MAX).contains("reaches beyond"));
+    assert!(reason(|p| p.dram_bytes = 5).contains("tensor `x` has more elements than the program's DRAM holds"));
+    assert!(reason(|p| p.outputs[0].shape = vec![u64::MAX, 2, 0]).contains("`y` has more elements"));
+    assert!(reason(|p| p.inputs[0].strides = vec![1, 1]).contains("`x` has 3 axes and 2 strides"));
+    assert!(reason(|p| p.inputs[0].strides = vec![1, u64::MAX, 1]).contains("`x` reaches beyond"));
+    let scale = |p: &mut Program, scale| p.inputs[0].quantization = Some(Quantization { scale, zero_point: 0 });
+    let mut program = sample();
+    for wrong in [f32::NAN, f32::INFINITY, 0.0, -1.0] {
+        scale(&mut program, wrong);
+        let error = container::write(&program).unwrap_err().to_string();
+        assert!(error.contains("not finite and above zero"), "{error}");
+    }
     let too_wide = |p: &mut Program| {
         p.code[2].op = Op::Loop {
             count: (1 << 50).into(),

@@ -27,7 +27,12 @@ pub const NAMES: &[(&str, &str)] = &[
         "live",
         "rows of the reduction, or activation rows, that a mask leaves over",
     ),
+    ("kept", "rows of a compressed tile: `k * N / M`"),
     ("lanes", "elements that the vector unit processes per cycle"),
+    (
+        "entries",
+        "elements of the lookup table: one for each value of the format of `src`",
+    ),
     ("taps", "elements of the window: the product of its levels' counts"),
     ("dram", "cycles that the DRAM needs for the instruction's bursts"),
 ];

@@ -144,6 +144,7 @@ fn a_formula_that_gives_another_number_is_caught() {
     let timing = file.case("timing").unwrap();
     for (names, why) in [
         ("m=8 passes=1", "gives 14, but it took 13 cycles"),
+        ("m=7 passes=2", "gives 20, but it took 13 cycles"),
         ("passes=1", "`m` in `max(m * passes, 1) + R + C - 2` has no value"),
         ("m=7 passes=1 R=5", "gives 14, but it took 13 cycles"),
         ("m=R+3 passes=1", ""),
