@@ -8,11 +8,10 @@ use crate::files;
 use crate::include::{Loader, NoFiles};
 use crate::layout::{self, Layout};
 use crate::mask;
-use crate::names::Names;
 use crate::operands;
 use crate::outline::{Outline, Size, outline};
 use crate::shape;
-use crate::source::Span;
+use crate::source::{Source, Span};
 use crate::sources::Sources;
 use crate::syntax::{ExprKind, Statement};
 use crate::tensors;
@@ -41,14 +40,8 @@ pub fn assemble_with(source: &str, file: &str, loader: &mut dyn Loader) -> Resul
             "a source text of 4 GiB or more cannot be assembled",
         )]);
     };
-    let expansion = expand(sources, loader);
-    let mut context = Context {
-        source: &expansion.sources,
-        names: Names::new(&expansion.sources),
-        problems: expansion.problems,
-        arrays: &expansion.arrays,
-        macros: &expansion.macros,
-    };
+    let (expansion, problems) = expand(sources, loader);
+    let mut context = expansion.context(problems);
     let mut outline = outline(&expansion.pieces, &mut context);
     let layout = layout::layout(&mut outline, &mut context);
     mask::evaluate(&outline, &layout, &mut context);
@@ -59,6 +52,17 @@ pub fn assemble_with(source: &str, file: &str, loader: &mut dyn Loader) -> Resul
     } else {
         Err(context.problems.into_diagnostics(&expansion.sources))
     }
+}
+
+/// The values of all names that have one, by the offset at which each is defined. A mistake costs only the names that it concerns;
+/// files that the text includes are not read.
+pub(crate) fn values(source: &Source<'_>) -> BTreeMap<u32, i128> {
+    let (expansion, problems) = expand(Sources::single(source.clone()), &mut NoFiles);
+    let mut context = expansion.context(problems);
+    let mut outline = outline(&expansion.pieces, &mut context);
+    let layout = layout::layout(&mut outline, &mut context);
+    mask::evaluate(&outline, &layout, &mut context);
+    context.names.values(&mut context.problems)
 }
 
 /// Evaluates every definition, so that a mistake in one is reported even if nothing uses it.

@@ -4,11 +4,13 @@
 //! only what decides how many lines there are, and knows no instruction.
 
 use crate::codes;
+use crate::context::Context;
 use crate::context::bad_argument;
 use crate::copier::Copier;
 use crate::directives::{BlockKind, DirectiveInfo, DirectiveKind, directive};
 use crate::include::{self, Loader};
 use crate::macros::MacroDefinition;
+use crate::names::Names;
 use crate::names::apply;
 use crate::npy::{self, NpyArray};
 use crate::parser::parse;
@@ -40,15 +42,27 @@ pub(crate) enum Piece {
 pub(crate) struct Expansion<'s> {
     pub(crate) sources: Sources<'s>,
     pub(crate) pieces: Vec<Piece>,
-    pub(crate) problems: Problems,
     /// Arrays by the place of the directive that names their file.
     pub(crate) arrays: BTreeMap<Span, NpyArray>,
     /// Names of all macros.
     pub(crate) macros: Vec<String>,
 }
 
-/// Expands a text and everything that it includes.
-pub(crate) fn expand<'s>(sources: Sources<'s>, loader: &mut dyn Loader) -> Expansion<'s> {
+impl Expansion<'_> {
+    /// What the passes over the pieces need, with the problems found so far.
+    pub(crate) fn context(&self, problems: Problems) -> Context<'_> {
+        Context {
+            problems,
+            source: &self.sources,
+            names: Names::new(&self.sources),
+            arrays: &self.arrays,
+            macros: &self.macros,
+        }
+    }
+}
+
+/// Expands a text and everything that it includes; the problems found on the way.
+pub(crate) fn expand<'s>(sources: Sources<'s>, loader: &mut dyn Loader) -> (Expansion<'s>, Problems) {
     let mut problems = Problems::default();
     let tree = sources
         .source_at(0)
@@ -68,13 +82,13 @@ pub(crate) fn expand<'s>(sources: Sources<'s>, loader: &mut dyn Loader) -> Expan
         suggester: Suggester::new(),
     };
     expander.walk(tree.lines, 0);
-    Expansion {
+    let expansion = Expansion {
         sources: expander.sources,
         pieces: expander.pieces,
-        problems: expander.problems,
         arrays: expander.arrays,
         macros: expander.macros.into_keys().collect(),
-    }
+    };
+    (expansion, expander.problems)
 }
 
 struct Expander<'s, 'l> {

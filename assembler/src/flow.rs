@@ -10,7 +10,7 @@ use systole_isa::operand::{DescRef, N_DESCRIPTORS, N_REGISTERS, Operand, Operand
 use systole_isa::{ElementFormat, Instruction, Op, Program};
 
 /// How often each instruction is looked at on average before the search for constants is given up.
-const MAX_VISITS: usize = 64;
+const MAX_VISITS: usize = 16;
 /// The operand that names the register which an instruction sets.
 const RESULT_OPERAND: &str = "rd";
 

@@ -4,6 +4,8 @@
 //! that assembles to an equal program. Both take every fact on instructions from the table in `systole_isa`; this crate names no
 //! instruction, and refuses to know what one does.
 //!
+//! [`format_source`] brings a text into its tidy form, and [`service`] answers an editor's questions about one.
+//!
 //! The passes, in order: [`lexer`] text to tokens, `parser` tokens to the [`syntax`] tree, `expand` macros and included files to
 //! lines, `outline` names and their lines, `layout` addresses of data, `operands` and `assemble` the program. This crate reads no
 //! file: texts that include others come with a [`Loader`].
@@ -19,6 +21,7 @@ mod expand;
 mod files;
 mod flow;
 mod format;
+mod formatter;
 mod include;
 mod layout;
 pub mod lexer;
@@ -34,6 +37,7 @@ mod parser;
 mod problems;
 mod registers;
 mod scope;
+pub mod service;
 mod shape;
 pub mod source;
 mod sources;
@@ -45,6 +49,7 @@ pub use assemble::{assemble, assemble_with};
 pub use disassemble::{Disassembler, disassemble, disassemble_line};
 pub use files::source_line;
 pub use format::format_instruction;
+pub use formatter::format_source;
 pub use include::{LoadedFile, Loader, NoFiles};
 pub use operands::{describe_kind, signature};
 

@@ -273,6 +273,17 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// The values of all names that have one, by the offset at which each is defined.
+    pub(crate) fn values(&self, problems: &mut Problems) -> BTreeMap<u32, i128> {
+        let mut values = BTreeMap::new();
+        for definition in self.globals.values().chain(self.locals.values()) {
+            if let Some(value) = self.value_of(definition, definition.span, problems, 0) {
+                values.insert(definition.span.start, value);
+            }
+        }
+        values
+    }
+
     /// The value of an integer expression; `None` if it has none, which is reported.
     pub(crate) fn evaluate(&self, expr: &Expr, problems: &mut Problems) -> Option<i128> {
         self.evaluate_at(expr, problems, 0)

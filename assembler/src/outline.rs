@@ -537,22 +537,14 @@ mod tests {
     use super::*;
     use crate::expand::expand;
     use crate::include::NoFiles;
-    use crate::names::Names;
-    use crate::problems::Problems;
     use crate::sources::Sources;
 
     #[test]
     fn the_first_instruction_too_many_is_named() {
         for (n_most, line) in [(3, None), (2, Some(4)), (0, Some(1))] {
             let sources = Sources::new("a\nb ; second\n\nc\n", "t").unwrap();
-            let expansion = expand(sources, &mut NoFiles);
-            let mut context = Context {
-                names: Names::new(&expansion.sources),
-                source: &expansion.sources,
-                problems: Problems::default(),
-                arrays: &expansion.arrays,
-                macros: &expansion.macros,
-            };
+            let (expansion, problems) = expand(sources, &mut NoFiles);
+            let mut context = expansion.context(problems);
             let outline = outline(&expansion.pieces, &mut context);
             check_size(&outline.code, n_most, &mut context);
             let found = context.problems.into_diagnostics(&expansion.sources);

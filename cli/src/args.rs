@@ -2,6 +2,8 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use systole_isa::ElementFormat;
+use systole_isa::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
 
 /// A systolic-array accelerator in your hands: instruction set, assembler, compiler, cycle-level simulator and dashboard.
 ///
@@ -71,9 +73,26 @@ Files that the text names with `.include` and `.npy` are looked for next to the 
 The check executes the scalar instructions alone, loops included, and looks at tokens, order and ranges independent of any timing.
 It exits 1 if something is wrong or cannot be proven; warnings alone do not count.")]
     Check(CheckArgs),
+    /// Bring assembly texts into their tidy form
+    #[command(after_help = "Examples:
+  systole fmt product.sasm
+  systole fmt --check programs/asm/*.sasm
+  systole fmt - < product.sasm > tidy.sasm
+
+Columns are aligned, comments and blank lines stay (of several blank lines one). A text whose form has mistakes is left as it is.
+With `--check` the exit code is 1 if a text is not in its tidy form.")]
+    Fmt(FmtArgs),
+    /// Answer an editor's questions about assembly texts (language server on standard input and output)
+    #[command(after_help = "Example: the editor starts
+  systole lsp
+
+and talks to it in the language server protocol. `docs/vscode` in the project is such an editor's extension.")]
+    Lsp,
     /// Time one matrix product of M x K by K x N
     #[command(after_help = "Example:
   systole gemm 128 768 768 --machine mid32x32 --overlap none --json
+  systole gemm 128 768 768 --dataflow os --weights i4 --activations u8
+  systole gemm 128 768 768 --density 0.5
 
 `array_cycles` counts the cycles in which the array works when all operands are in the scratchpad; `cycles` is the whole run
 with DRAM.")]
@@ -87,6 +106,15 @@ with DRAM.")]
 Open the first in https://ui.perfetto.dev, the second in a waveform viewer such as GTKWave or Surfer. One nanosecond there is one
 core cycle. Spans are those of the report: busy by kind, stalled by reason.")]
     Trace(TraceArgs),
+    /// Time a trace of requests on the DRAM model alone
+    #[command(after_help = "Example:
+  systole dram reads.trc --dram ddr4-2400 --mapping rochrababgco --json
+
+A trace has one request for 64 bytes per line, a hexadecimal byte address and R or W:
+  0x7C2A6D00 R
+Requests arrive in order, as fast as the queues take them. The name of a mapping lists the address fields from the most to the
+least significant: ro row, ch channel, ra rank, ba bank, bg bank group, co column. `cycles` are those of the DRAM's command clock.")]
+    Dram(DramArgs),
     /// Explain the code of a diagnostic, or list all of them
     #[command(after_help = "Examples:
   systole explain S0002
@@ -240,11 +268,28 @@ pub(crate) struct CheckArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct FmtArgs {
+    /// Assembly texts; `-` is standard input, whose tidy form is printed
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; say which texts are not in their tidy form
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the tidy form and change no file
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) stdout: bool,
+}
+
 /// Which operand stays in the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dataflow {
     /// Weight-stationary.
     Ws,
+    /// Output-stationary.
+    Os,
+    /// Input-stationary.
+    Is,
 }
 
 /// See [`systole_isa::machine::Overlap`].
@@ -270,6 +315,16 @@ pub(crate) struct GemmArgs {
     /// Which operand stays in the array
     #[arg(long, value_enum, default_value_t = Dataflow::Ws)]
     pub(crate) dataflow: Dataflow,
+    /// Format of the right operand: b1, i2, u2, i4, u4, i8, u8, i16 or u16
+    #[arg(long, value_name = "FMT", default_value = "i8", value_parser = parse_format)]
+    pub(crate) weights: ElementFormat,
+    /// Format of the left operand
+    #[arg(long, value_name = "FMT", default_value = "i8", value_parser = parse_format)]
+    pub(crate) activations: ElementFormat,
+    /// Share of the weights that are not zero, above 0 and at most 1. With 0.5 or 0.25 (weight-stationary) two or one of four
+    /// neighbours are kept, else whole blocks of K are left out; single weights are zero where the machine can do neither
+    #[arg(long, value_name = "D", default_value_t = 1.0, value_parser = parse_density)]
+    pub(crate) density: f64,
     /// Overlap of tiles, instead of the machine's own
     #[arg(long, value_enum)]
     pub(crate) overlap: Option<OverlapArg>,
@@ -287,6 +342,23 @@ pub(crate) struct GemmArgs {
     pub(crate) json: bool,
 }
 
+fn parse_format(text: &str) -> Result<ElementFormat, String> {
+    let format = ElementFormat::try_from(text.to_owned())?;
+    if format.bits() > 16 {
+        return Err(format!(
+            "the array multiplies elements of at most 16 bits, not `{text}`"
+        ));
+    }
+    Ok(format)
+}
+
+fn parse_density(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(density) if density > 0.0 && density <= 1.0 => Ok(density),
+        _ => Err(format!("`{text}` is no share above 0 and at most 1")),
+    }
+}
+
 fn parse_array(text: &str) -> Result<(u32, u32), String> {
     let (rows, cols) = text.split_once('x').ok_or("write rows and columns as in 8x8")?;
     let number = |part: &str| {
@@ -294,6 +366,43 @@ fn parse_array(text: &str) -> Result<(u32, u32), String> {
             .map_err(|_| format!("`{part}` is no number; write rows and columns as in 8x8"))
     };
     Ok((number(rows)?, number(cols)?))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DramArgs {
+    /// Trace, one `0xADDRESS R` or `0xADDRESS W` per line
+    pub(crate) trace: PathBuf,
+    /// Standard and speed grade: ddr3-1866, ddr4-2400, ddr4-3200, lpddr4-3200, lpddr5-6400, hbm2 or gddr6
+    #[arg(long, value_name = "NAME", value_parser = word::<DramStandard>)]
+    pub(crate) dram: DramStandard,
+    /// Order of the address fields, the most significant first
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub(crate) mapping: Mapping,
+    /// What happens to rows that no waiting request wants: open or closed
+    #[arg(long, value_name = "POLICY", default_value = "open", value_parser = word::<PagePolicy>)]
+    pub(crate) page: PagePolicy,
+    /// Channels: a power of two
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| power_of_two(text, 64))]
+    pub(crate) channels: u32,
+    /// Ranks per channel: 1, 2 or 4
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |text: &str| power_of_two(text, MAX_RANKS))]
+    pub(crate) ranks: u32,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One of the words of a list; the error names them all.
+fn word<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
+    T::try_from(text.to_owned())
+}
+
+fn power_of_two(text: &str, most: u32) -> Result<u32, String> {
+    let number: Option<u32> = text.parse().ok();
+    let fits = |n: &u32| n.is_power_of_two() && *n <= most;
+    number
+        .filter(fits)
+        .ok_or_else(|| format!("write a power of two from 1 to {most}"))
 }
 
 #[derive(Args, Debug)]

@@ -4,6 +4,7 @@ mod args;
 mod arrays;
 mod commands;
 mod error;
+mod lsp;
 mod outcome;
 mod print;
 mod source;
@@ -34,8 +35,11 @@ fn dispatch(cli: &Cli) -> Result<(), CommandError> {
         Some(Command::Disasm(args)) => commands::assemble::disasm(args),
         Some(Command::Explain { code }) => commands::explain::run(code.as_deref()),
         Some(Command::Check(args)) => commands::check::run(args),
+        Some(Command::Fmt(args)) => commands::fmt::run(args),
+        Some(Command::Lsp) => commands::lsp::run(),
         Some(Command::Gemm(args)) => commands::gemm::run(args),
         Some(Command::Trace(args)) => commands::trace::run(args),
+        Some(Command::Dram(args)) => commands::dram::run(args),
         Some(Command::Machine(args)) => commands::machine::run(&args.verb),
         #[cfg(feature = "gui")]
         Some(Command::Gui(args)) => commands::gui::run(args),

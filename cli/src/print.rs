@@ -38,7 +38,7 @@ pub(crate) fn scaled(value: f64, unit: &str) -> String {
     format!("{:.2} {prefix}{unit}", value / factor)
 }
 
-fn percent(value: f64) -> String {
+pub(crate) fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
 }
 

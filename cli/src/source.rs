@@ -21,6 +21,15 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
     })
 }
 
+/// The text of a file.
+pub(crate) fn utf8(bytes: Vec<u8>, file: &str) -> Result<String, Diagnostic> {
+    String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        Diagnostic::error("F0004", format!("`{file}` is no text: byte {offset} is not UTF-8"))
+            .help("assembly is UTF-8 text")
+    })
+}
+
 /// Writes a file.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
     std::fs::write(path, bytes).map_err(|error| {

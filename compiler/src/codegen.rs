@@ -5,7 +5,7 @@
 
 mod conv;
 mod elementwise;
-mod emitter;
+pub(crate) mod emitter;
 mod lower;
 mod stage;
 mod tiling;
@@ -36,13 +36,23 @@ impl FitError {
 }
 
 /// Scratchpad addresses of rings of buffers, one after the other; each ring is given as (bytes of one buffer, number of buffers).
-fn buffers<const N: usize>(rings: [(u64, u64); N]) -> [u64; N] {
+pub(crate) fn buffers<const N: usize>(rings: [(u64, u64); N]) -> [u64; N] {
     let mut next = 0;
     rings.map(|(bytes, n)| {
         let address = next;
         next += bytes * n;
         address
     })
+}
+
+/// The error that a layer does not fit a machine: bytes of scratchpad and accumulators that its smallest tiles need.
+pub(crate) fn does_not_fit(layer: &str, (spm, acc): (u64, u64), machine: &MachineDescription) -> CompileError {
+    lower::does_not_fit(&FitError::new(layer, spm, acc, machine))
+}
+
+/// The error that a program needs more DRAM than a machine has.
+pub(crate) fn dram_too_small(needed: u64, capacity: u64) -> CompileError {
+    lower::dram_too_small(needed, capacity)
 }
 
 /// How tiles are chosen.

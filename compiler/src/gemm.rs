@@ -1,7 +1,340 @@
-//! One matrix product as a quantized graph, for measuring machines.
+//! One matrix product, for measuring machines: in bytes as a quantized graph, like any model; or in any dataflow, pair of formats and
+//! density of the weights, as a program made for it.
 
+mod emit;
+mod plan;
+
+use crate::codegen::emitter::Emitter;
+use crate::codegen::{self, TilingPolicy};
+use crate::error::CompileError;
 use crate::graph::{ClipRange, DType, TensorData, TensorId};
 use crate::quantized::{IoTensor, QDense, QNode, QOp, QTensor, QuantizedGraph};
+use emit::{Addresses, Code};
+use plan::{Encoding, Plan, ROW_ALIGNMENT, pieces};
+use systole_isa::numerics::RequantParameters;
+use systole_isa::program::{HostType, MachineReference, Program};
+use systole_isa::{ElementFormat, MachineDescription, Op};
+
+/// Which operand stays in the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dataflow {
+    /// Weights stay, activations stream.
+    Ws,
+    /// Sums stay, both operands stream.
+    Os,
+    /// Activations stay, weights stream.
+    Is,
+}
+
+/// A matrix product `[m, k] x [k, n]` of pseudo-random operands, requantized to int8.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gemm {
+    /// Rows of the left operand.
+    pub m: u64,
+    /// Columns of the left operand.
+    pub k: u64,
+    /// Columns of the right operand.
+    pub n: u64,
+    /// Which operand stays.
+    pub dataflow: Dataflow,
+    /// Format of the right operand.
+    pub weights: ElementFormat,
+    /// Format of the left operand.
+    pub activations: ElementFormat,
+    /// Share of the weights that are not zero, above 0 and at most 1. What is zero follows what the machine gains most from: two or one
+    /// of four neighbours for 0.5 and 0.25 (weight-stationary), whole blocks of K, or single weights.
+    pub density: f64,
+}
+
+/// A matrix product as a program, with its operands.
+#[derive(Clone, Debug)]
+pub struct GemmProgram {
+    /// The program.
+    pub program: Program,
+    /// How zeros are dealt with: `dense`, `gating`, `skip` or `n_m`.
+    pub sparsity: &'static str,
+    /// The left operand as stored, row-major.
+    pub left: Vec<i32>,
+    /// The right operand as stored, row-major, the zero point where a weight is left out.
+    pub right: Vec<i32>,
+    /// How sums become the result.
+    pub requantization: RequantParameters,
+}
+
+impl Gemm {
+    /// Unsigned formats are centred on the middle of their range; the others on zero.
+    pub fn zero_point(&self, format: ElementFormat) -> i32 {
+        let (lo, hi) = format.range();
+        if lo == 0 { (hi + 1) / 2 } else { 0 }
+    }
+
+    /// Pseudo-random values over the whole range of a format.
+    fn values(format: ElementFormat, n: u64, mut seed: u64) -> Vec<i32> {
+        (0..n).map(|_| format.decode(splitmix64(&mut seed) as u32)).collect()
+    }
+
+    /// The requantization that brings typical sums into the range of int8.
+    fn requantization(&self) -> RequantParameters {
+        let deviation = |format: ElementFormat| match format {
+            ElementFormat::B1 => 1.0,
+            format => 2f64.powi(format.bits() as i32) / 12f64.sqrt(),
+        };
+        let terms = (self.k as f64 * self.density).max(1.0);
+        let sum = deviation(self.weights) * deviation(self.activations) * terms.sqrt();
+        RequantParameters::from_scale(0, (32.0 / sum) as f32)
+    }
+
+    /// The product as a program for a machine.
+    ///
+    /// # Errors
+    /// If the machine's memories are too small even for the smallest pieces.
+    pub fn program(
+        &self,
+        machine: &MachineDescription,
+        policy: TilingPolicy,
+    ) -> Result<GemmProgram, Vec<CompileError>> {
+        let plan = Plan::new(*self, machine, policy).map_err(|needs| {
+            vec![codegen::does_not_fit(
+                "gemm",
+                (needs.spm_needed, needs.acc_needed),
+                machine,
+            )]
+        })?;
+        let operands = Operands::of(&plan);
+        let requantization = self.requantization();
+        let parameters = [requantization.bias, requantization.multiplier, requantization.shift];
+        let mut e = Emitter::default();
+        let dram = Addresses {
+            a: e.constants("a".to_owned(), operands.activation_bytes(&plan)),
+            w: e.constants("b".to_owned(), operands.weight_bytes(&plan)),
+            index: match operands.position_bytes(&plan) {
+                bytes if bytes.is_empty() => 0,
+                bytes => e.constants("b.positions".to_owned(), bytes),
+            },
+            parameters: e.constants(
+                "parameters".to_owned(),
+                parameters.into_iter().flat_map(i32::to_le_bytes).collect(),
+            ),
+            y: e.reserve_dram(self.m * self.n),
+        };
+        let y = dram.y;
+        Code::new(&plan, dram).emit(&mut e);
+        e.op(Op::Halt {});
+        let capacity = u64::from(machine.dram.capacity_mib) << 20;
+        if e.dram_bytes() > capacity {
+            return Err(vec![codegen::dram_too_small(e.dram_bytes(), capacity)]);
+        }
+        let output = systole_isa::program::IoTensor {
+            name: "c".to_owned(),
+            shape: vec![self.m, self.n],
+            host_type: HostType::Integer,
+            format: ElementFormat::I8,
+            quantization: None,
+            address: y,
+            strides: vec![self.n, 1],
+        };
+        let program = Program {
+            name: format!("gemm {}x{}x{}", self.m, self.k, self.n),
+            machine: Some(MachineReference {
+                name: machine.name.clone(),
+                hash: machine.hash(),
+            }),
+            dram_bytes: e.dram_bytes(),
+            code: e.code,
+            segments: e.segments,
+            marks: e.marks,
+            outputs: vec![output],
+            ..Program::default()
+        };
+        Ok(GemmProgram {
+            program,
+            sparsity: plan.encoding.name(),
+            left: operands.left,
+            right: operands.right,
+            requantization,
+        })
+    }
+}
+
+/// Operands of a product, as stored.
+struct Operands {
+    left: Vec<i32>,
+    right: Vec<i32>,
+    /// With a pattern, the positions of the kept weights: per stored row, per column.
+    positions: Vec<u8>,
+}
+
+impl Operands {
+    fn of(plan: &Plan) -> Self {
+        let gemm = &plan.gemm;
+        let left = Gemm::values(gemm.activations, gemm.m * gemm.k, 0xA11CE);
+        let mut right = Gemm::values(gemm.weights, gemm.k * gemm.n, 0x5EED);
+        let (zero, n) = (gemm.zero_point(gemm.weights), gemm.n as usize);
+        let mut seed = 0xD1CE_u64;
+        let mut positions = Vec::new();
+        match plan.encoding {
+            Encoding::Dense => {}
+            Encoding::Zeros => {
+                let limit = (gemm.density * u32::MAX as f64) as u64;
+                right
+                    .iter_mut()
+                    .filter(|_| splitmix64(&mut seed) >> 32 > limit)
+                    .for_each(|w| *w = zero);
+            }
+            Encoding::Blocks { .. } => {
+                let dead = (0..gemm.k).filter(|&row| !plan.is_live(row));
+                dead.for_each(|row| right[row as usize * n..][..n].fill(zero));
+            }
+            Encoding::Pattern(pattern) => {
+                positions = prune(&mut right, n, zero, (pattern.kept(), pattern.group()), &mut seed);
+            }
+        }
+        Self { left, right, positions }
+    }
+
+    /// Activations row by row, padded.
+    fn activation_bytes(&self, plan: &Plan) -> Vec<u8> {
+        let gemm = &plan.gemm;
+        let stride = plan.k.next_multiple_of(ROW_ALIGNMENT) as usize;
+        let mut packer = Packer::new(gemm.activations);
+        for row in self.left.chunks(gemm.k as usize) {
+            packer.put(row);
+            packer.skip(stride - row.len());
+        }
+        packer.bytes
+    }
+
+    /// The blocks of weights in the order in which they are loaded; calls `put` with (stored row, first column, columns).
+    fn panels(plan: &Plan, mut put: impl FnMut(u64, u64, u64)) {
+        let sized = |whole, full| {
+            let pieces = pieces(whole, full).into_iter();
+            pieces.flat_map(|(count, size)| std::iter::repeat_n(size, count as usize))
+        };
+        let mut n0 = 0;
+        for n in sized(plan.gemm.n, plan.block.n) {
+            let mut k0 = 0;
+            for k in sized(plan.k, plan.block.k) {
+                let mut column = n0;
+                for width in sized(n, plan.cols) {
+                    let first = plan.stored_rows(k0);
+                    (first..first + plan.stored_rows(k)).for_each(|row| put(row, column, width));
+                    column += width;
+                }
+                k0 += k;
+            }
+            n0 += n;
+        }
+    }
+
+    fn weight_bytes(&self, plan: &Plan) -> Vec<u8> {
+        let (gemm, zero) = (&plan.gemm, plan.gemm.zero_point(plan.gemm.weights));
+        let mut packer = Packer::new(gemm.weights);
+        let mut values = Vec::new();
+        Self::panels(plan, |row, column, width| {
+            values.clear();
+            for column in column..column + width {
+                let k = match plan.encoding {
+                    Encoding::Pattern(pattern) => {
+                        let position = self.positions[(row * gemm.n + column) as usize];
+                        row / pattern.kept() * pattern.group() + u64::from(position)
+                    }
+                    _ => row,
+                };
+                values.push(if k < gemm.k {
+                    self.right[(k * gemm.n + column) as usize]
+                } else {
+                    zero
+                });
+            }
+            packer.put(&values);
+            packer.skip((plan.panel() - width) as usize);
+        });
+        packer.bytes
+    }
+
+    fn position_bytes(&self, plan: &Plan) -> Vec<u8> {
+        let Encoding::Pattern(pattern) = plan.encoding else {
+            return Vec::new();
+        };
+        let mut packer = Packer::new(pattern.index_format());
+        Self::panels(plan, |row, column, width| {
+            let first = (row * plan.gemm.n + column) as usize;
+            let positions: Vec<i32> = self.positions[first..first + width as usize]
+                .iter()
+                .map(|&p| i32::from(p))
+                .collect();
+            packer.put(&positions);
+            packer.skip((plan.panel() - width) as usize);
+        });
+        packer.bytes
+    }
+}
+
+/// Keeps `kept` of every `group` neighbours of a column, at random places, and returns their positions, ascending.
+fn prune(right: &mut [i32], n: usize, zero: i32, (kept, group): (u64, u64), seed: &mut u64) -> Vec<u8> {
+    let k = right.len() / n;
+    let n_groups = k.div_ceil(group as usize);
+    let mut positions = vec![0; n_groups * kept as usize * n];
+    for g in 0..n_groups {
+        for column in 0..n {
+            let mut places: Vec<u8> = (0..group as u8).collect();
+            while places.len() as u64 > kept {
+                let at = splitmix64(seed) % places.len() as u64;
+                let dropped = places.remove(at as usize);
+                let row = g * group as usize + usize::from(dropped);
+                if row < k {
+                    right[row * n + column] = zero;
+                }
+            }
+            for (i, place) in places.into_iter().enumerate() {
+                positions[(g * kept as usize + i) * n + column] = place;
+            }
+        }
+    }
+    positions
+}
+
+/// Packs elements, lowest bits first.
+struct Packer {
+    format: ElementFormat,
+    bytes: Vec<u8>,
+    /// Bits used of the last byte; 0 if all.
+    n_bits: u32,
+}
+
+impl Packer {
+    fn new(format: ElementFormat) -> Self {
+        Self {
+            format,
+            bytes: Vec::new(),
+            n_bits: 0,
+        }
+    }
+
+    fn put(&mut self, values: &[i32]) {
+        let bits = self.format.bits();
+        for &value in values {
+            let pattern = self.format.encode(value);
+            if bits >= 8 {
+                self.bytes.extend(&pattern.to_le_bytes()[..bits as usize / 8]);
+                continue;
+            }
+            if self.n_bits == 0 {
+                self.bytes.push(0);
+            }
+            if let Some(last) = self.bytes.last_mut() {
+                *last |= (pattern << self.n_bits) as u8;
+            }
+            self.n_bits = (self.n_bits + bits) % 8;
+        }
+    }
+
+    /// Appends zero bits for so many elements.
+    fn skip(&mut self, n: usize) {
+        let zero = self.format.decode(0);
+        (0..n).for_each(|_| self.put(&[zero]));
+    }
+}
 
 /// The graph of `[m, k] x [k, n]` in int8 with requantization. Weights are a fixed pseudo-random sequence; the scale brings typical
 /// sums into the range of the output.

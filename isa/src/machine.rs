@@ -1,7 +1,7 @@
 //! Machine descriptions: everything about a machine that a user may vary, in RON.
 
 use crate::diagnostic::{CodeInfo, Diagnostic, Place, code_list};
-use crate::dram::DramStandard;
+use crate::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
 use crate::energy::{Node, OperatingPoint, sram};
 use crate::hash::stable_hash;
 use crate::throughput::{FormatPair, Rate, SparsityFeatures, Throughput};
@@ -53,12 +53,36 @@ pub struct VectorUnit {
 pub struct DramSystem {
     /// Standard and speed grade.
     pub standard: DramStandard,
-    /// Independent channels; consecutive bursts go to consecutive channels.
+    /// Independent channels.
     pub n_channels: u32,
+    /// Ranks that share each channel.
+    #[serde(default = "one")]
+    pub n_ranks: u32,
     /// Capacity in MiB, over all channels.
     pub capacity_mib: u32,
     /// Bursts that one DMA unit may have under way.
     pub max_outstanding: u32,
+    /// Which address bits choose channel, rank, bank group, bank, row and column.
+    #[serde(default)]
+    pub mapping: Mapping,
+    /// What happens to rows that no waiting request wants.
+    #[serde(default = "open_pages")]
+    pub page_policy: PagePolicy,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn open_pages() -> PagePolicy {
+    PagePolicy::Open
+}
+
+impl DramSystem {
+    /// Bytes that the devices hold, over all channels and ranks.
+    pub fn device_bytes(&self) -> u64 {
+        self.standard.organization().rank_bytes() * u64::from(self.n_channels) * u64::from(self.n_ranks)
+    }
 }
 
 /// A machine.
@@ -112,8 +136,8 @@ pub const CODES: &[CodeInfo] = &code_list([
     ),
     (
         "H0003",
-        "number of channels is no power of two",
-        "Consecutive bursts go to consecutive channels, and the channel is a bit field of the address; so there are 1, 2, 4, ... channels.",
+        "number of channels or ranks is no power of two",
+        "Channel and rank are bit fields of the address; so there are 1, 2, 4, ... channels, and 1, 2 or 4 ranks.",
     ),
     (
         "H0004",
@@ -134,6 +158,11 @@ pub const CODES: &[CodeInfo] = &code_list([
         "H0011",
         "access width that is no power of two",
         "`access_bits` of a memory is 32, 64, 128 or 256: a row of its cells is cut into equal words.",
+    ),
+    (
+        "H0006",
+        "capacity beyond the devices",
+        "A standard fixes the size of a rank; channels times ranks times that size is what the machine can hold at most. docs/dram.md lists the sizes.",
     ),
 ]);
 
@@ -298,6 +327,13 @@ impl MachineDescription {
                 "programs and tensors live in DRAM",
             ),
             range(
+                "dram.n_ranks",
+                self.dram.n_ranks,
+                1,
+                MAX_RANKS,
+                "the ranks of a channel share its buses",
+            ),
+            range(
                 "dram.capacity_mib",
                 self.dram.capacity_mib,
                 1,
@@ -315,21 +351,39 @@ impl MachineDescription {
         .into_iter()
         .flatten()
         .collect();
-        if !self.dram.n_channels.is_power_of_two() {
+        for (name, value) in [
+            ("dram.n_channels", self.dram.n_channels),
+            ("dram.n_ranks", self.dram.n_ranks),
+        ] {
+            if !value.is_power_of_two() {
+                problems.push(
+                    Diagnostic::error("H0003", format!("`{name}` is {value}, which is no power of two"))
+                        .because("channel and rank are bit fields of the address")
+                        .help(format!(
+                            "choose {} or {}",
+                            (value.next_power_of_two() / 2).max(1),
+                            value.next_power_of_two()
+                        )),
+                );
+            }
+        }
+        if problems.is_empty() && u64::from(self.dram.capacity_mib) << 20 > self.dram.device_bytes() {
             problems.push(
                 Diagnostic::error(
-                    "H0003",
+                    "H0006",
                     format!(
-                        "`dram.n_channels` is {}, which is no power of two",
-                        self.dram.n_channels
+                        "`dram.capacity_mib` is {}, more than the devices hold",
+                        self.dram.capacity_mib
                     ),
                 )
-                .because("the channel is a bit field of the address")
-                .help(format!(
-                    "choose {} or {}",
-                    self.dram.n_channels.next_power_of_two() / 2,
-                    self.dram.n_channels.next_power_of_two()
-                )),
+                .because(format!(
+                    "{} channels with {} ranks of {} hold {} MiB",
+                    self.dram.n_channels,
+                    self.dram.n_ranks,
+                    self.dram.standard,
+                    self.dram.device_bytes() >> 20
+                ))
+                .help("lower the capacity, or give the machine more channels or ranks"),
             );
         }
         problems.extend(self.power.problem(self.node));
@@ -399,9 +453,8 @@ impl MachineDescription {
 
     /// Peak DRAM bandwidth in bytes per core cycle, all channels together.
     pub fn peak_dram_bytes_per_cycle(&self) -> f64 {
-        let timing = self.dram.standard.timing();
-        let per_ps = timing.burst_bytes as f64 / (timing.burst_clocks as f64 * timing.clock_ps as f64);
-        per_ps * f64::from(self.dram.n_channels) * 1e6 / f64::from(self.clock_mhz)
+        let per_second = self.dram.standard.peak_bytes_per_second() * f64::from(self.dram.n_channels);
+        per_second / (f64::from(self.clock_mhz) * 1e6)
     }
 
     /// Length of a core cycle in picoseconds.

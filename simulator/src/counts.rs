@@ -74,14 +74,16 @@ event_counts! {
     dram_read_bytes,
     /// Bytes that store descriptors wrote to DRAM.
     dram_write_bytes,
-    /// Read bursts on the DRAM bus.
+    /// Read bursts that the DRAM's devices served.
     dram_read_bursts,
-    /// Write bursts on the DRAM bus.
+    /// Write bursts that the DRAM's devices are given.
     dram_write_bursts,
-    /// Bursts that found their row open.
+    /// Bursts for which no row was opened.
     dram_row_hits,
     /// Rows opened.
     dram_activates,
+    /// Rows closed to open others.
+    dram_precharges,
 }
 
 impl EventCounts {

@@ -88,7 +88,7 @@ pub struct EnergyModel {
     events: EventEnergy,
     dram: DramEnergy,
     burst_bits: u64,
-    n_channels: u64,
+    n_ranks: u64,
     clock_mhz: u64,
     refresh_interval_ps: u64,
 }
@@ -100,8 +100,8 @@ impl EnergyModel {
         Self {
             events: EventEnergy::of(machine),
             dram: machine.dram.standard.energy(),
-            burst_bits: timing.burst_bytes * 8,
-            n_channels: u64::from(machine.dram.n_channels),
+            burst_bits: machine.dram.standard.organization().burst_bytes * 8,
+            n_ranks: u64::from(machine.dram.n_channels) * u64::from(machine.dram.n_ranks),
             clock_mhz: u64::from(machine.clock_mhz),
             refresh_interval_ps: timing.refi * timing.clock_ps,
         }
@@ -127,10 +127,10 @@ impl EnergyModel {
         let dram = &self.dram;
         let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
         Femtojoules(
-            counts.dram_activates * dram.activate_fj
-                + counts.dram_read_bursts * dram.read_fj
-                + counts.dram_write_bursts * dram.write_fj
-                + bursts * self.burst_bits * dram.io_fj_per_bit,
+            counts.dram_activates * dram.activate_fj.value
+                + counts.dram_read_bursts * dram.read_fj.value
+                + counts.dram_write_bursts * dram.write_fj.value
+                + bursts * self.burst_bits * dram.io_fj_per_bit.value,
         )
     }
 
@@ -157,13 +157,13 @@ impl EnergyModel {
         }
     }
 
-    /// Background and refresh of all DRAM channels over so many core cycles.
+    /// Refresh of all DRAM ranks, and their background with rows open, over so many core cycles.
     fn of_dram_time(&self, cycles: u128) -> Femtojoules {
         let clock_mhz = u128::from(self.clock_mhz);
-        let background = cycles * u128::from(self.dram.background_uw) * 1000 / clock_mhz;
-        let refresh =
-            cycles * u128::from(self.dram.refresh_fj) * 1_000_000 / (clock_mhz * u128::from(self.refresh_interval_ps));
-        femtojoules(u128::from(self.n_channels) * (background + refresh))
+        let background = cycles * u128::from(self.dram.active_uw.value) * 1000 / clock_mhz;
+        let refresh = cycles * u128::from(self.dram.refresh_fj.value) * 1_000_000
+            / (clock_mhz * u128::from(self.refresh_interval_ps));
+        femtojoules(u128::from(self.n_ranks) * (background + refresh))
     }
 
     /// Energy of events and of the cycles in which they happened.

@@ -7,9 +7,10 @@
 mod access;
 pub mod activity;
 pub mod check;
+mod clock;
 pub mod counts;
 mod dma;
-mod dram;
+pub mod dram;
 pub mod energy;
 mod exec;
 mod facts;

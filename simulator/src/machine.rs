@@ -6,8 +6,8 @@
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
 use crate::counts::{EventCounts, matrix_counts, static_counts};
-use crate::dma::{Transfer, bursts_of};
-use crate::dram::{Dram, DramParameters};
+use crate::dma::{Dram, DramParameters, Transfer, bursts_of};
+use crate::dram::DramCounts;
 use crate::exec::{self, Memories};
 use crate::facts::Facts;
 use crate::fault::{self, Fault, FaultKind, Overflow};
@@ -81,6 +81,7 @@ pub(crate) struct State {
     transfers: [Option<Transfer>; 2],
     pub(crate) mx: MxState,
     vx: Option<VxInFlight>,
+    /// Transfers and DRAM may be ahead of `now`, as far as nothing else can happen.
     dram_timing: Dram,
     pub(crate) memories: Memories,
     statuses: [UnitStatus; Unit::ALL.len()],
@@ -97,7 +98,7 @@ pub(crate) struct State {
 pub struct Machine {
     program: Arc<Program>,
     description: Arc<MachineDescription>,
-    dram_parameters: DramParameters,
+    dram_parameters: Arc<DramParameters>,
     mode: Mode,
     pub(crate) state: State,
 }
@@ -109,7 +110,7 @@ impl Machine {
     /// If the program was made for another machine or its DRAM does not fit.
     pub fn new(program: Arc<Program>, description: Arc<MachineDescription>, mode: Mode) -> Result<Self, LoadError> {
         check_fit(&program, &description)?;
-        let dram_parameters = DramParameters::of(&description);
+        let dram_parameters = Arc::new(DramParameters::of(&description));
         let mut dram = PagedMemory::new(program.dram_bytes);
         for segment in &program.segments {
             dram.write(segment.address, &segment.bytes);
@@ -226,6 +227,11 @@ impl Machine {
         counts
     }
 
+    /// Commands of the DRAM up to now. While a transfer is under way the DRAM may be ahead of the current cycle.
+    pub fn dram_counts(&self) -> DramCounts {
+        self.state.dram_timing.counts_at(&self.dram_parameters, self.state.now)
+    }
+
     /// One past the highest scratchpad byte that an instruction has touched so far.
     pub fn spm_peak_bytes(&self) -> u64 {
         self.state.spm_peak_bytes
@@ -310,21 +316,30 @@ impl Machine {
         Ok(())
     }
 
-    fn next_event(&self, sequencer_activity: Activity, retry: bool) -> u64 {
-        let state = &self.state;
-        let max_outstanding = self.description.dram.max_outstanding as usize;
+    fn next_event(&mut self, sequencer_activity: Activity, retry: bool) -> u64 {
+        let state = &mut self.state;
         let sequencer = match sequencer_activity {
             Activity::Busy(_) => Some(state.sequencer.ready_at),
             _ => retry.then_some(state.now + 1),
         };
         let matrix_head = state.queues[Unit::Mx.index()].front().map(|head| &*head.work);
-        let transfers = state.transfers.iter().flatten().map(|t| t.next_event(max_outstanding));
-        transfers
-            .chain(state.mx.next_event(&self.description, matrix_head, state.now))
+        let others = state
+            .mx
+            .next_event(&self.description, matrix_head, state.now)
+            .into_iter();
+        let horizon = others
             .chain(state.vx.as_ref().map(|vx| vx.done_at))
             .chain(sequencer)
             .min()
-            .map_or(u64::MAX, |at| at.max(state.now + 1))
+            .map_or(u64::MAX, |at| at.max(state.now + 1));
+        let p = &self.dram_parameters;
+        let transferred = state.dram_timing.run_ahead(p, &mut state.transfers, state.now, horizon);
+        let next = transferred.map_or(horizon, |at| at.max(state.now + 1).min(horizon));
+        if next == u64::MAX && sequencer_activity == Activity::Stalled(StallReason::Fence) && self.all_units_idle() {
+            // The sequencer stands at a halt, and bursts of complete stores are still on their way to the devices.
+            return self.state.dram_timing.drained_at(&self.dram_parameters);
+        }
+        next
     }
 
     /// Closes every unit's current span at the end of the program.

@@ -1,46 +1,105 @@
-//! A weight-stationary array at register level, as hardware would be written: every register of every PE takes its next value in
-//! every clock cycle from its neighbours' registers, and skew comes from delay lines at the edges.
+//! The array at register level, as hardware would be written: every register of every PE takes its next value in every clock cycle from
+//! its neighbours' registers, and skew comes from delay lines at the edges.
 //!
 //! It is the oracle for values, cycles and PE views of the simulator and knows none of its formulas: neither how long a tile takes
-//! nor which row a PE works on. Who drives it presents one activation row or one weight row per cycle and looks at what comes out.
+//! nor which row a PE works on, nor how formats, masks or patterns map to what a PE holds. Who drives it presents one item per edge and cycle and
+//! looks at what comes out.
 
 use std::collections::VecDeque;
+
+/// A value that stays in a PE, and which of the values that a row offers it is multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The value.
+    pub value: i32,
+    /// Index into the offer.
+    pub position: usize,
+}
 
 /// The registers of one PE.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pe {
-    /// Active weight.
-    pub weight: Option<i32>,
-    /// Weight of the next tile.
-    pub shadow: Option<i32>,
-    /// Activation that passed in this cycle, handed on to the right; gated off where there is no weight.
-    pub activation: Option<i32>,
-    /// Partial sum after this cycle, handed on to the PE below.
+    /// Active values: those of a tile, or weights that pass in an output-stationary product.
+    pub weights: Vec<Slot>,
+    /// Values of the next tile.
+    pub shadow: Vec<Slot>,
+    /// Values of the moving operand that were multiplied in this cycle.
+    pub activations: Vec<i32>,
+    /// Sum after this cycle: handed on to the PE below, or kept.
     pub partial_sum: Option<i64>,
+    /// Place of the drain chain.
+    pub drain: Option<i64>,
+    /// Whether what is in the drain chain moves down.
+    moves: bool,
+    /// Whether the sum is kept.
+    keeps: bool,
+    /// Whether the kept sum is complete.
+    is_complete: bool,
+    /// What came from the left, handed on to the right.
+    input: RowInput,
     /// Whether the shadow register holds an item of the load under way, which the PE below may take.
     fresh: bool,
-    /// The command to swap, on its way to the right.
-    swaps: bool,
 }
 
-/// One row of weights at the top edge.
+/// One row of packs at the top edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightRow {
     /// One per column; `None` for an unused place of the chain.
-    pub weights: Vec<Option<i32>>,
+    pub packs: Vec<Option<Vec<Slot>>>,
     /// Whether it is the last one of its load.
     pub is_last: bool,
 }
 
-/// What stands at the edges in one cycle.
+/// A part of the bits of a value: all but the highest are unsigned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Lowest bit.
+    pub low: u32,
+    /// Number of bits; `None` for all the rest.
+    pub bits: Option<u32>,
+}
+
+impl Part {
+    /// The part of a value.
+    pub fn of(self, value: i32) -> i32 {
+        let shifted = value >> self.low;
+        self.bits.map_or(shifted, |bits| shifted.rem_euclid(1 << bits))
+    }
+}
+
+/// A step of an output-stationary product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The sum starts anew.
+    pub is_first: bool,
+    /// The sum is complete.
+    pub is_last: bool,
+    /// Bits by which the products are shifted to the left.
+    pub shift: u32,
+}
+
+/// What enters a row from the left in one cycle.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowInput {
+    /// Values of the moving operand.
+    pub offer: Option<Vec<i32>>,
+    /// The shadow registers become active.
+    pub swaps: bool,
+    /// The part of the stationary values that is multiplied.
+    pub part: Part,
+    /// Sums stay.
+    pub step: Option<Step>,
+}
+
+/// What stands at the edges in one cycle, before the skew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edge {
-    /// One activation per row, before the skew; rows beyond the end get none.
-    pub activations: Vec<i32>,
-    /// Whether the shadow registers become active with these activations.
-    pub swaps: bool,
-    /// Weights, before the skew.
+    /// Per row; rows beyond the end get nothing.
+    pub rows: Vec<RowInput>,
+    /// A row of the next tile.
     pub weights: Option<WeightRow>,
+    /// Weights of an output-stationary product, per column.
+    pub falling: Vec<Option<Vec<i32>>>,
 }
 
 /// A value that left the bottom of a column.
@@ -54,7 +113,7 @@ pub struct Output {
     pub value: i64,
 }
 
-/// How activations are skewed.
+/// How the moving operand is skewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skew {
     /// Row `r` is delayed by `r` cycles.
@@ -63,17 +122,12 @@ pub enum Skew {
     LateFrom(usize),
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct RowInput {
-    activation: Option<i32>,
-    swaps: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct ColumnInput {
     shifts: bool,
-    weight: Option<i32>,
+    pack: Option<Vec<Slot>>,
     is_last: bool,
+    falling: Option<Vec<i32>>,
 }
 
 /// The array.
@@ -86,6 +140,7 @@ pub struct ReferenceArray {
     column_delays: Vec<VecDeque<ColumnInput>>,
     cycle: u64,
     outputs: Vec<Output>,
+    n_collisions: usize,
 }
 
 impl ReferenceArray {
@@ -107,6 +162,7 @@ impl ReferenceArray {
                 .collect(),
             cycle,
             outputs: Vec::new(),
+            n_collisions: 0,
         }
     }
 
@@ -125,30 +181,36 @@ impl ReferenceArray {
         &self.outputs
     }
 
+    /// How often two sums met in one place of a drain chain.
+    pub fn n_collisions(&self) -> usize {
+        self.n_collisions
+    }
+
     /// One clock cycle.
     pub fn clock(&mut self, edge: &Edge) {
         let left = self.left_edge(edge);
         let top = self.top_edge(edge);
         let before = self.pes.clone();
-        for row in 0..self.n_rows {
-            for col in 0..self.n_cols {
+        let at = |row: usize, col: usize| &before[row * self.n_cols + col];
+        for (row, from_edge) in left.iter().enumerate() {
+            for (col, column) in top.iter().enumerate() {
                 let from_left = match col {
-                    0 => left[row],
-                    _ => {
-                        let pe = &before[row * self.n_cols + col - 1];
-                        RowInput {
-                            activation: pe.activation,
-                            swaps: pe.swaps,
-                        }
-                    }
+                    0 => from_edge,
+                    _ => &at(row, col - 1).input,
                 };
-                let above = row.checked_sub(1).map(|above| &before[above * self.n_cols + col]);
-                let here = row * self.n_cols + col;
-                self.pes[here] = before[here].next(from_left, above, top[col]);
+                let above = row.checked_sub(1).map(|above| at(above, col));
+                // The last sum of the column sets its whole chain moving.
+                let release = at(self.n_rows - 1, col).is_complete;
+                let (mut pe, collides) = at(row, col).drained(above, release);
+                at(row, col).multiplied(&mut pe, from_left, above, column);
+                self.n_collisions += usize::from(collides);
+                self.pes[row * self.n_cols + col] = pe;
             }
         }
         for column in 0..self.n_cols {
-            if let Some(value) = self.pe(self.n_rows - 1, column).partial_sum {
+            let bottom = self.pe(self.n_rows - 1, column);
+            let falling = bottom.partial_sum.filter(|_| !bottom.keeps);
+            for value in falling.into_iter().chain(bottom.drain) {
                 self.outputs.push(Output {
                     cycle: self.cycle,
                     column,
@@ -161,10 +223,7 @@ impl ReferenceArray {
 
     fn left_edge(&mut self, edge: &Edge) -> Vec<RowInput> {
         let inputs = self.row_delays.iter_mut().enumerate().map(|(row, delay)| {
-            delay.push_back(RowInput {
-                activation: edge.activations.get(row).copied(),
-                swaps: edge.swaps,
-            });
+            delay.push_back(edge.rows.get(row).cloned().unwrap_or_default());
             delay.pop_front().unwrap_or_default()
         });
         inputs.collect()
@@ -172,15 +231,19 @@ impl ReferenceArray {
 
     fn top_edge(&mut self, edge: &Edge) -> Vec<ColumnInput> {
         let inputs = self.column_delays.iter_mut().enumerate().map(|(col, delay)| {
-            delay.push_back(
-                edge.weights
-                    .as_ref()
-                    .map_or_else(ColumnInput::default, |row| ColumnInput {
-                        shifts: true,
-                        weight: row.weights.get(col).copied().flatten(),
-                        is_last: row.is_last,
-                    }),
-            );
+            let falling = edge.falling.get(col).cloned().flatten();
+            delay.push_back(match &edge.weights {
+                None => ColumnInput {
+                    falling,
+                    ..ColumnInput::default()
+                },
+                Some(row) => ColumnInput {
+                    shifts: true,
+                    pack: row.packs.get(col).cloned().flatten(),
+                    is_last: row.is_last,
+                    falling,
+                },
+            });
             delay.pop_front().unwrap_or_default()
         });
         inputs.collect()
@@ -188,33 +251,75 @@ impl ReferenceArray {
 }
 
 impl Pe {
-    /// The registers after a clock edge, from the neighbours' registers before it. `column` is what enters the column's top and moves
-    /// its whole chain.
-    fn next(&self, from_left: RowInput, above: Option<&Pe>, column: ColumnInput) -> Pe {
-        let (weight, left_in_shadow) = if from_left.swaps {
-            (self.shadow, None)
-        } else {
-            (self.weight, self.shadow)
+    /// Whether every multiplication of this cycle has a zero operand; `None` if there is none.
+    pub fn is_gated(&self) -> Option<bool> {
+        let part = if self.keeps { Part::default() } else { self.input.part };
+        let mut pairs = self.weights.iter().zip(&self.activations);
+        let is_gated = pairs.all(|(w, &a)| part.of(w.value) == 0 || a == 0);
+        (!self.activations.is_empty()).then_some(is_gated)
+    }
+
+    /// The place of the drain chain after a clock edge, and whether two sums want it.
+    fn drained(&self, above: Option<&Pe>, release: bool) -> (Pe, bool) {
+        let arriving = above.filter(|above| above.moves).and_then(|above| above.drain);
+        let waiting = self.drain.filter(|_| !self.moves);
+        let own = self.partial_sum.filter(|_| self.is_complete);
+        let n_wanting = [arriving, waiting, own].iter().flatten().count();
+        let pe = Pe {
+            drain: own.or(waiting).or(arriving),
+            moves: release || (arriving.is_some() && own.is_none() && waiting.is_none()),
+            ..Pe::default()
         };
+        (pe, n_wanting > 1)
+    }
+
+    /// Sets the other registers of `next`, from the neighbours' registers before the clock edge. `column` is what enters the
+    /// column's top and moves its whole load chain.
+    fn multiplied(&self, next: &mut Pe, from_left: &RowInput, above: Option<&Pe>, column: &ColumnInput) {
         let arriving = match above {
-            None => column.shifts.then_some(column.weight),
-            Some(above) => (column.shifts && above.fresh).then_some(above.shadow),
+            None => column.shifts.then(|| column.pack.clone().unwrap_or_default()),
+            Some(above) => (column.shifts && above.fresh).then(|| above.shadow.clone()),
         };
-        let sum_from_above = above.and_then(|above| above.partial_sum);
-        let product = from_left
-            .activation
-            .zip(weight)
-            .map(|(a, w)| i64::from(a) * i64::from(w));
-        Pe {
-            weight,
-            shadow: arriving.unwrap_or(left_in_shadow),
-            activation: from_left.activation.filter(|_| weight.is_some()),
-            partial_sum: product
-                .map(|product| product + sum_from_above.unwrap_or(0))
-                .or(sum_from_above),
-            fresh: (self.fresh || arriving.is_some()) && !(column.shifts && column.is_last),
-            swaps: from_left.swaps,
+        next.fresh = (self.fresh || arriving.is_some()) && !(column.shifts && column.is_last);
+        next.input = from_left.clone();
+        if let Some(step) = from_left.step {
+            self.kept(next, step, from_left, above, column);
+            next.shadow = arriving.unwrap_or_else(|| self.shadow.clone());
+            return;
         }
+        let (weights, left_in_shadow) = match from_left.swaps {
+            true => (&self.shadow, Vec::new()),
+            // Weights that were passing are gone.
+            false if self.keeps => (&Vec::new(), self.shadow.clone()),
+            false => (&self.weights, self.shadow.clone()),
+        };
+        next.weights = weights.clone();
+        next.shadow = arriving.unwrap_or(left_in_shadow);
+        next.partial_sum = above.filter(|above| !above.keeps).and_then(|above| above.partial_sum);
+        if let Some(offer) = from_left.offer.as_ref().filter(|_| !weights.is_empty()) {
+            next.activations = weights.iter().map(|slot| offer[slot.position]).collect();
+            let products = weights.iter().zip(&next.activations);
+            let product = products.map(|(w, &a)| i64::from(from_left.part.of(w.value)) * i64::from(a));
+            next.partial_sum = Some(next.partial_sum.unwrap_or(0) + product.sum::<i64>());
+        }
+    }
+
+    /// A step of an output-stationary product: weights come from above, the sum stays.
+    fn kept(&self, next: &mut Pe, step: Step, from_left: &RowInput, above: Option<&Pe>, column: &ColumnInput) {
+        let falling = match above {
+            None => column.falling.clone().unwrap_or_default(),
+            Some(above) => above.weights.iter().map(|slot| slot.value).collect(),
+        };
+        (next.keeps, next.is_complete) = (true, step.is_last);
+        next.partial_sum = self.partial_sum.filter(|_| !step.is_first);
+        let Some(offer) = from_left.offer.as_ref().filter(|_| !falling.is_empty()) else {
+            return;
+        };
+        let slots = falling.iter().enumerate();
+        next.weights = slots.map(|(position, &value)| Slot { value, position }).collect();
+        next.activations = offer.clone();
+        let products = falling.iter().zip(offer).map(|(&w, &a)| i64::from(w) * i64::from(a));
+        next.partial_sum = Some(next.partial_sum.unwrap_or(0) + (products.sum::<i64>() << step.shift));
     }
 }
 
@@ -222,20 +327,33 @@ impl Pe {
 mod tests {
     use super::*;
 
+    fn slot(value: i32) -> Option<Vec<Slot>> {
+        Some(vec![Slot { value, position: 0 }])
+    }
+
+    fn outputs(array: &ReferenceArray) -> Vec<(u64, usize, i64)> {
+        array.outputs().iter().map(|o| (o.cycle, o.column, o.value)).collect()
+    }
+
     /// A 2 x 2 tile on a 2 x 2 array, followed by two activation rows; returns the array after the last sum.
     fn product(skew: Skew) -> ReferenceArray {
         let mut array = ReferenceArray::new(2, 2, skew, 0);
         let row = |weights: [i32; 2], is_last| Edge {
             weights: Some(WeightRow {
-                weights: weights.map(Some).to_vec(),
+                packs: weights.map(slot).to_vec(),
                 is_last,
             }),
             ..Edge::default()
         };
         let activations = |a: [i32; 2], swaps| Edge {
-            activations: a.to_vec(),
-            swaps,
-            weights: None,
+            rows: a
+                .map(|a| RowInput {
+                    offer: Some(vec![a]),
+                    swaps,
+                    ..RowInput::default()
+                })
+                .to_vec(),
+            ..Edge::default()
         };
         let inputs = [
             row([3, 4], false),
@@ -250,12 +368,8 @@ mod tests {
 
     #[test]
     fn a_product_leaves_skewed_at_the_bottom() {
-        let outputs: Vec<_> = product(Skew::Exact)
-            .outputs()
-            .iter()
-            .map(|o| (o.cycle, o.column, o.value))
-            .collect();
-        assert_eq!(outputs, [(3, 0, 310), (4, 0, 1), (4, 1, 420), (5, 1, 2)]);
+        let expected = [(3, 0, 310), (4, 0, 1), (4, 1, 420), (5, 1, 2)];
+        assert_eq!(outputs(&product(Skew::Exact)), expected);
     }
 
     #[test]
@@ -263,5 +377,31 @@ mod tests {
         let exact = product(Skew::Exact);
         assert_ne!(product(Skew::LateFrom(1)).outputs(), exact.outputs());
         assert_ne!(product(Skew::LateFrom(0)).outputs(), exact.outputs());
+    }
+
+    #[test]
+    fn sums_that_stay_leave_one_row_after_the_other() {
+        let mut array = ReferenceArray::new(2, 1, Skew::Exact, 0);
+        // Rows (1, 2) and (3, 4) times the column (10, 100).
+        for (i, (a, w)) in [([1, 3], 10), ([2, 4], 100)].into_iter().enumerate() {
+            let step = Step {
+                is_first: i == 0,
+                is_last: i == 1,
+                shift: 0,
+            };
+            let row = |a| RowInput {
+                offer: Some(vec![a]),
+                step: Some(step),
+                ..RowInput::default()
+            };
+            array.clock(&Edge {
+                rows: a.map(row).to_vec(),
+                falling: vec![Some(vec![w])],
+                ..Edge::default()
+            });
+        }
+        (0..4).for_each(|_| array.clock(&Edge::default()));
+        assert_eq!(outputs(&array), [(3, 0, 430), (4, 0, 210)]);
+        assert_eq!(array.n_collisions(), 0);
     }
 }

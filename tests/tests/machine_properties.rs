@@ -5,15 +5,19 @@
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
 use systole_compiler::codegen::{self, TilingPolicy};
+use systole_isa::dram::PagePolicy;
 use systole_isa::machine::preset;
-use systole_isa::{Program, Unit};
+use systole_isa::{MachineDescription, Program, Unit};
 use systole_programs::DIGITS;
 use systole_simulator::host::{HostValues, write_input};
 use systole_simulator::{Event, History, Machine, Mode, Status, observer::Watch};
 
 /// The digits program with an image, at cycle 0.
 fn digits(machine: &str) -> Machine {
-    let description = preset(machine).unwrap();
+    digits_on(preset(machine).unwrap())
+}
+
+fn digits_on(description: MachineDescription) -> Machine {
     let graph = systole_compiler::lower(systole_compiler::import_onnx(DIGITS.model).unwrap()).unwrap();
     let program = Arc::new(codegen::generate(&graph, &description, TilingPolicy::Fastest).unwrap());
     let mut machine = Machine::new(program.clone(), Arc::new(description), Mode::Full).unwrap();
@@ -97,6 +101,40 @@ fn the_whole_run_step_by_step_equals_one_leap() {
         machine.step_cycle(&mut ());
     }
     assert_eq!(fingerprint(&machine), fingerprint(at_end()));
+}
+
+/// Whatever the DRAM is like, the way in which a run is split does not show, and every burst reaches the devices.
+#[test]
+fn any_dram_may_be_split_and_loses_nothing() {
+    for (standard, n_channels, n_ranks, mapping, page_policy) in [
+        ("hbm2", 8, 1, "rorabacobgch", PagePolicy::Open),
+        ("lpddr5-6400", 2, 2, "rochrababgco", PagePolicy::Closed),
+        ("gddr6", 1, 4, "rocobgbarach", PagePolicy::Open),
+    ] {
+        let mut description = preset("edge16x16").unwrap();
+        description.dram.standard = standard.to_owned().try_into().unwrap();
+        (description.dram.n_channels, description.dram.n_ranks) = (n_channels, n_ranks);
+        (description.dram.mapping, description.dram.page_policy) = (mapping.parse().unwrap(), page_policy);
+        description.dram.max_outstanding = 48;
+        assert!(description.problems().is_empty());
+        let start = digits_on(description);
+        let (mut leap, mut steps) = (start.clone(), start);
+        leap.advance_to(u64::MAX, &mut ());
+        assert_eq!(*leap.status(), Status::Halted, "{standard}");
+        for step in (1..).map(|i| 1 + i * 7919 % 613) {
+            if *steps.status() != Status::Running {
+                break;
+            }
+            steps.advance_to(steps.now() + step, &mut ());
+        }
+        assert_eq!(fingerprint(&steps), fingerprint(&leap), "{standard}");
+        let (counts, commands) = (leap.counts(), leap.dram_counts());
+        assert_eq!(
+            (commands.reads, commands.writes),
+            (counts.dram_read_bursts, counts.dram_write_bursts)
+        );
+        assert!(commands.refreshes > 0, "{standard}");
+    }
 }
 
 #[test]

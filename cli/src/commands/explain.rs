@@ -84,6 +84,16 @@ const CODES: &[CodeInfo] = &code_list([
         "A trace holds the cycles from `--from` up to, but not including, `--to`.",
     ),
     (
+        "F0032",
+        "text that is not in its tidy form",
+        "`systole fmt FILE` aligns the columns of an assembly text; `--check` only says whether it would change something.",
+    ),
+    (
+        "F0031",
+        "language server that lost its editor",
+        "The editor closed the connection or sent a message that is not one of the language server protocol.",
+    ),
+    (
         "G0001",
         "no window",
         "The dashboard needs a display (DISPLAY or WAYLAND_DISPLAY) and OpenGL. Without one use `--headless`.",
@@ -96,7 +106,7 @@ const CODES: &[CodeInfo] = &code_list([
 ]);
 
 /// The lists of every part.
-fn lists() -> [&'static [CodeInfo]; 6] {
+fn lists() -> [&'static [CodeInfo]; 8] {
     [
         systole_assembler::codes::CODES,
         systole_compiler::error::CODES,
@@ -104,6 +114,7 @@ fn lists() -> [&'static [CodeInfo]; 6] {
         systole_isa::machine::CODES,
         systole_simulator::fault::CODES,
         systole_simulator::check::CODES,
+        systole_simulator::dram::CODES,
         CODES,
     ]
 }

@@ -1,7 +1,7 @@
 //! `gemm`: one matrix product, timed.
 
 use super::{print, print_json};
-use crate::args::{GemmArgs, OverlapArg};
+use crate::args::{Dataflow, GemmArgs, OverlapArg};
 use crate::commands::run::simulate;
 use crate::error::CommandError;
 use crate::outcome::Outcome;
@@ -10,11 +10,11 @@ use crate::source::{Loaded, load_machine};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
-use systole_compiler::QuantizedGraph;
 use systole_compiler::codegen::{self, TilingPolicy};
-use systole_compiler::gemm::{gemm, splitmix64};
+use systole_compiler::gemm::{self, Gemm, splitmix64};
 use systole_isa::machine::{MachineDescription, Overlap};
-use systole_isa::{Diagnostic, Unit};
+use systole_isa::throughput::PE_TIME_PARTS;
+use systole_isa::{Diagnostic, ElementFormat, FormatPair, Unit};
 use systole_simulator::host::HostValues;
 use systole_simulator::{Activity, BusyKind, Mode};
 
@@ -24,6 +24,11 @@ struct GemmOutcome {
     k: u32,
     n: u32,
     dataflow: &'static str,
+    weights: ElementFormat,
+    activations: ElementFormat,
+    density: f64,
+    /// How zeros are dealt with.
+    sparsity: &'static str,
     overlap: Overlap,
     rows: u32,
     cols: u32,
@@ -32,45 +37,94 @@ struct GemmOutcome {
     outcome: Outcome,
 }
 
+/// The product that the arguments describe.
+fn product(args: &GemmArgs) -> Gemm {
+    Gemm {
+        m: args.m.into(),
+        k: args.k.into(),
+        n: args.n.into(),
+        dataflow: match args.dataflow {
+            Dataflow::Ws => gemm::Dataflow::Ws,
+            Dataflow::Os => gemm::Dataflow::Os,
+            Dataflow::Is => gemm::Dataflow::Is,
+        },
+        weights: args.weights,
+        activations: args.activations,
+        density: args.density,
+    }
+}
+
+/// Whether the product is one that a model could contain: that runs as the compiler would have it.
+fn is_plain(args: &GemmArgs) -> bool {
+    let bytes = [args.weights, args.activations] == [ElementFormat::I8; 2];
+    bytes && args.dataflow == Dataflow::Ws && args.density >= 1.0
+}
+
+/// The program on a machine, how it deals with zeros, and the values of its inputs.
+fn load(
+    args: &GemmArgs,
+    description: MachineDescription,
+    policy: TilingPolicy,
+) -> Result<(Loaded, &'static str, Vec<HostValues>), CommandError> {
+    let (program, sparsity, inputs) = if is_plain(args) {
+        let graph = gemm::gemm(args.m as usize, args.k as usize, args.n as usize);
+        let program = codegen::generate(&graph, &description, policy)?;
+        let mut seed = 0xA11CE;
+        let n_values = if args.timing_only {
+            0
+        } else {
+            u64::from(args.m) * u64::from(args.k)
+        };
+        let inputs = (0..n_values).map(|_| i64::from(splitmix64(&mut seed) as i8));
+        (program, "dense", vec![HostValues::Integer(inputs.collect())])
+    } else {
+        let product = product(args).program(&description, policy)?;
+        (product.program, product.sparsity, Vec::new())
+    };
+    let loaded = Loaded {
+        program: Arc::new(program),
+        description: Arc::new(description),
+    };
+    Ok((loaded, sparsity, inputs))
+}
+
 pub(crate) fn run(args: &GemmArgs) -> Result<(), CommandError> {
     let start = Instant::now();
     let description = machine(args)?;
-    let graph = gemm(args.m as usize, args.k as usize, args.n as usize);
-    let array_cycles = array_cycles(&graph, &description)?;
-    let loaded = load(&graph, description, TilingPolicy::Fastest)?;
+    let array_cycles = array_cycles(args, &description)?;
+    let (loaded, sparsity, inputs) = load(args, description, TilingPolicy::Fastest)?;
     let mode = if args.timing_only { Mode::TimingOnly } else { Mode::Full };
-    let mut seed = 0xA11CE;
-    let inputs = (0..u64::from(args.m) * u64::from(args.k))
-        .map(|_| i64::from(splitmix64(&mut seed) as i8))
-        .collect();
-    let inferences = [vec![HostValues::Integer(if args.timing_only {
-        Vec::new()
-    } else {
-        inputs
-    })]];
-    let result = simulate(&loaded, mode, &inferences, u64::MAX)?;
+    let result = simulate(&loaded, mode, &[inputs], u64::MAX)?;
     let outcome = Outcome::new(result.totals.report(&result.profile), &loaded.program, None, start);
-    let (rows, cols, overlap) = (
-        loaded.description.rows,
-        loaded.description.cols,
-        loaded.description.overlap,
-    );
+    let description = &loaded.description;
     let outcome = GemmOutcome {
         m: args.m,
         k: args.k,
         n: args.n,
-        dataflow: "ws",
-        overlap,
-        rows,
-        cols,
+        dataflow: match args.dataflow {
+            Dataflow::Ws => "ws",
+            Dataflow::Os => "os",
+            Dataflow::Is => "is",
+        },
+        weights: args.weights,
+        activations: args.activations,
+        density: args.density,
+        sparsity,
+        overlap: description.overlap,
+        rows: description.rows,
+        cols: description.cols,
         array_cycles,
         outcome,
     };
     if args.json {
         return print_json(&outcome);
     }
-    let peak = loaded.description.peak_macs_per_cycle() as f64;
-    let share = outcome.outcome.report.macs as f64 / (array_cycles as f64 * peak);
+    let rate = description.rate(FormatPair {
+        weights: args.weights,
+        activations: args.activations,
+    });
+    let pe_time = rate.pe_time(outcome.outcome.report.macs_executed) as f64 / PE_TIME_PARTS as f64;
+    let share = pe_time / (array_cycles as f64 * f64::from(description.rows) * f64::from(description.cols));
     print(&print::outcome(&outcome.outcome));
     print(&format!(
         "\narray alone           {} cycles with all operands in the scratchpad, {:.1} % PE use",
@@ -99,20 +153,14 @@ fn machine(args: &GemmArgs) -> Result<MachineDescription, CommandError> {
     }
 }
 
-fn load(graph: &QuantizedGraph, description: MachineDescription, policy: TilingPolicy) -> Result<Loaded, CommandError> {
-    let program = codegen::generate(graph, &description, policy)?;
-    Ok(Loaded {
-        program: Arc::new(program),
-        description: Arc::new(description),
-    })
-}
-
 /// Cycles in which the array loads, streams or drains when all operands lie in the scratchpad, measured on the same machine with
-/// memories that are large enough.
-fn array_cycles(graph: &QuantizedGraph, description: &MachineDescription) -> Result<u64, CommandError> {
+/// memories that are large enough. Sums that stay in the PEs shift out afterwards, which SCALE-Sim leaves out and this, too; it is the
+/// array's busy kind `unload`.
+fn array_cycles(args: &GemmArgs, description: &MachineDescription) -> Result<u64, CommandError> {
     let mut roomy = description.clone();
     (roomy.spm.capacity_kib, roomy.acc.capacity_kib) = (1 << 20, 1 << 20);
-    let loaded = load(graph, roomy, TilingPolicy::Resident)?;
+    roomy.dram.capacity_mib = 1 << 20;
+    let (loaded, ..) = load(args, roomy, TilingPolicy::Resident)?;
     let mut machine =
         systole_simulator::Machine::new(loaded.program.clone(), loaded.description.clone(), Mode::TimingOnly)
             .map_err(|error| error.0)?;

@@ -4,10 +4,13 @@ pub(crate) mod assemble;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod digits;
+pub(crate) mod dram;
 pub(crate) mod explain;
+pub(crate) mod fmt;
 pub(crate) mod gemm;
 #[cfg(feature = "gui")]
 pub(crate) mod gui;
+pub(crate) mod lsp;
 pub(crate) mod machine;
 pub(crate) mod run;
 pub(crate) mod trace;

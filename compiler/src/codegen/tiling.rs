@@ -201,7 +201,7 @@ fn estimate(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> 
         Order::InputsOuter => (1, blocks),
         Order::WeightsOuter => (if blocks > 1 { channel_blocks } else { 1 }, 1),
     };
-    let burst = machine.dram.standard.timing().burst_bytes;
+    let burst = machine.dram.standard.organization().burst_bytes;
     let (x, y) = (&stage.x, &stage.y);
     let taken = stage.sliding.sampled();
     let in_rows = taken.span(0, t.block_rows).min(x.height) * t.images;

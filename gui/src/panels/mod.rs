@@ -4,6 +4,7 @@
 pub(crate) mod array;
 pub(crate) mod array_grid;
 pub(crate) mod counters;
+pub(crate) mod instruction_help;
 pub(crate) mod layout;
 pub(crate) mod notice;
 pub(crate) mod open_dialog;

@@ -1,5 +1,6 @@
 //! The program panel: the disassembly, with the instruction of each unit marked by the unit's tag.
 
+use super::instruction_help::instruction_help_ui;
 use super::widgets::{UNIT_TAG_WIDTH, paint_clipped_text, paint_unit_tag};
 use crate::frame::{Frame, N_UNITS, ProgramInfo, ProgramLine, UNIT_NAMES};
 use crate::theme::{self, Palette};
@@ -139,6 +140,7 @@ fn row_ui(ui: &mut Ui, frame: &Frame, program: &ProgramInfo, view: &View, row_id
     };
     row.paint(ui, response.hovered());
     row.breakpoint_ui(ui, actions);
+    let response = response.on_hover_ui(|ui| instruction_help_ui(ui, &line.mnemonic));
     if response.clicked() {
         let selected = if view.selected_pc == Some(pc) { None } else { Some(pc) };
         actions.push(Action::SelectInstruction(selected));

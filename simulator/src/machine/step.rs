@@ -40,24 +40,17 @@ impl Machine {
     }
 
     fn advance_transfer(&mut self, unit: Unit, observer: &mut impl Observer) {
-        let slot = unit.index() - Unit::Ld.index();
-        let max_outstanding = self.description.dram.max_outstanding as usize;
-        let Some(transfer) = &mut self.state.transfers[slot] else {
-            return;
-        };
-        if !transfer.advance(
-            &mut self.state.dram_timing,
-            &self.dram_parameters,
-            max_outstanding,
-            self.state.now,
-        ) {
+        let slot = &mut self.state.transfers[unit.index() - Unit::Ld.index()];
+        let done_at = slot.as_ref().and_then(Transfer::done_at);
+        if done_at.is_none_or(|at| at > self.state.now) {
             return;
         }
-        let Some(done) = self.state.transfers[slot].take() else {
+        let Some(done) = slot.take() else {
             return;
         };
         let mut counts = static_counts(&done.dispatched.work);
         counts.add(&done.counts);
+        self.add_dram_counts(unit, &mut counts);
         if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
             && self.mode == Mode::Full
         {
@@ -70,6 +63,15 @@ impl Machine {
             counts,
             observer,
         );
+    }
+
+    /// Adds the row hits and row commands that a DMA unit has caused since this was last done. A store is complete before the last of its
+    /// bursts is in the devices; what those cause counts with the unit's next transfer, or with the halt.
+    fn add_dram_counts(&mut self, unit: Unit, counts: &mut EventCounts) {
+        let commands = self.state.dram_timing.take_counts(unit.index() - Unit::Ld.index());
+        counts.dram_row_hits += commands.row_hits();
+        counts.dram_activates += commands.activates;
+        counts.dram_precharges += commands.precharges;
     }
 
     /// Performs an instruction of the array and counts what happened.
@@ -192,7 +194,11 @@ impl Machine {
                 is_full.then_some(StallReason::QueueFull)
             }
             _ if !missing_tokens(&self.state.tokens, &instruction.tokens).is_empty() => Some(StallReason::Token),
-            Effect::Fence | Effect::Halt => (!self.all_units_idle()).then_some(StallReason::Fence),
+            Effect::Fence => (!self.all_units_idle()).then_some(StallReason::Fence),
+            Effect::Halt => {
+                let dram_end = self.state.dram_timing.drained_at(&self.dram_parameters);
+                (!self.all_units_idle() || dram_end > self.state.now).then_some(StallReason::Fence)
+            }
             Effect::None | Effect::Free | Effect::Credit(..) => None,
         }
     }
@@ -227,10 +233,14 @@ impl Machine {
                 self.state.order.fence();
             }
             self.state.order.sequence(pc, &instruction.tokens);
-            let counts = EventCounts {
+            let mut counts = EventCounts {
                 instructions: 1,
                 ..EventCounts::default()
             };
+            if matches!(effect, Effect::Halt) {
+                self.add_dram_counts(Unit::Ld, &mut counts);
+                self.add_dram_counts(Unit::St, &mut counts);
+            }
             self.account(layer, &counts, now);
             observer.event(&Event::Completed {
                 unit: Unit::Seq,

@@ -66,7 +66,7 @@ impl<'a> Loads<'a> {
         e.set(X_ROW, -(stage.sliding.pads[0] as i64));
         let above = (stage.sliding.pads[0] * stage.x.row_bytes()) as i64;
         if above > 0 {
-            self.displace(e, super::views::X_DRAM, -above);
+            self.displace(e, X_DRAM, -above);
         }
         if self.n_inputs > 1 {
             e.set(X_BLOCKS, t.n_row_blocks(stage) as i64);
