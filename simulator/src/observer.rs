@@ -6,6 +6,10 @@ use systole_isa::Unit;
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "events are passed by reference and never stored"
+)]
 pub enum Event {
     /// A unit was in one status from `start` to `end`.
     Span {

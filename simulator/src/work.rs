@@ -19,6 +19,7 @@ const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
 
 /// What a unit is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::large_enum_variant, reason = "work is boxed wherever it is kept")]
 pub(crate) enum Work {
     TileLoad(TileLoad),
     Product(Product),

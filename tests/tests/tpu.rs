@@ -81,8 +81,9 @@ fn a_tile_comes_from_dram_in_1349_cycles() {
     assert!((average / 1349.0 - 1.0).abs() < AVERAGE_TOLERANCE, "{average}");
 }
 
-/// For a tile without a refresh. The aim is 1 %; the latency between two loads keeps it at 1.1 %.
-const TILE_TOLERANCE: f64 = 0.012;
+/// For a tile without a refresh. The aim is 1 %; the latency between two loads, of which one ends before the next starts, keeps it at
+/// 1.7 %.
+const TILE_TOLERANCE: f64 = 0.018;
 /// With refresh, which 34 GB/s leaves out.
 const AVERAGE_TOLERANCE: f64 = 0.08;
 /// In percentage points. The aim is 3; refresh and the latency between two loads keep the stall at 3.1.
