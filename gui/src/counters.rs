@@ -5,6 +5,7 @@ use crate::format::Quantity;
 use crate::frame::Counter;
 use std::sync::Arc;
 use systole_isa::Femtojoules;
+use systole_isa::throughput::PE_TIME_PARTS;
 use systole_simulator::Machine;
 use systole_simulator::energy::EnergyModel;
 
@@ -20,7 +21,7 @@ pub(crate) fn counters(machine: &Machine) -> Vec<Counter> {
     let total = energy.total();
     let dram_bytes = counts.dram_read_bytes + counts.dram_write_bytes;
     let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
-    let peak = cycles * description.peak_macs_per_cycle();
+    let pe_time = cycles * description.peak_macs_per_cycle() * PE_TIME_PARTS;
 
     let mut rows = Rows {
         group: "Work",
@@ -32,7 +33,7 @@ pub(crate) fn counters(machine: &Machine) -> Vec<Counter> {
         "  with a zero operand",
         Quantity::Share(share(counts.gated_macs, counts.macs)),
     );
-    rows.add("Array utilization", Quantity::Share(share(counts.macs, peak)));
+    rows.add("Array utilization", Quantity::Share(share(counts.mac_pe_time, pe_time)));
     rows.add("Vector operations", Quantity::Count(counts.vector_ops));
     rows.group = "DRAM";
     rows.add("Read", Quantity::Bytes(counts.dram_read_bytes));

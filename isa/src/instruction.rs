@@ -55,7 +55,7 @@ pub struct OpcodeInfo {
     /// Cycles from its start to its completion: an expression over its operands and `R`, `C` (rows and columns of the array),
     /// `lanes` (of the vector unit), `taps` (elements of the window), `entries` (of the lookup table), `dram` (cycles that the DRAM needs), with `ceil(a / b)`,
     /// `max(a, b)` and `min(a, b)`. Of the array: `p` (multiply-accumulates of a PE per cycle for the pair of formats, at least 1),
-    /// `passes` (cycles per multiply-accumulate, at least 1), `live` (rows that take part), `kept` (rows of a compressed tile).
+    /// `passes` (cycles per multiply-accumulate, at least 1), `live` (rows that take part, or that a compressed tile has).
     /// With overlap as in a machine that has it.
     pub takes: &'static str,
 }
@@ -368,10 +368,10 @@ instruction_table! {
     0x45 MxRows "mx.rows" Mx takes "max(live * passes, 1) + R + C - 2" {
         c: DescRef, a: DescRef, m0: RowCount, m: RowCount, k0: RowCount, mode: Accumulate, weights: Weights, rows: DescRef,
     }
-    /// Loads a weight tile of `k` x `n` that keeps N of M neighbours along K: `w` is the compressed view of `k * N / M` rows (`kept` in
+    /// Loads a weight tile of `k` x `n` that keeps N of M neighbours along K: `w` is the compressed view of `k * N / M` rows (`live` in
     /// all), `index` holds the position of each weight within its group (u2 for groups of four, u4 for groups of eight).
     /// `mx.mm` streams all `k` columns of `a`; each PE selects what its weights need.
-    0x46 MxWsparse "mx.wsparse" Mx takes "ceil(kept / ceil(kept / R))" { w: DescRef, index: DescRef, k: Count, n: Count, pattern: Pattern }
+    0x46 MxWsparse "mx.wsparse" Mx takes "ceil(live / ceil(live / R))" { w: DescRef, index: DescRef, k: Count, n: Count, pattern: Pattern }
     /// Holds the instructions behind it until its tokens are there; posts when everything before it is done. Carries waits and posts.
     0x4f MxNop "mx.nop" Mx takes "1" {}
 

@@ -5,6 +5,10 @@ use crate::counts::EventCounts;
 use systole_isa::Unit;
 
 /// Something that happened.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "events are handed on by reference, one at a time, and never stored"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A unit was in one status from `start` to `end`.

@@ -22,7 +22,7 @@ const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
 pub(crate) enum Work {
     TileLoad(TileLoad),
     Product(Product),
-    OutputStationary(OutputStationary),
+    OutputStationary(Box<OutputStationary>),
     Vector(Box<VectorWork>),
     Copy {
         dst: Descriptor,

@@ -37,8 +37,8 @@ fn edge(case: &Case, times: &[Times], cycle: u64) -> Edge {
                 edge.rows = rows.unwrap_or(edge.rows);
             }
             Job::OutputStationary(product) => {
-                if let Some((rows, falling)) = case.step(product, wave as usize) {
-                    (edge.rows, edge.falling) = (rows, falling);
+                if let Some(step) = case.step(product, wave as usize) {
+                    (edge.rows, edge.falling) = (step.rows, step.falling);
                 }
             }
         }

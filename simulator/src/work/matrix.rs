@@ -286,14 +286,14 @@ pub(super) fn output_stationary(from: &Operands<'_>, op: &OsOperands) -> Result<
     let mut w = dense_load(w, Stationary::Weights, k, n);
     w.shape.live = masked(from, op.mask, op.block as u32, k)?;
     w.needs = (op.mask != Reg::ZERO).then_some(Feature::Skip);
-    Ok(Work::OutputStationary(OutputStationary {
+    Ok(Work::OutputStationary(Box::new(OutputStationary {
         c,
         a,
         m0,
         m,
         mode: op.mode,
         w,
-    }))
+    })))
 }
 
 fn is_multiplicand(name: &str, view: &Descriptor) -> Result<(), FaultKind> {

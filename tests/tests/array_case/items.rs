@@ -3,7 +3,7 @@
 use super::{Case, Job, OutputStationary, Tile, live, rate_of};
 use systole_isa::ElementFormat;
 use systole_isa::machine::Overlap;
-use systole_testkit::array::{Part, RowInput, Slot, Step, WeightRow};
+use systole_testkit::array::{Edge, Part, RowInput, Slot, Step, WeightRow};
 
 /// Parts (weights, activations) into which operands are cut: the wider one is halved first, the activations where both are as wide.
 fn parts((weights, activations): (ElementFormat, ElementFormat)) -> (Vec<Part>, Vec<Part>) {
@@ -124,11 +124,7 @@ impl Case {
     }
 
     /// What enters rows and columns as step `step` of sums that stay.
-    pub(crate) fn step(
-        &self,
-        product: &OutputStationary,
-        step: usize,
-    ) -> Option<(Vec<RowInput>, Vec<Option<Vec<i32>>>)> {
+    pub(crate) fn step(&self, product: &OutputStationary, step: usize) -> Option<Edge> {
         let (weight_parts, activation_parts) = parts((product.w.format, product.a.format));
         let (packing, passes) = rate_of(product.w.format, product.a.format);
         let rows = live(product.w.m, product.mask);
@@ -161,9 +157,10 @@ impl Case {
             let values = || pack.iter().map(|&k| w.of(product.w.at(k, c))).collect();
             (c < product.w.n && !pack.is_empty()).then(values)
         };
-        Some((
-            (0..self.rows).map(input).collect(),
-            (0..self.cols).map(falling).collect(),
-        ))
+        Some(Edge {
+            rows: (0..self.rows).map(input).collect(),
+            falling: (0..self.cols).map(falling).collect(),
+            ..Edge::default()
+        })
     }
 }
