@@ -251,7 +251,7 @@ fn an_instruction_under_the_pointer_is_explained_in_the_words_of_the_table() {
     let mut harness = dashboard(true);
     let help = systole_assembler::service::instruction_help("desc").unwrap();
     assert!(harness.query_by_label(&help.title).is_none());
-    harness.get_by_label_contains("Instruction 0: desc").hover();
+    harness.get_by_label_contains("Instruction 1: desc").hover();
     // A tooltip waits until the pointer has rested for a while.
     for _ in 0..60 {
         harness.step();

@@ -116,7 +116,6 @@ impl<'t> Line<'t> {
                 | DirectiveKind::Segment
                 | DirectiveKind::Code,
             ) => true,
-            #[allow(unreachable_patterns, reason = "the table of directives grows")]
             _ => self.is_at_margin,
         };
         if is_at_margin && self.labels.is_empty() {
