@@ -42,7 +42,7 @@ fn a_program_that_does_something_else_is_caught() {
         .unwrap();
     let wrong = source.replace("i32: -11", "i32: -12");
     assert!(
-        check(&wrong, &file).unwrap_err().contains("found [-11"),
+        check(&wrong, &file).unwrap_err().contains("found -11"),
         "values are compared"
     );
 }

@@ -275,7 +275,10 @@ fn faults_of_style(file: &str, text: &str) -> Vec<String> {
     if !text.starts_with("//!") {
         faults.push(format!("{file}: no module documentation"));
     }
-    let is_test = file.contains("/tests/") || file.contains("/examples/") || file.contains("/benches/");
+    let is_test = file.ends_with("/tests.rs")
+        || file.contains("/tests/")
+        || file.contains("/examples/")
+        || file.contains("/benches/");
     let code = if is_test { "" } else { without_tests(text) };
     let is_core = CORE.iter().any(|folder| file.starts_with(&format!("{folder}/src")));
     // Written in two parts, so that this list is not what it forbids.
