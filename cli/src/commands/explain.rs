@@ -131,6 +131,7 @@ const PARTS: &[(char, &str)] = &[
     ('F', "files and arguments"),
     ('G', "dashboard"),
     ('H', "machine descriptions"),
+    ('K', "static check of a program"),
     ('M', "model files"),
     ('P', "program files"),
     ('R', "reports"),
