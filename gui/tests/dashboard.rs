@@ -85,10 +85,10 @@ fn going_back_shows_what_was_shown_before() {
         click(&mut harness, "Step 10");
     }
     let before = harness.state().as_ref().unwrap().frame().clone();
-    for _ in 0..4 {
+    for _ in 0..2 {
         click(&mut harness, "Step 10");
     }
-    for _ in 0..8 {
+    for _ in 0..4 {
         click(&mut harness, "Step back 5");
     }
     let after = harness.state().as_ref().unwrap().frame().clone();

@@ -152,6 +152,7 @@ impl<'p> Interpreter<'p> {
                 };
                 self.descriptors[d.index()].set_window(axis, window);
             }
+            Op::Move { d, bytes } => self.descriptors[d.index()].base += self.scalar(bytes),
             Op::Nop {} | Op::Fence {} | Op::Mark { .. } | Op::Credit { .. } | Op::Clip { .. } => {}
             _ if op.unit() != systole_isa::Unit::Seq => {}
             _ => panic!("`{}` is not used by compiled programs", op.mnemonic()),

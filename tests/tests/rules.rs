@@ -306,7 +306,7 @@ fn faults_of_style(file: &str, text: &str) -> Vec<String> {
     let is_state = is_core && !file.starts_with("simulator/src/check");
     let places = [
         (text, &everywhere[..], true),
-        (code, &in_code[..], true),
+        (code, &in_code[..], !file.ends_with("/tests.rs")),
         (code, &in_core[..], is_core),
         (code, &in_state[..], is_state),
     ];

