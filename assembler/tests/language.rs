@@ -199,7 +199,7 @@ start:
     desc         d3, dram, i8, w, 0, 1
     loop         4, done
       loop         r2, inner_end
-        mx.mm        d0, d1[r3], 0, 16, 0, over, swap     ?t1 !t2  ; d1 = spm acts[r3] i8 [1 x 1]
+        mx.mm        d0, d1[r3], 0, 16, 0, over, swap     ?t1 !t2 ; d1 = spm acts[r3] i8 [1 x 1]
 inner_end:
       beq          r1, 3, start
 done:

@@ -2,7 +2,7 @@
 //! program asks for. It shares no code with the simulator, so that the two check each other.
 
 use systole_isa::descriptor::{Level, Window};
-use systole_isa::operand::{Count, DescRef, N_REGISTERS, Reg, Scalar};
+use systole_isa::operand::{Count, DescRef, N_REGISTERS, Reg, Scalar, Target};
 use systole_isa::{Descriptor, Op, Program};
 
 /// A transfer between DRAM and an on-chip memory.
@@ -74,6 +74,9 @@ impl<'p> Interpreter<'p> {
                     self.loops.push((self.pc, end.0 as usize, self.scalar(count)));
                     None
                 }
+                Op::Beq { ra, b, target } => self.branch(self.registers[ra.index()] == self.scalar(b), target),
+                Op::Bne { ra, b, target } => self.branch(self.registers[ra.index()] != self.scalar(b), target),
+                Op::Bge { ra, b, target } => self.branch(self.registers[ra.index()] >= self.scalar(b), target),
                 _ => {
                     self.execute(&op);
                     None
@@ -99,6 +102,14 @@ impl<'p> Interpreter<'p> {
                 });
             }
         }
+    }
+
+    /// Goes on elsewhere if the branch is taken. Compiled programs branch within one round of a loop only.
+    fn branch<T>(&mut self, is_taken: bool, target: Target) -> Option<T> {
+        if is_taken {
+            self.pc = target.0 as usize;
+        }
+        None
     }
 
     fn execute(&mut self, op: &Op) {

@@ -136,6 +136,7 @@ const PARTS: &[(char, &str)] = &[
     ('P', "program files"),
     ('R', "reports"),
     ('S', "faults of a running program"),
+    ('T', "traces of DRAM requests"),
 ];
 
 /// Every code with its texts, as Markdown.
