@@ -10,10 +10,6 @@ use systole_isa::Unit;
     reason = "events are handed on by reference, one at a time, and never stored"
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "events are passed by reference and never stored"
-)]
 pub enum Event {
     /// A unit was in one status from `start` to `end`.
     Span {
