@@ -12,7 +12,7 @@ use systole_isa::{Descriptor, MachineDescription, Op, Tokens, Unit};
 pub(crate) use vector::{Role, VectorOp, VectorWork};
 
 /// Largest number of elements that one instruction may process, so that every run ends and lists of its bursts fit in memory.
-const MAX_ELEMENTS: u64 = 1 << 26;
+const MAX_ELEMENTS: u64 = 1 << 24;
 
 /// Where units other than the DMAs find their operands.
 const ON_CHIP: &[Space] = &[Space::Spm, Space::Acc];
