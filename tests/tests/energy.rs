@@ -158,7 +158,8 @@ proptest! {
         let mac = here.of_events(&counts).mac.0 as f64 / there.of_events(&counts).mac.0 as f64;
         prop_assert!((mac / ratio.powi(2) - 1.0).abs() < 0.02, "{} for {}", mac, ratio);
         let leakage = here.of_cycles(1 << 33).leakage.0 as f64 / there.of_cycles(1 << 33).leakage.0 as f64;
-        prop_assert!((leakage / ratio - 1.0).abs() < 1e-6, "{} for {}", leakage, ratio);
+        // Leakage is a whole number of nanowatts, of which the smallest machine has some thousands.
+        prop_assert!((leakage / ratio - 1.0).abs() < 1e-3, "{} for {}", leakage, ratio);
         // Must fail: dynamic energy is not linear in the voltage.
         if (ratio - 1.0).abs() > 0.05 {
             prop_assert!((mac / ratio - 1.0).abs() > 0.02);
