@@ -8,7 +8,7 @@ mod elementwise;
 pub(crate) mod emitter;
 mod lower;
 mod stage;
-mod tiling;
+pub(crate) mod tiling;
 
 use crate::error::CompileError;
 use crate::quantized::QuantizedGraph;
@@ -50,9 +50,28 @@ pub(crate) fn does_not_fit(layer: &str, (spm, acc): (u64, u64), machine: &Machin
     lower::does_not_fit(&FitError::new(layer, spm, acc, machine))
 }
 
-/// The error that a program needs more DRAM than a machine has.
-pub(crate) fn dram_too_small(needed: u64, capacity: u64) -> CompileError {
-    lower::dram_too_small(needed, capacity)
+/// Ends the code and makes a program of it, bound to the machine.
+///
+/// # Errors
+/// If it needs more DRAM than the machine has.
+pub(crate) fn finish(mut e: Emitter, name: String, machine: &MachineDescription) -> Result<Program, CompileError> {
+    e.op(Op::Halt {});
+    let capacity = u64::from(machine.dram.capacity_mib) << 20;
+    if e.dram_bytes() > capacity {
+        return Err(lower::dram_too_small(e.dram_bytes(), capacity));
+    }
+    Ok(Program {
+        name,
+        machine: Some(MachineReference {
+            name: machine.name.clone(),
+            hash: machine.hash(),
+        }),
+        dram_bytes: e.dram_bytes(),
+        code: e.code,
+        segments: e.segments,
+        marks: e.marks,
+        ..Program::default()
+    })
 }
 
 /// How tiles are chosen.
@@ -82,36 +101,25 @@ pub fn generate(
             errors.push(lower::does_not_fit(&error));
         }
     }
-    e.op(Op::Halt {});
-    let capacity = u64::from(machine.dram.capacity_mib) << 20;
-    if e.dram_bytes() > capacity {
-        errors.push(lower::dram_too_small(e.dram_bytes(), capacity));
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    let program = match finish(e, graph.name.clone(), machine) {
+        Ok(program) if errors.is_empty() => program,
+        outcome => {
+            errors.extend(outcome.err());
+            return Err(errors);
+        }
+    };
     let mut symbols: Vec<Symbol> = lowered.tensors;
-    symbols.extend(e.segments.iter().map(|segment| Symbol {
+    symbols.extend(program.segments.iter().map(|segment| Symbol {
         name: segment.name.clone(),
         kind: SymbolKind::Dram,
         value: segment.address,
         size: segment.bytes.len() as u64,
     }));
     Ok(Program {
-        name: graph.name.clone(),
-        machine: Some(MachineReference {
-            name: machine.name.clone(),
-            hash: machine.hash(),
-        }),
-        dram_bytes: e.dram_bytes(),
-        code: e.code,
-        entry: 0,
-        segments: e.segments,
         symbols,
-        marks: e.marks,
         inputs: lowered.inputs,
         outputs: lowered.outputs,
-        lines: Vec::new(),
+        ..program
     })
 }
 

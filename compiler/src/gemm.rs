@@ -12,8 +12,8 @@ use crate::quantized::{IoTensor, QDense, QNode, QOp, QTensor, QuantizedGraph};
 use emit::{Addresses, Code};
 use plan::{Encoding, Plan, ROW_ALIGNMENT, pieces};
 use systole_isa::numerics::RequantParameters;
-use systole_isa::program::{HostType, MachineReference, Program};
-use systole_isa::{ElementFormat, MachineDescription, Op};
+use systole_isa::program::{HostType, Program};
+use systole_isa::{ElementFormat, MachineDescription};
 
 /// Which operand stays in the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,11 +119,6 @@ impl Gemm {
         };
         let y = dram.y;
         Code::new(&plan, dram).emit(&mut e);
-        e.op(Op::Halt {});
-        let capacity = u64::from(machine.dram.capacity_mib) << 20;
-        if e.dram_bytes() > capacity {
-            return Err(vec![codegen::dram_too_small(e.dram_bytes(), capacity)]);
-        }
         let output = systole_isa::program::IoTensor {
             name: "c".to_owned(),
             shape: vec![self.m, self.n],
@@ -133,19 +128,9 @@ impl Gemm {
             address: y,
             strides: vec![self.n, 1],
         };
-        let program = Program {
-            name: format!("gemm {}x{}x{}", self.m, self.k, self.n),
-            machine: Some(MachineReference {
-                name: machine.name.clone(),
-                hash: machine.hash(),
-            }),
-            dram_bytes: e.dram_bytes(),
-            code: e.code,
-            segments: e.segments,
-            marks: e.marks,
-            outputs: vec![output],
-            ..Program::default()
-        };
+        let name = format!("gemm {}x{}x{}", self.m, self.k, self.n);
+        let mut program = codegen::finish(e, name, machine).map_err(|error| vec![error])?;
+        program.outputs.push(output);
         Ok(GemmProgram {
             program,
             sparsity: plan.encoding.name(),

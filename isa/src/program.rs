@@ -138,6 +138,11 @@ impl Program {
         (self.code.len() * crate::instruction::WORD_BYTES) as u64
     }
 
+    /// The name of the instruction with this index; `None` behind the end of the code.
+    pub fn mnemonic(&self, pc: u32) -> Option<&'static str> {
+        self.code.get(pc as usize).map(|instruction| instruction.op.mnemonic())
+    }
+
     /// The code as little-endian words.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ mod profile;
 mod summary;
 
 pub use profile::{PowerProfile, PowerWindow};
-pub use summary::{AreaSummary, EnergySummary, FigureSummary, SourceSetSummary};
+pub use summary::{AreaSummary, EnergySummary, SourceSetSummary};
 
 use crate::counts::EventCounts;
 use serde::Serialize;

@@ -158,7 +158,7 @@ impl RunTotals {
     /// A warning about accumulators that wrapped.
     fn overflow(&self, n_overflows: u64) -> Option<Diagnostic> {
         let Overflow { pc, cycle, address } = self.first_overflow?;
-        let mnemonic = self.program.code.get(pc as usize).map_or("?", |i| i.op.mnemonic());
+        let mnemonic = self.program.mnemonic(pc).unwrap_or("?");
         Some(
             Diagnostic::warning(
                 "S0008",

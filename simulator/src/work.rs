@@ -96,11 +96,6 @@ fn bounded(m: u64, n: u64) -> Result<(), FaultKind> {
 /// Resolves the operands of an instruction for another unit; `None` for the sequencer's own.
 pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<Work>)>, FaultKind> {
     let r = from.registers;
-    let sized = |m: i64, n: i64| -> Result<(u64, u64), FaultKind> {
-        let (m, n) = (count(m, "m")?, count(n, "n")?);
-        bounded(m, n)?;
-        Ok((m, n))
-    };
     let work = match *op {
         Op::MxWload { w, k, n } => matrix::wload(from, w, k, n)?,
         Op::MxAload { a, k, m } => matrix::aload(from, a, k, m)?,
@@ -177,7 +172,8 @@ pub(crate) fn resolve(op: &Op, from: &Operands<'_>) -> Result<Option<(Unit, Box<
         | Op::VxMove { .. }
         | Op::VxMask { .. } => Work::Vector(Box::new(VectorWork::resolve(op, from)?)),
         Op::Ld { dst, src, m, n } | Op::St { dst, src, m, n } => {
-            let (m, n) = sized(m.resolve(r), n.resolve(r))?;
+            let (m, n) = (count(m.resolve(r), "m")?, count(n.resolve(r), "n")?);
+            bounded(m, n)?;
             Work::Copy {
                 dst: from.view(dst),
                 src: from.view(src),

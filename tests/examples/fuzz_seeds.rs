@@ -1,11 +1,11 @@
 //! Writes the seeds of the fuzz targets into `fuzz/corpus/TARGET/`: hand-written programs as text, as words and as files, small networks,
 //! compiled programs, machine descriptions. Nothing of it is kept in the repository, because all of it follows from what is.
 
-use rten_onnx::onnx::{
-    AttributeProto, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
-};
-use std::cell::RefCell;
+#[path = "../../compiler/tests/support/model_writer.rs"]
+mod model_writer;
+
+use model_writer::{ModelWriter, ints};
+use rten_onnx::onnx::DataType;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use systole_assembler::{assemble, disassemble};
@@ -99,143 +99,66 @@ fn models() -> [(&'static str, Vec<u8>); 3] {
     ]
 }
 
-#[derive(Default)]
-struct ModelWriter {
-    graph: GraphProto,
+/// A model with the float input `x`, quantized with scale `s` and zero point `z` to `q`, and dequantized to `d`.
+fn with_input(shape: &[i64]) -> ModelWriter {
+    ModelWriter::default()
+        .input("x", DataType::FLOAT, shape)
+        .floats("s", &[], &[0.5])
+        .bytes_i8("z", &[], &[3])
+        .bytes_i8("zw", &[], &[0])
+        .node("QuantizeLinear", &["x", "s", "z"], "q")
+        .node("DequantizeLinear", &["q", "s", "z"], "d")
 }
 
-impl ModelWriter {
-    /// A model with the float input `x`, quantized with scale `s` and zero point `z` to `q`.
-    fn with_input(shape: &[i64]) -> Self {
-        let mut writer = Self::default();
-        let dim = |&len: &i64| Dimension {
-            dim_value: Some(len),
-            dim_param: None,
-        };
-        writer.graph.input.push(ValueInfoProto {
-            name: Some("x".into()),
-            r#type: Some(TypeProto {
-                tensor_type: Some(TypeProtoTensor {
-                    elem_type: Some(DataType::FLOAT),
-                    shape: Some(TensorShapeProto {
-                        dim: shape.iter().map(dim).collect(),
-                    }),
-                }),
-                sequence: None,
-            }),
-        });
-        writer
-            .constant("s", DataType::FLOAT, &[], 0.5f32.to_le_bytes().to_vec())
-            .constant("z", DataType::INT8, &[], vec![3])
-            .constant("zw", DataType::INT8, &[], vec![0])
-            .node("QuantizeLinear", &["x", "s", "z"], "q", vec![])
-    }
-
-    fn constant(mut self, name: &str, dtype: DataType, dims: &[i64], raw: Vec<u8>) -> Self {
-        self.graph.initializer.push(TensorProto {
-            name: Some(name.into()),
-            dims: dims.to_vec(),
-            data_type: Some(dtype),
-            raw_data: Some(RefCell::new(raw)),
-            ..TensorProto::default()
-        });
-        self
-    }
-
-    fn node(mut self, op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> Self {
-        self.graph.node.push(NodeProto {
-            domain: Some(String::new()),
-            name: Some(format!("make_{output}")),
-            op_type: Some(op_type.into()),
-            input: inputs.iter().map(|&name| name.into()).collect(),
-            output: vec![output.into()],
-            attribute,
-        });
-        self
-    }
-
-    /// `NAME`, requantized to `NAME_d`.
-    fn requantize(self, name: &str) -> Self {
-        let (quantized, real) = (format!("{name}_q"), format!("{name}_d"));
-        self.node("QuantizeLinear", &[name, "s", "z"], &quantized, vec![]).node(
-            "DequantizeLinear",
-            &[&quantized, "s", "z"],
-            &real,
-            vec![],
-        )
-    }
-
-    fn bytes(mut self, output: &str) -> Vec<u8> {
-        self.graph.output.push(ValueInfoProto {
-            name: Some(output.into()),
-            r#type: None,
-        });
-        let version = OperatorSetIdProto {
-            domain: Some(String::new()),
-            version: Some(17),
-        };
-        let model = ModelProto {
-            ir_version: Some(8),
-            graph: Some(self.graph),
-            opset_import: vec![version],
-            ..ModelProto::default()
-        };
-        model.write_buf().expect("a message in memory has no writer that fails")
-    }
-}
-
-fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.into()),
-        ints: values.to_vec(),
-        ..AttributeProto::default()
-    }
+/// `NAME`, requantized to `NAME_d`.
+fn requantize(writer: ModelWriter, name: &str) -> ModelWriter {
+    let (quantized, real) = (format!("{name}_q"), format!("{name}_d"));
+    writer.node("QuantizeLinear", &[name, "s", "z"], &quantized).node(
+        "DequantizeLinear",
+        &[&quantized, "s", "z"],
+        &real,
+    )
 }
 
 fn convolution() -> Vec<u8> {
-    ModelWriter::with_input(&[1, 2, 4, 4])
-        .constant("w", DataType::INT8, &[2, 2, 3, 3], (0..36).collect())
-        .node("DequantizeLinear", &["q", "s", "z"], "d", vec![])
-        .node("DequantizeLinear", &["w", "s", "zw"], "wd", vec![])
-        .node(
+    let weights: Vec<i8> = (0..36).collect();
+    let writer = with_input(&[1, 2, 4, 4])
+        .bytes_i8("w", &[2, 2, 3, 3], &weights)
+        .node("DequantizeLinear", &["w", "s", "zw"], "wd")
+        .node_with(
             "Conv",
             &["d", "wd"],
             "c",
             vec![ints("pads", &[1, 1, 1, 1]), ints("kernel_shape", &[3, 3])],
         )
-        .node("Relu", &["c"], "r", vec![])
-        .requantize("r")
-        .node(
-            "MaxPool",
-            &["r_d"],
-            "m",
-            vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])],
-        )
-        .requantize("m")
-        .bytes("m_d")
+        .node("Relu", &["c"], "r");
+    let writer = requantize(writer, "r").node_with(
+        "MaxPool",
+        &["r_d"],
+        "m",
+        vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])],
+    );
+    requantize(writer, "m").output("m_d").bytes()
 }
 
 fn product() -> Vec<u8> {
-    ModelWriter::with_input(&[1, 6])
-        .constant("w", DataType::INT8, &[6, 6], (0..36).collect())
-        .node("DequantizeLinear", &["q", "s", "z"], "d", vec![])
-        .node("DequantizeLinear", &["w", "s", "zw"], "wd", vec![])
-        .node("MatMul", &["d", "wd"], "p", vec![])
-        .requantize("p")
-        .node("Add", &["p_d", "d"], "a", vec![])
-        .requantize("a")
-        .bytes("a_d")
+    let weights: Vec<i8> = (0..36).collect();
+    let writer = with_input(&[1, 6])
+        .bytes_i8("w", &[6, 6], &weights)
+        .node("DequantizeLinear", &["w", "s", "zw"], "wd")
+        .node("MatMul", &["d", "wd"], "p");
+    let writer = requantize(writer, "p").node("Add", &["p_d", "d"], "a");
+    requantize(writer, "a").output("a_d").bytes()
 }
 
 fn reshape() -> Vec<u8> {
     let shape = [1i64, -1].iter().flat_map(|len| len.to_le_bytes()).collect();
-    ModelWriter::with_input(&[1, 2, 2, 2])
-        .constant("w", DataType::INT8, &[8, 3], (0..24).collect())
-        .constant("shape", DataType::INT64, &[2], shape)
-        .node("DequantizeLinear", &["q", "s", "z"], "d", vec![])
-        .node("Reshape", &["d", "shape"], "f", vec![])
-        .node("DequantizeLinear", &["w", "s", "zw"], "wd", vec![])
-        .node("MatMul", &["f", "wd"], "p", vec![])
-        .requantize("p")
-        .bytes("p_d")
+    let weights: Vec<i8> = (0..24).collect();
+    let writer = with_input(&[1, 2, 2, 2])
+        .bytes_i8("w", &[8, 3], &weights)
+        .raw("shape", DataType::INT64, &[2], shape)
+        .node("Reshape", &["d", "shape"], "f")
+        .node("DequantizeLinear", &["w", "s", "zw"], "wd")
+        .node("MatMul", &["f", "wd"], "p");
+    requantize(writer, "p").output("p_d").bytes()
 }

@@ -144,8 +144,7 @@ impl Run {
         let Status::Faulted(fault) = self.machine.status() else {
             return Err(format!("the run ended without a fault: {:?}", self.machine.status()));
         };
-        let instruction = self.machine.program().code.get(fault.pc as usize);
-        let mnemonic = instruction.map_or("", |instruction| instruction.op.mnemonic());
+        let mnemonic = self.machine.program().mnemonic(fault.pc).unwrap_or("");
         let found = format!("{} {mnemonic}", fault.code());
         if same_values(said, &found) {
             Ok(true)

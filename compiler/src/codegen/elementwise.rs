@@ -4,7 +4,7 @@
 
 use super::emitter::{Emitter, View, at};
 use super::stage::{Feature, Sliding, Stage};
-use super::tiling::SPM_ALIGNMENT;
+use super::tiling::{SPM_ALIGNMENT, aligned};
 use super::{FitError, buffers};
 use systole_isa::numerics::RequantParameters;
 use systole_isa::operand::{Axis, Desc, Imm, Reg, Rounding, Scalar, Space, Token};
@@ -51,10 +51,6 @@ fn piece(whole: u64, capacity: u64, bytes: impl Fn(u64) -> u64) -> Result<(u64, 
     }
 }
 
-fn up(bytes: u64) -> u64 {
-    bytes.next_multiple_of(SPM_ALIGNMENT)
-}
-
 fn rings(e: &mut Emitter, n_buffers: u64) -> [(Token, u64); 2] {
     e.credit(INPUT_FREE, n_buffers);
     e.credit(OUTPUT_FREE, n_buffers);
@@ -78,11 +74,14 @@ pub(crate) fn emit_max_pool(
 ) -> Result<(), FitError> {
     let (in_cols, row_out) = (s.span(1, y.width), y.width * y.channels);
     let row = in_cols * x.channels;
-    let bytes = |rows: u64| up(s.span(0, rows) * row) + up(rows * row_out);
+    let bytes = |rows: u64| aligned(s.span(0, rows) * row) + aligned(rows * row_out);
     let (rows, n_buffers) = piece(y.height, machine.spm.capacity_bytes(), bytes)
         .map_err(|needed| FitError::new(&layer.name, needed, 0, machine))?;
     let in_rows = s.span(0, rows);
-    let [a, out] = buffers([(up(in_rows * row), n_buffers), (up(rows * row_out), n_buffers)]);
+    let [a, out] = buffers([
+        (aligned(in_rows * row), n_buffers),
+        (aligned(rows * row_out), n_buffers),
+    ]);
     e.layer(&layer.name, layer.op);
     // What lies in the padding must never be the maximum, so it is filled with the lowest value.
     let (format, lowest) = (x.format, x.format.range().0);
@@ -166,8 +165,8 @@ pub(crate) fn emit_max_pool(
         };
         e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
         if n_blocks > 1 {
-            e.toggle(A_BUFFER, up(in_rows * row), n_buffers);
-            e.toggle(Y_BUFFER, up(rows * row_out), n_buffers);
+            e.toggle(A_BUFFER, aligned(in_rows * row), n_buffers);
+            e.toggle(Y_BUFFER, aligned(rows * row_out), n_buffers);
             e.add(LEFT, -(rows as i64));
             e.add(X_ROW, (rows * s.strides[0]) as i64);
             e.add(A_OFFSET, (rows * s.strides[0] * x.row_bytes()) as i64);
@@ -283,13 +282,13 @@ impl Flat<'_> {
         let table_bytes = SPM_ALIGNMENT;
         let n_rings = self.inputs.len() as u64 + 1;
         let capacity = machine.spm.capacity_bytes().saturating_sub(table_bytes);
-        let (size, n_buffers) = piece(n_elements, capacity, |size| n_rings * up(size))
+        let (size, n_buffers) = piece(n_elements, capacity, |size| n_rings * aligned(size))
             .map_err(|needed| FitError::new(&self.layer.name, needed + table_bytes, 0, machine))?;
         let [par, a, b, out] = buffers([
             (table_bytes, 1),
-            (up(size), n_buffers),
-            (if self.inputs.len() > 1 { up(size) } else { 0 }, n_buffers),
-            (up(size), n_buffers),
+            (aligned(size), n_buffers),
+            (if self.inputs.len() > 1 { aligned(size) } else { 0 }, n_buffers),
+            (aligned(size), n_buffers),
         ]);
         let table = self.table.iter().flat_map(|v| v.to_le_bytes()).collect();
         let table_address = e.constants(format!("{}.parameters", self.layer.name), table);
@@ -306,15 +305,7 @@ impl Flat<'_> {
                     rows: &[],
                     columns: &columns,
                 };
-                e.view(dram, &view);
-                e.view(
-                    local,
-                    &View {
-                        space: Space::Spm,
-                        base: address as i64,
-                        ..view
-                    },
-                );
+                e.buffered(dram, local, &view, address);
             }
         }
         output_views(e, self.y, out, (1, size), self.clip);
@@ -342,13 +333,7 @@ impl Flat<'_> {
             rows: &[],
             columns: &columns,
         };
-        e.view(P_DRAM, &view);
-        let fill = View {
-            space: Space::Spm,
-            base: spm as i64,
-            ..view
-        };
-        e.view(P_FILL, &fill);
+        let fill = e.buffered(P_DRAM, P_FILL, &view, spm);
         e.view(
             P,
             &View {
@@ -394,7 +379,7 @@ impl Flat<'_> {
             e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
             if n_pieces > 1 {
                 for register in [A_BUFFER, B_BUFFER, Y_BUFFER] {
-                    e.toggle(register, up(size), n_buffers);
+                    e.toggle(register, aligned(size), n_buffers);
                 }
                 e.add(LEFT, -(size as i64));
                 e.add(A_OFFSET, size as i64);

@@ -215,6 +215,19 @@ impl Emitter {
         }
     }
 
+    /// Sets up a view of DRAM in `dram`, and in `spm` the same view of the scratchpad buffer that it is loaded into, at `address`.
+    /// Returns the latter.
+    pub(crate) fn buffered<'v>(&mut self, dram: Desc, spm: Desc, view: &View<'v>, address: u64) -> View<'v> {
+        self.view(dram, view);
+        let buffer = View {
+            space: Space::Spm,
+            base: address as i64,
+            ..*view
+        };
+        self.view(spm, &buffer);
+        buffer
+    }
+
     /// Bounds a coordinate that follows one level in steps of `step`.
     pub(crate) fn window(&mut self, d: Desc, axis: Axis, level: u8, step: u64, origin: impl Into<Scalar>, extent: u64) {
         let origin = match origin.into() {

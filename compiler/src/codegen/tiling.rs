@@ -67,6 +67,11 @@ impl DoesNotFit {
 /// Buffers start at multiples of this, which keeps a burst within one buffer.
 pub(crate) const SPM_ALIGNMENT: u64 = 64;
 
+/// The size of a buffer of so many bytes.
+pub(crate) fn aligned(bytes: u64) -> u64 {
+    bytes.next_multiple_of(SPM_ALIGNMENT)
+}
+
 impl ConvTiling {
     /// Blocks of rows of an image, or of a group of images.
     pub(crate) fn n_row_blocks(&self, stage: &ConvStage) -> u64 {
@@ -96,6 +101,29 @@ impl ConvTiling {
         self.n_channel_blocks(stage) * self.n_chunks(stage)
     }
 
+    /// How often a block of inputs is loaded: again for each block of weights that stays, unless it is the only one.
+    pub(crate) fn n_input_loads(&self, stage: &ConvStage) -> u64 {
+        match (self.order, self.n_blocks(stage)) {
+            (Order::InputsOuter, blocks) => blocks,
+            (Order::WeightsOuter, 1) => 1,
+            (Order::WeightsOuter, blocks) => blocks * self.n_weight_blocks(stage),
+        }
+    }
+
+    /// How often a block of weights is loaded: again for each block of inputs that stays.
+    pub(crate) fn n_weight_loads(&self, stage: &ConvStage) -> u64 {
+        match self.order {
+            Order::InputsOuter => self.n_blocks(stage) * self.n_weight_blocks(stage),
+            Order::WeightsOuter => self.n_weight_blocks(stage),
+        }
+    }
+
+    /// Pixels of the last block of rows.
+    fn last_pixels(&self, stage: &ConvStage) -> u64 {
+        let rows = stage.y.height - (self.n_row_blocks(stage) - 1) * self.block_rows;
+        self.images * rows * stage.y.width
+    }
+
     /// Pixels of a full block.
     pub(crate) fn pixels(&self, stage: &ConvStage) -> u64 {
         self.images * self.block_rows * stage.y.width
@@ -116,12 +144,11 @@ impl ConvTiling {
 
     pub(crate) fn footprint(&self, stage: &ConvStage, machine: &MachineDescription) -> Footprint {
         let pixels = self.pixels(stage);
-        let up = |bytes: u64| bytes.next_multiple_of(SPM_ALIGNMENT);
         Footprint {
-            input_bytes: up(self.input_bytes(stage)),
-            weight_bytes: up(self.chunk * self.block_channels),
-            parameter_bytes: up(self.block_channels * PARAMETER_BYTES),
-            output_bytes: up(pixels * self.block_channels),
+            input_bytes: aligned(self.input_bytes(stage)),
+            weight_bytes: aligned(self.chunk * self.block_channels),
+            parameter_bytes: aligned(self.block_channels * PARAMETER_BYTES),
+            output_bytes: aligned(pixels * self.block_channels),
             acc_bytes: pixels * u64::from(machine.cols).min(stage.n()) * 4,
         }
     }
@@ -171,68 +198,75 @@ fn moved_bytes(n_runs: u64, bytes: u64, pitch: u64, burst: u64) -> u64 {
     n_runs * (bytes.next_multiple_of(burst) + if misaligned { burst / 2 } else { 0 })
 }
 
-fn estimate(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> Estimate {
-    let (rows, cols) = (u64::from(machine.rows), u64::from(machine.cols));
-    let (blocks, channel_blocks) = (t.n_blocks(stage), t.n_channel_blocks(stage));
-    let (k, n, pixels) = (stage.k(), stage.n(), t.pixels(stage));
-    let f = t.footprint(stage, machine);
-    let step = |m: u64, k: u64| {
+/// Cycles of the products of one array tile over `m` pixels, with the loads of their weights hidden as far as they can be.
+fn product_cycles(stage: &ConvStage, machine: &MachineDescription, m: u64) -> u64 {
+    let (k, rows) = (stage.k(), u64::from(machine.rows));
+    let step = |k: u64| {
         latency::stream(m)
             .0
             .max(latency::weight_load(machine, k).0)
             .max(SEQUENCER_CYCLES)
     };
-    let products = |m: u64| {
-        let full = k / rows * step(m, rows);
-        full + if k.is_multiple_of(rows) { 0 } else { step(m, k % rows) }
+    let rest = k % rows;
+    k / rows * step(rows) + if rest == 0 { 0 } else { step(rest) }
+}
+
+/// Cycles of the requantization of one array tile over `m` pixels.
+fn requantize_cycles(stage: &ConvStage, machine: &MachineDescription, m: u64) -> u64 {
+    latency::vector(machine, m * stage.n().min(u64::from(machine.cols))).0
+}
+
+/// Cycles of the array, with what it waits for the vector unit.
+fn array_cycles(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> u64 {
+    let block = |m: u64| {
+        let products = product_cycles(stage, machine, m);
+        let behind = requantize_cycles(stage, machine, m) + latency::drain(machine).0;
+        // With one accumulator tile, products wait for the requantization of the tile before.
+        let exposed = match t.acc_buffers {
+            1 => behind,
+            _ => behind.saturating_sub(products),
+        };
+        stage.n().div_ceil(u64::from(machine.cols)) * (products + exposed) + t.n_channel_blocks(stage) * 4
     };
-    let last = (stage.y.height - (t.n_row_blocks(stage) - 1) * t.block_rows) * t.images * stage.y.width;
     let n_last = t.n_groups(stage);
-    let array_tiles = n.div_ceil(cols);
-    let requantize = |m: u64| latency::vector(machine, m * n.min(cols)).0;
-    // With one accumulator tile, products wait for the requantization of the tile before.
-    let exposed = |m: u64| match t.acc_buffers {
-        1 => latency::drain(machine).0 + requantize(m),
-        _ => (requantize(m) + latency::drain(machine).0).saturating_sub(products(m)),
-    };
-    let block = |m: u64| array_tiles * (products(m) + exposed(m)) + channel_blocks * 4;
-    let array = (blocks - n_last) * block(pixels) + n_last * block(last);
-    let (input_loads, weight_passes) = match t.order {
-        Order::InputsOuter => (1, blocks),
-        Order::WeightsOuter => (if blocks > 1 { channel_blocks } else { 1 }, 1),
-    };
+    (t.n_blocks(stage) - n_last) * block(t.pixels(stage)) + n_last * block(t.last_pixels(stage))
+}
+
+/// Bytes that the DRAM moves.
+fn dram_bytes(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> u64 {
     let burst = machine.dram.standard.organization().burst_bytes;
-    let (x, y) = (&stage.x, &stage.y);
-    let taken = stage.sliding.sampled();
-    let in_rows = taken.span(0, t.block_rows).min(x.height) * t.images;
-    let per_row = if x.pitch == x.channels && stage.sliding.sampling()[1] == 1 {
+    let (x, y, s) = (&stage.x, &stage.y, &stage.sliding);
+    let step = s.sampling()[1];
+    let per_row = if x.pitch == x.channels && step == 1 {
         moved_bytes(1, x.width * x.channels, x.width * x.channels, burst)
     } else {
-        moved_bytes(
-            x.width.div_ceil(stage.sliding.sampling()[1]),
-            x.channels,
-            x.pitch * stage.sliding.sampling()[1],
-            burst,
-        )
+        moved_bytes(x.width.div_ceil(step), x.channels, x.pitch * step, burst)
     };
-    let inputs = input_loads * blocks * in_rows * per_row;
-    let weights = weight_passes * n * (k + PARAMETER_BYTES);
-    let outputs = channel_blocks * moved_bytes(y.images * y.height * y.width, t.block_channels.min(n), y.pitch, burst);
+    let in_rows = s.sampled().span(0, t.block_rows).min(x.height) * t.images;
+    let inputs = t.n_input_loads(stage) * in_rows * per_row;
+    let weight_passes = t.n_weight_loads(stage) / t.n_weight_blocks(stage);
+    let weights = weight_passes * stage.n() * (stage.k() + PARAMETER_BYTES);
+    let n_pixels = y.images * y.height * y.width;
+    let outputs = t.n_channel_blocks(stage) * moved_bytes(n_pixels, t.block_channels.min(stage.n()), y.pitch, burst);
+    inputs + weights + outputs
+}
+
+fn estimate(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> Estimate {
+    let (y, blocks) = (&stage.y, t.n_blocks(stage));
+    let f = t.footprint(stage, machine);
     let per_cycle = machine.peak_dram_bytes_per_cycle();
     let cycles = |bytes: u64| (bytes as f64 / per_cycle * 1.08) as u64;
-    let n_loads = input_loads * blocks + weight_passes * 2 * t.n_weight_blocks(stage) + blocks * channel_blocks;
-    let dram = cycles(inputs + weights + outputs) + n_loads * 8;
-    let vector = y.n_elements().div_ceil(u64::from(machine.vector.n_lanes)) + blocks * array_tiles * 5;
-    let ends = cycles(t.input_bytes(stage) + f.weight_bytes)
-        + cycles(f.output_bytes)
-        + 2 * DRAM_LATENCY_CYCLES
-        + latency::drain(machine).0
-        + requantize(last);
+    let n_transfers = t.n_input_loads(stage) + 2 * t.n_weight_loads(stage) + blocks * t.n_channel_blocks(stage);
+    let array_tiles = stage.n().div_ceil(u64::from(machine.cols));
     Estimate {
-        array,
-        dram,
-        vector,
-        ends,
+        array: array_cycles(t, stage, machine),
+        dram: cycles(dram_bytes(t, stage, machine)) + n_transfers * 8,
+        vector: y.n_elements().div_ceil(u64::from(machine.vector.n_lanes)) + blocks * array_tiles * 5,
+        ends: cycles(t.input_bytes(stage) + f.weight_bytes)
+            + cycles(f.output_bytes)
+            + 2 * DRAM_LATENCY_CYCLES
+            + latency::drain(machine).0
+            + requantize_cycles(stage, machine, t.last_pixels(stage)),
     }
 }
 

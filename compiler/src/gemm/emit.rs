@@ -86,6 +86,25 @@ fn bytes(n_elements: u64, format: ElementFormat) -> i64 {
     format.bytes_from_elements(n_elements) as i64
 }
 
+/// Runs `body` for each piece of a reduction, given as its whole length and that of a piece: the first one with `mode`, the others
+/// adding.
+fn accumulate(
+    e: &mut Emitter,
+    (whole, full): (u64, u64),
+    mode: Accumulate,
+    body: impl Fn(&mut Emitter, u64, Accumulate),
+) {
+    let mut is_first = true;
+    for (count, k) in pieces(whole, full) {
+        let peeled = u64::from(is_first);
+        if is_first {
+            body(e, k, mode);
+            is_first = false;
+        }
+        e.repeat(count - peeled, |e| body(e, k, Accumulate::Add));
+    }
+}
+
 impl<'a> Code<'a> {
     pub(super) fn new(plan: &'a Plan, dram: Addresses) -> Self {
         let spm = buffers(plan.rings());
@@ -127,13 +146,7 @@ impl<'a> Code<'a> {
             rows: &[],
             columns: &run,
         };
-        e.view(P_DRAM, &dram);
-        let spm = View {
-            space: Space::Spm,
-            base: self.spm[4] as i64,
-            ..dram
-        };
-        e.view(P_FILL, &spm);
+        let spm = e.buffered(P_DRAM, P_FILL, &dram, self.spm[4]);
         let rows = [(self.plan.block.n, 0)];
         e.view(P, &View { rows: &rows, ..spm });
         let load = Op::Ld {
@@ -164,16 +177,9 @@ impl<'a> Code<'a> {
         self.result_views(e, m, n);
         e.copy(A_OFFSET, A_BLOCK);
         e.ordered(Op::MxNop {}, &[ACC_FREE], &[]);
-        let mut is_first = true;
-        for (count, k) in pieces(self.plan.k, self.plan.block.k) {
-            let sizes = Sizes { m, n, k };
-            let peeled = u64::from(is_first);
-            if is_first {
-                self.reduce(e, sizes, Accumulate::Over);
-                is_first = false;
-            }
-            e.repeat(count - peeled, |e| self.reduce(e, sizes, Accumulate::Add));
-        }
+        accumulate(e, (self.plan.k, self.plan.block.k), Accumulate::Over, |e, k, mode| {
+            self.reduce(e, Sizes { m, n, k }, mode);
+        });
         e.ordered(Op::MxNop {}, &[], &[ACC_FULL]);
         let requantize = Op::VxRequant {
             dst: Y.into(),
@@ -303,13 +309,7 @@ impl<'a> Code<'a> {
             rows: &[],
             columns: &run,
         };
-        let spm = View {
-            space: Space::Spm,
-            base: self.spm[1] as i64,
-            ..dram
-        };
-        e.view(W_DRAM, &dram);
-        e.view(W_FILL, &spm);
+        let spm = e.buffered(W_DRAM, W_FILL, &dram, self.spm[1]);
         let tile = View {
             rows: &rows,
             columns: &columns,
@@ -332,32 +332,13 @@ impl<'a> Code<'a> {
                 zero_point: 0,
                 ..dram
             };
-            let spm = View {
-                space: Space::Spm,
-                base: self.spm[2] as i64,
-                ..dram
-            };
-            e.view(I_DRAM, &dram);
-            e.view(I_FILL, &spm);
+            let spm = e.buffered(I_DRAM, I_FILL, &dram, self.spm[2]);
             let tile = View {
                 rows: &rows,
                 columns: &columns,
                 ..spm
             };
             e.view(I, &tile);
-        }
-    }
-
-    /// Tiles of the reduction, the first one with `mode`, the others adding.
-    fn reduction(&self, e: &mut Emitter, k: u64, mode: Accumulate, tile: impl Fn(&mut Emitter, u64, Accumulate)) {
-        let mut is_first = true;
-        for (count, k) in pieces(k, self.plan.k_tile) {
-            let peeled = u64::from(is_first);
-            if is_first {
-                tile(e, k, mode);
-                is_first = false;
-            }
-            e.repeat(count - peeled, |e| tile(e, k, Accumulate::Add));
         }
     }
 
@@ -368,7 +349,7 @@ impl<'a> Code<'a> {
         for (count, n) in pieces(sizes.n, self.plan.cols) {
             e.repeat(count, |e| {
                 e.set(K0, 0);
-                self.reduction(e, sizes.k, mode, |e, k, mode| {
+                accumulate(e, (sizes.k, self.plan.k_tile), mode, |e, k, mode| {
                     self.load_weights(e, k, n);
                     self.product(e, (C, A), A_BUFFER, sizes.m, mode);
                     // The next tile of the panel, or the first one of the next panel.
@@ -432,7 +413,7 @@ impl<'a> Code<'a> {
             e.repeat(count, |e| {
                 e.copy(A_TILE, A_ROWS);
                 e.set(K0, 0);
-                self.reduction(e, sizes.k, mode, |e, k, mode| {
+                accumulate(e, (sizes.k, plan.k_tile), mode, |e, k, mode| {
                     e.op(Op::MxAload {
                         a: at(A_COLUMNS, A_TILE),
                         k: (k as i64).into(),

@@ -2,6 +2,7 @@
 
 use super::{Dataflow, Gemm};
 use crate::codegen::TilingPolicy;
+use crate::codegen::tiling::{DoesNotFit, PARAMETER_BYTES, aligned};
 use systole_isa::operand::Pattern;
 use systole_isa::throughput::Rate;
 use systole_isa::{ElementFormat, FormatPair, MachineDescription};
@@ -10,9 +11,6 @@ use systole_isa::{ElementFormat, FormatPair, MachineDescription};
 const MAX_BLOCKS: u64 = 64;
 /// Elements to which rows are padded, so that every row begins at a whole byte whatever the format.
 pub(super) const ROW_ALIGNMENT: u64 = 8;
-/// Bytes of the one row of requantization parameters, which serves every column.
-pub(super) const PARAMETER_BYTES: u64 = 12;
-const SPM_ALIGNMENT: u64 = 64;
 
 /// How weights that are zero are dealt with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,16 +60,6 @@ pub(super) struct Plan {
     pub(super) block: Block,
     /// Buffers for the operands of a block.
     pub(super) n_buffers: u64,
-}
-
-/// What the smallest block needs.
-pub(super) struct DoesNotFit {
-    pub(super) spm_needed: u64,
-    pub(super) acc_needed: u64,
-}
-
-fn bytes(n_elements: u64, bits: u32) -> u64 {
-    (n_elements * u64::from(bits)).div_ceil(8)
 }
 
 /// Live blocks among the first `n`: the share `density` of them, spread evenly, the first one always.
@@ -227,15 +215,18 @@ impl Plan {
 
     /// Bytes and number of buffers of activations, weights, positions, outputs and parameters in the scratchpad.
     pub(super) fn rings(&self) -> [(u64, u64); 5] {
-        let up = |bytes: u64| bytes.next_multiple_of(SPM_ALIGNMENT);
         let Block { m, n, k } = self.block;
-        let activations = bytes(m * k.next_multiple_of(ROW_ALIGNMENT), self.gemm.activations.bits());
+        let activations = m * k.next_multiple_of(ROW_ALIGNMENT);
         [
-            (up(activations), self.n_buffers),
-            (up(self.weight_bytes(n, k)), self.n_buffers),
-            (up(self.index_bytes(n, k)), self.n_buffers),
-            (up(m * n), 1),
-            (up(PARAMETER_BYTES), 1),
+            (
+                aligned(self.gemm.activations.bytes_from_elements(activations)),
+                self.n_buffers,
+            ),
+            (aligned(self.weight_bytes(n, k)), self.n_buffers),
+            (aligned(self.index_bytes(n, k)), self.n_buffers),
+            (aligned(m * n), 1),
+            // One row serves every column.
+            (aligned(PARAMETER_BYTES), 1),
         ]
     }
 
@@ -258,12 +249,12 @@ impl Plan {
     }
 
     pub(super) fn weight_bytes(&self, n: u64, k: u64) -> u64 {
-        bytes(self.weight_elements(n, k), self.gemm.weights.bits())
+        self.gemm.weights.bytes_from_elements(self.weight_elements(n, k))
     }
 
     pub(super) fn index_bytes(&self, n: u64, k: u64) -> u64 {
         match self.encoding {
-            Encoding::Pattern(pattern) => bytes(self.weight_elements(n, k), pattern.index_format().bits()),
+            Encoding::Pattern(pattern) => pattern.index_format().bytes_from_elements(self.weight_elements(n, k)),
             _ => 0,
         }
     }

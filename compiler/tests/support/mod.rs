@@ -1,14 +1,17 @@
 //! Where the models of the tests are, and how models are written by hand.
-#![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "every test file uses a part of this"
+)]
 
 use ndarray::ArrayD;
 use ndarray_npy::ReadNpyExt;
-use rten_onnx::onnx::{
-    AttributeProto, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
-};
-use std::cell::RefCell;
 use std::path::PathBuf;
+
+mod model_writer;
+pub use model_writer::{ModelWriter, int, ints, string};
 
 /// A file of the folder with real models; `None`, with a note, where there is none.
 pub fn model_file(path: &str) -> Option<PathBuf> {
@@ -40,136 +43,4 @@ pub fn floats(path: &str) -> Option<ArrayD<f32>> {
 pub fn integers(path: &str) -> Option<ArrayD<i64>> {
     let file = std::fs::File::open(model_file(path)?).unwrap();
     Some(ArrayD::read_npy(file).unwrap())
-}
-
-/// Writes model files.
-#[derive(Default)]
-pub struct ModelWriter {
-    graph: GraphProto,
-}
-
-impl ModelWriter {
-    pub fn input(mut self, name: &str, dtype: DataType, shape: &[i64]) -> Self {
-        self.graph.input.push(value_info(name, dtype, shape));
-        self
-    }
-
-    pub fn output(mut self, name: &str) -> Self {
-        self.graph.output.push(ValueInfoProto {
-            name: Some(name.into()),
-            r#type: None,
-        });
-        self
-    }
-
-    pub fn floats(self, name: &str, dims: &[i64], values: &[f32]) -> Self {
-        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.raw(name, DataType::FLOAT, dims, raw)
-    }
-
-    pub fn bytes_i8(self, name: &str, dims: &[i64], values: &[i8]) -> Self {
-        let raw = values.iter().map(|&v| v as u8).collect();
-        self.raw(name, DataType::INT8, dims, raw)
-    }
-
-    pub fn bytes_u8(self, name: &str, dims: &[i64], values: &[u8]) -> Self {
-        self.raw(name, DataType::UINT8, dims, values.to_vec())
-    }
-
-    pub fn ints_i32(self, name: &str, dims: &[i64], values: &[i32]) -> Self {
-        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.raw(name, DataType::INT32, dims, raw)
-    }
-
-    pub fn raw(mut self, name: &str, dtype: DataType, dims: &[i64], raw: Vec<u8>) -> Self {
-        self.graph.initializer.push(TensorProto {
-            name: Some(name.into()),
-            dims: dims.to_vec(),
-            data_type: Some(dtype),
-            raw_data: Some(RefCell::new(raw)),
-            ..TensorProto::default()
-        });
-        self
-    }
-
-    pub fn node(self, op_type: &str, inputs: &[&str], output: &str) -> Self {
-        self.node_with(op_type, inputs, output, vec![])
-    }
-
-    pub fn node_with(mut self, op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> Self {
-        let (domain, op_type) = op_type.split_once(':').unwrap_or(("", op_type));
-        self.graph.node.push(NodeProto {
-            domain: Some(domain.into()),
-            name: Some(format!("make_{output}")),
-            op_type: Some(op_type.into()),
-            input: inputs.iter().map(|&s| s.into()).collect(),
-            output: vec![output.into()],
-            attribute,
-        });
-        self
-    }
-
-    pub fn bytes(self) -> Vec<u8> {
-        let version = OperatorSetIdProto {
-            domain: Some(String::new()),
-            version: Some(17),
-        };
-        let model = ModelProto {
-            ir_version: Some(8),
-            graph: Some(self.graph),
-            opset_import: vec![version],
-            ..ModelProto::default()
-        };
-        model.write_buf().unwrap()
-    }
-}
-
-fn value_info(name: &str, dtype: DataType, shape: &[i64]) -> ValueInfoProto {
-    let dim = |&len: &i64| match len {
-        -1 => Dimension {
-            dim_value: None,
-            dim_param: Some("N".into()),
-        },
-        len => Dimension {
-            dim_value: Some(len),
-            dim_param: None,
-        },
-    };
-    let tensor_type = TypeProtoTensor {
-        elem_type: Some(dtype),
-        shape: Some(TensorShapeProto {
-            dim: shape.iter().map(dim).collect(),
-        }),
-    };
-    ValueInfoProto {
-        name: Some(name.into()),
-        r#type: Some(TypeProto {
-            tensor_type: Some(tensor_type),
-            sequence: None,
-        }),
-    }
-}
-
-pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.into()),
-        ints: values.to_vec(),
-        ..AttributeProto::default()
-    }
-}
-
-pub fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.into()),
-        i: Some(value),
-        ..AttributeProto::default()
-    }
-}
-
-pub fn string(name: &str, value: &str) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.into()),
-        s: Some(value.into()),
-        ..AttributeProto::default()
-    }
 }

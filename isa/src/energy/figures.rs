@@ -4,6 +4,7 @@ use super::power::{LeakageFigures, nominal_mv};
 use super::sram::{READ_EXPONENT, READ_WIDTH_EXPONENT, SramFigures, WRITE_EXPONENT, WRITE_WIDTH_EXPONENT};
 use super::{GATED_RATIO, IDLE_RATIO, Node, Sourced};
 use crate::machine::MachineDescription;
+use serde::Serialize;
 
 /// Figures whose sources share their assumptions, and how far they may be from the truth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,7 +74,7 @@ pub const fn dram_set(_: Node) -> SourceSet {
 }
 
 /// A figure of a machine's energy model.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// What it is.
     pub name: &'static str,

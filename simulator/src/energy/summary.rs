@@ -4,7 +4,7 @@ use super::{Components, EnergyBreakdown};
 use serde::Serialize;
 use systole_isa::MachineDescription;
 use systole_isa::energy::area::area_by_component;
-use systole_isa::energy::figures::{SourceSet, dram_set, figures, leakage_set, logic_set, sram_set};
+use systole_isa::energy::figures::{Figure, SourceSet, dram_set, figures, leakage_set, logic_set, sram_set};
 
 /// Energy in picojoules.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,7 +26,7 @@ pub struct EnergySummary {
     /// Sets of sources with their uncertainty.
     pub source_sets: Vec<SourceSetSummary>,
     /// Every figure of the chip; those of the DRAM stand with its standard.
-    pub figures: Vec<FigureSummary>,
+    pub figures: Vec<Figure>,
 }
 
 /// Components whose figures share their sources.
@@ -42,19 +42,6 @@ pub struct SourceSetSummary {
     pub high: f64,
     /// What the bounds rest on.
     pub why: &'static str,
-}
-
-/// A figure of the energy model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FigureSummary {
-    /// What it is.
-    pub name: &'static str,
-    /// Its value.
-    pub value: f64,
-    /// Its unit.
-    pub unit: &'static str,
-    /// Where it comes from.
-    pub source: &'static str,
 }
 
 /// Area of one component.
@@ -109,15 +96,7 @@ impl EnergySummary {
             voltage_mv: machine.power.voltage_mv(machine.node),
             transistors: machine.power.transistors.word(),
             source_sets,
-            figures: figures(machine)
-                .into_iter()
-                .map(|figure| FigureSummary {
-                    name: figure.name,
-                    value: figure.value,
-                    unit: figure.unit,
-                    source: figure.source,
-                })
-                .collect(),
+            figures: figures(machine),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Change, Section, Span, Subject, Window, Writer};
 use crate::activity::Activity;
 use std::io::{self, Write};
+use systole_isa::Femtojoules;
 use systole_isa::operand::MarkKind;
 
 /// Names of the columns. `value` is in the unit that `name` ends with, and in cycles for spans and sections.
@@ -40,7 +41,7 @@ impl Writer for Csv<'_> {
             Activity::Idle => "idle",
         };
         let pc = span.pc.map_or(String::new(), |pc| pc.to_string());
-        let instruction = span.pc.and_then(|pc| self.subject.mnemonic(pc)).unwrap_or("");
+        let instruction = span.pc.and_then(|pc| self.subject.program.mnemonic(pc)).unwrap_or("");
         let layer = cell(self.subject.layer(span.layer).unwrap_or(""));
         let (unit, name) = (span.unit.name(), span.activity.name());
         let (start, end, cycles) = (span.start, span.end, span.end - span.start);
@@ -66,7 +67,7 @@ impl Writer for Csv<'_> {
 
     fn window(&mut self, window: &Window) -> io::Result<()> {
         let (start, end) = (window.start, window.end);
-        let watts = self.subject.watts(window.energy_fj, end - start);
+        let watts = self.subject.model.watts(Femtojoules(window.energy_fj), end - start);
         writeln!(
             self.out,
             "dram,counter,traffic_bytes,,,,{start},{end},{}",

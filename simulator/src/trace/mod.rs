@@ -14,6 +14,7 @@ mod vcd;
 mod windows;
 
 use crate::activity::Activity;
+use crate::energy::EnergyModel;
 use crate::machine::{Machine, Status};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -85,6 +86,7 @@ pub fn record(
     let subject = Subject {
         program: machine.program().clone(),
         description: machine.description().clone(),
+        model: EnergyModel::of(machine.description()),
     };
     let mut timeline = Timeline::new(writer(format, subject, out), machine, options);
     let stop = options.to.min(limit);
@@ -113,6 +115,7 @@ fn writer<'w>(format: TraceFormat, subject: Subject, out: &'w mut dyn Write) -> 
 struct Subject {
     program: Arc<Program>,
     description: Arc<MachineDescription>,
+    model: EnergyModel,
 }
 
 impl Subject {
@@ -123,16 +126,6 @@ impl Subject {
 
     fn mark(&self, id: u32) -> Option<&str> {
         self.program.marks.get(id as usize).map(|mark| mark.name.as_str())
-    }
-
-    fn mnemonic(&self, pc: u32) -> Option<&'static str> {
-        self.program.code.get(pc as usize).map(|i| i.op.mnemonic())
-    }
-
-    /// Watts of an energy that passes within so many cycles.
-    fn watts(&self, energy_fj: u64, cycles: u64) -> f64 {
-        // 1 fJ per microsecond is 1 nW.
-        energy_fj as f64 * 1e-9 * f64::from(self.description.clock_mhz) / cycles.max(1) as f64
     }
 }
 

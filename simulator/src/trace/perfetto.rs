@@ -6,8 +6,8 @@ use crate::activity::Activity;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Write};
-use systole_isa::Unit;
 use systole_isa::operand::MarkKind;
+use systole_isa::{Femtojoules, Unit};
 
 const UNITS: u32 = 1;
 const SECTIONS: u32 = 2;
@@ -157,7 +157,7 @@ impl Writer for Perfetto<'_> {
             "start_cycle": span.start,
             "cycles": span.end - span.start,
             "pc": span.pc,
-            "instruction": span.pc.and_then(|pc| self.subject.mnemonic(pc)),
+            "instruction": span.pc.and_then(|pc| self.subject.program.mnemonic(pc)),
             "line": span.pc.and_then(|pc| self.subject.program.lines.get(pc as usize)),
             "layer": self.subject.layer(span.layer),
         });
@@ -189,7 +189,10 @@ impl Writer for Perfetto<'_> {
     }
 
     fn window(&mut self, window: &Window) -> io::Result<()> {
-        let watts = self.subject.watts(window.energy_fj, window.end - window.start);
+        let watts = self
+            .subject
+            .model
+            .watts(Femtojoules(window.energy_fj), window.end - window.start);
         self.counter(
             window.start,
             0,

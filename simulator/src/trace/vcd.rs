@@ -3,7 +3,7 @@
 use super::{Change, Section, Span, Subject, Window, Writer, bytes_per_cycle};
 use crate::activity::Activity;
 use std::io::{self, Write};
-use systole_isa::Unit;
+use systole_isa::{Femtojoules, Unit};
 
 /// Variables of a unit, in the order of their codes.
 const UNIT_VARIABLES: [(&str, u32, &str); 5] = [
@@ -137,7 +137,10 @@ impl Writer for Vcd<'_> {
     }
 
     fn window(&mut self, window: &Window) -> io::Result<()> {
-        let watts = self.subject.watts(window.energy_fj, window.end - window.start);
+        let watts = self
+            .subject
+            .model
+            .watts(Femtojoules(window.energy_fj), window.end - window.start);
         self.counter(window.start, 0, bytes_per_cycle(window))?;
         self.counter(window.start, 1, watts)
     }

@@ -1,7 +1,7 @@
 //! The loads of a convolution, which run one block ahead of the products and keep their own place in the tensors.
 
 use super::super::emitter::{Emitter, Skip, at};
-use super::super::tiling::{Order, PARAMETER_BYTES, PARAMETER_ELEMENTS};
+use super::super::tiling::{PARAMETER_BYTES, PARAMETER_ELEMENTS};
 use super::views::{P_DRAM, P_FILL, W_DRAM, W_FILL, X_DRAM, X_FILL, Y_LEVEL};
 use super::{Conv, INPUT_FREE, INPUT_FULL, PARAMETERS_FREE, SCRATCH, Size, WEIGHTS_FREE, WEIGHTS_FULL};
 use systole_isa::Op;
@@ -44,16 +44,10 @@ pub(super) struct Loads<'a> {
 impl<'a> Loads<'a> {
     pub(super) fn new(conv: &'a Conv<'a>) -> Self {
         let (t, stage) = (&conv.t, conv.stage);
-        let (blocks, weights) = (t.n_blocks(stage), t.n_weight_blocks(stage));
-        let (n_inputs, n_weights) = match t.order {
-            Order::InputsOuter => (blocks, blocks * weights),
-            Order::WeightsOuter if blocks == 1 => (1, weights),
-            Order::WeightsOuter => (blocks * weights, weights),
-        };
         Self {
             conv,
-            n_inputs,
-            n_weights,
+            n_inputs: t.n_input_loads(stage),
+            n_weights: t.n_weight_loads(stage),
             channels: Size::of(N_SIZE, stage.n(), t.block_channels),
             chunk: Size::of(K_SIZE, stage.k(), t.chunk),
         }

@@ -86,13 +86,7 @@ impl Conv<'_> {
             rows: &[],
             columns: &run,
         };
-        e.view(W_DRAM, &dram);
-        let fill = View {
-            space: Space::Spm,
-            base: self.spm[1] as i64,
-            ..dram
-        };
-        e.view(W_FILL, &fill);
+        let fill = e.buffered(W_DRAM, W_FILL, &dram, self.spm[1]);
         let tile = [(self.tile_cols, 1)];
         let rows = [(self.t.chunk, self.tile_cols)];
         e.view(
@@ -111,13 +105,7 @@ impl Conv<'_> {
             columns: &table,
             ..dram
         };
-        e.view(P_DRAM, &dram);
-        let fill = View {
-            space: Space::Spm,
-            base: self.spm[2] as i64,
-            ..dram
-        };
-        e.view(P_FILL, &fill);
+        let fill = e.buffered(P_DRAM, P_FILL, &dram, self.spm[2]);
         let rows = [(self.t.block_channels, PARAMETER_ELEMENTS)];
         let columns = [(PARAMETER_ELEMENTS, 1)];
         e.view(
