@@ -139,9 +139,13 @@ fn emit_stage(
         StageKind::MaxPool { x, y, sliding, clip } => {
             elementwise::emit_max_pool(e, stage, (x, y), sliding, *clip, machine)
         }
-        StageKind::Add { a, b, y, scales, clip } => {
-            elementwise::emit_add(e, stage, [*a, *b], y, *scales, *clip, machine)
-        }
+        StageKind::Add {
+            a,
+            b,
+            y,
+            parameters,
+            clip,
+        } => elementwise::emit_add(e, stage, [*a, *b], y, parameters, *clip, machine),
         StageKind::Requant { x, y, parameters, clip } => {
             elementwise::emit_requant(e, stage, *x, y, *parameters, *clip, machine)
         }

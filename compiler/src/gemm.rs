@@ -8,10 +8,10 @@ use crate::codegen::emitter::Emitter;
 use crate::codegen::{self, TilingPolicy};
 use crate::error::CompileError;
 use crate::graph::{ClipRange, DType, TensorData, TensorId};
-use crate::quantized::{IoTensor, QDense, QNode, QOp, QTensor, QuantizedGraph};
+use crate::quantized::{IoTensor, QDense, QNode, QOp, QTensor, QuantizedGraph, Rounding};
 use emit::{Addresses, Code};
 use plan::{Encoding, Plan, ROW_ALIGNMENT, pieces};
-use systole_isa::numerics::RequantParameters;
+use systole_isa::numerics::{RequantParameters, Scale};
 use systole_isa::program::{HostType, Program};
 use systole_isa::{ElementFormat, MachineDescription};
 
@@ -362,12 +362,13 @@ pub fn gemm(m: usize, k: usize, n: usize) -> QuantizedGraph {
         n,
         input_zero_point: 0,
         weight_zero_points: vec![0; n],
-        scales: vec![scale; n],
+        scales: vec![Scale::from_real(scale); n],
         output_zero_point: 0,
         clip: ClipRange { lo: -128, hi: 127 },
     };
     QuantizedGraph {
         name: format!("gemm {m}x{k}x{n}"),
+        rounding: Rounding::Float,
         tensors: vec![
             tensor("a", [m, k], Some((1.0, 0)), None),
             tensor("b", [k, n], Some((1.0, 0)), Some(TensorData::I8(weights))),

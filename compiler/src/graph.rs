@@ -10,14 +10,21 @@ pub(crate) mod edit;
 pub mod infer;
 pub mod op;
 pub mod quantization;
+pub mod resize;
+pub mod unary;
 pub mod verify;
+pub mod window;
 
 pub use data::{DType, TensorData};
-pub use op::{ClipRange, Op, Padding, Pads, Window, WindowAttributes};
+pub use op::{ClipRange, Op};
 pub use quantization::Quantization;
+pub use resize::{CoordinateTransform, NearestRounding, ResizeMode};
+pub use unary::Unary;
 pub use verify::verify;
+pub use window::{Padding, Pads, Window, WindowAttributes};
 
 use std::fmt;
+use systole_isa::operand::Rounding;
 
 /// The most elements one tensor may have, 2^28. Larger shapes come from damaged files.
 pub const MAX_ELEMENTS: usize = 1 << 28;
@@ -177,10 +184,12 @@ pub struct GraphIo {
 }
 
 /// A model.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     /// Name of the model, for people.
     pub name: String,
+    /// How its integer operators round.
+    pub rounding: Rounding,
     /// All tensors; [`TensorId`] is the index.
     pub tensors: Vec<Tensor>,
     /// All nodes in an order in which they can be executed; [`NodeId`] is the index.
@@ -189,6 +198,19 @@ pub struct Graph {
     pub inputs: Vec<GraphIo>,
     /// What the host reads.
     pub outputs: Vec<GraphIo>,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            rounding: Rounding::Float,
+            tensors: Vec::new(),
+            nodes: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
 }
 
 impl Graph {

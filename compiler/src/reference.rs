@@ -75,11 +75,12 @@ pub fn execute(graph: &QuantizedGraph, inputs: &[Vec<i32>]) -> Result<Values, Ex
     for node in &graph.nodes {
         let result = match &node.op {
             QOp::Conv(op) => kernels::conv(graph, op, &tensors),
-            QOp::Dense(op) => kernels::dense(op, &tensors),
+            QOp::Dense(op) => kernels::dense(graph, op, &tensors),
             QOp::MaxPool(op) => kernels::max_pool(graph, op, &tensors),
             QOp::Add(op) => kernels::add(op, &tensors),
-            QOp::Requant(op) => kernels::requant(op, &tensors),
+            QOp::Requant(op) => kernels::requant(graph, op, &tensors),
             QOp::View(op) => tensors[op.input.index()].clone(),
+            other => unreachable!("no pass makes {} yet", other.name()),
         };
         tensors[node.op.output().index()] = result;
     }

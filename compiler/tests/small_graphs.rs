@@ -12,6 +12,7 @@ use support::{ModelWriter, int, ints};
 use systole_compiler::quantized::{ClipRange, QOp};
 use systole_compiler::reference::{ExecuteError, execute};
 use systole_compiler::{QuantizedGraph, import_onnx, lower};
+use systole_isa::numerics::Scale;
 
 fn compile(bytes: &[u8]) -> QuantizedGraph {
     lower(import_onnx(bytes).unwrap()).unwrap_or_else(|errors| panic!("{errors:#?}"))
@@ -280,7 +281,7 @@ fn weights_quantized_inside_the_model_are_folded() {
         graph.tensor(dense.weights).data.as_ref().unwrap().to_i32(),
         Some(vec![1, -3, 3, 36])
     );
-    assert_eq!(dense.scales, [2.0, 1.0]);
+    assert_eq!(dense.scales, [2.0, 1.0].map(Scale::from_real));
     assert_eq!(run(&graph, &[&[1, 2]]), [14, 69]);
 }
 

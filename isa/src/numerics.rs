@@ -76,6 +76,14 @@ pub struct Scale {
 }
 
 impl Scale {
+    /// A scale of the floating mode.
+    pub const fn from_real(scale: f32) -> Self {
+        Self {
+            multiplier: scale.to_bits() as i32,
+            shift: 0,
+        }
+    }
+
     /// The value times the scale, rounded to an integer.
     pub fn apply(self, value: i32, rounding: Rounding) -> i64 {
         match rounding {
@@ -109,10 +117,15 @@ pub struct RequantParameters {
 impl RequantParameters {
     /// Parameters of the floating mode.
     pub const fn from_scale(bias: i32, scale: f32) -> Self {
+        Self::new(bias, Scale::from_real(scale))
+    }
+
+    /// Parameters of either mode.
+    pub const fn new(bias: i32, Scale { multiplier, shift }: Scale) -> Self {
         Self {
             bias,
-            multiplier: scale.to_bits() as i32,
-            shift: 0,
+            multiplier,
+            shift,
         }
     }
 

@@ -5,6 +5,8 @@ use systole_compiler::graph::{Pads, Window};
 use systole_compiler::quantized::{
     ClipRange, DType, IoTensor, QConv, QNode, QOp, QTensor, QuantizedGraph, TensorData, TensorId,
 };
+use systole_isa::numerics::Scale;
+use systole_isa::operand::Rounding;
 
 /// A convolution of square images.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,7 @@ impl ConvShape {
             permutation: (0..4).collect(),
         };
         let conv = QConv {
+            groups: 1,
             input: TensorId(0),
             weights: TensorId(1),
             bias: TensorId(2),
@@ -84,12 +87,13 @@ impl ConvShape {
             },
             input_zero_point: 3,
             weight_zero_points: vec![0; self.co],
-            scales: vec![scale; self.co],
+            scales: vec![Scale::from_real(scale); self.co],
             output_zero_point: 3,
             clip: ClipRange { lo: -128, hi: 127 },
         };
         QuantizedGraph {
             name: "conv".to_owned(),
+            rounding: Rounding::Float,
             tensors: vec![
                 tensor("x", &x, DType::I8, Some((1.0, 3)), None),
                 tensor(

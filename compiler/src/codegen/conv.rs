@@ -14,7 +14,7 @@ use super::emitter::{Emitter, Skip};
 use super::stage::{ConvStage, Stage};
 use super::tiling::{ConvTiling, Footprint, Order};
 use loads::Loads;
-use systole_isa::operand::{Count, Reg, Scalar, Token};
+use systole_isa::operand::{Count, Reg, Rounding, Scalar, Token};
 use systole_isa::{MachineDescription, Op};
 
 const INPUT_FULL: Token = Token::at(0);
@@ -122,6 +122,7 @@ impl From<Size> for Scalar {
 /// A convolution with everything decided.
 struct Conv<'a> {
     stage: &'a ConvStage,
+    rounding: Rounding,
     machine: &'a MachineDescription,
     t: ConvTiling,
     f: Footprint,
@@ -159,6 +160,7 @@ pub(crate) fn emit_conv(
     let parameters_address = e.constants(format!("{}.parameters", layer.name), parameter_table(stage));
     let conv = Conv {
         stage,
+        rounding: layer.rounding,
         machine,
         t,
         f,

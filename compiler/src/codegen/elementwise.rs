@@ -6,8 +6,8 @@ use super::emitter::{Emitter, View, at};
 use super::stage::{Feature, Sliding, Stage};
 use super::tiling::{SPM_ALIGNMENT, aligned};
 use super::{FitError, buffers};
-use systole_isa::numerics::RequantParameters;
-use systole_isa::operand::{Axis, Desc, Imm, Reg, Rounding, Scalar, Space, Token};
+use systole_isa::numerics::{AddParameters, RequantParameters};
+use systole_isa::operand::{Axis, Desc, Imm, Reg, Scalar, Space, Token};
 use systole_isa::{ElementFormat, MachineDescription, Op};
 
 const INPUT_FULL: Token = Token::at(0);
@@ -209,7 +209,7 @@ struct Flat<'a> {
     inputs: &'a [Feature],
     y: &'a Feature,
     /// The parameter table, and whether its one row serves every column.
-    table: [i32; 3],
+    table: Vec<i32>,
     clip: (i32, i32),
 }
 
@@ -222,16 +222,15 @@ pub(crate) fn emit_add(
     layer: &Stage,
     inputs: [Feature; 2],
     y: &Feature,
-    scales: [f32; 3],
+    parameters: &AddParameters,
     clip: (i32, i32),
     machine: &MachineDescription,
 ) -> Result<(), FitError> {
-    let table = scales.map(|scale| scale.to_bits() as i32);
     let flat = Flat {
         layer,
         inputs: &inputs,
         y,
-        table,
+        table: parameters.words(),
         clip,
     };
     flat.emit(e, machine, |n| Op::VxAdd {
@@ -241,7 +240,7 @@ pub(crate) fn emit_add(
         par: P.into(),
         m: 1.into(),
         n: n.into(),
-        rounding: Rounding::Float,
+        rounding: layer.rounding,
     })
 }
 
@@ -263,7 +262,7 @@ pub(crate) fn emit_requant(
         layer,
         inputs: &[x],
         y,
-        table,
+        table: table.to_vec(),
         clip,
     };
     flat.emit(e, machine, |n| Op::VxRequant {
@@ -272,7 +271,7 @@ pub(crate) fn emit_requant(
         par: P.into(),
         m: 1.into(),
         n: n.into(),
-        rounding: Rounding::Float,
+        rounding: layer.rounding,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::quantized::{
     DType, IoTensor, QAdd, QConv, QDense, QMaxPool, QNode, QOp, QRequant, QuantizedGraph, TensorData, TensorId, Window,
 };
 use systole_isa::ElementFormat;
-use systole_isa::numerics::RequantParameters;
+use systole_isa::numerics::{RequantParameters, Scale};
 use systole_isa::program::{self, HostType, Symbol, SymbolKind};
 
 /// A graph with addresses.
@@ -144,10 +144,12 @@ impl Lowering<'_> {
             QOp::Add(op) => ("add", self.add(op)?),
             QOp::Requant(op) => ("requantize", self.requant(op)?),
             QOp::View(_) => return Ok(None),
+            other => return Err(untranslated(node, other)),
         };
         Ok(Some(Stage {
             name: node.name.clone(),
             op,
+            rounding: self.graph.rounding,
             kind,
         }))
     }
@@ -181,7 +183,7 @@ impl Lowering<'_> {
         x: Feature,
         y: Feature,
         sliding: Sliding,
-        (weights, bias, zero_points, scales): (TensorId, TensorId, &[i32], &[f32]),
+        (weights, bias, zero_points, scales): (TensorId, TensorId, &[i32], &[Scale]),
         clip: (i32, i32),
     ) -> Result<StageKind, CompileError> {
         let weight_zero_point = zero_points.first().copied().unwrap_or(0);
@@ -212,7 +214,7 @@ impl Lowering<'_> {
         let parameters = biases
             .iter()
             .zip(scales)
-            .map(|(&bias, &scale)| RequantParameters::from_scale(bias, scale))
+            .map(|(&bias, &scale)| RequantParameters::new(bias, scale))
             .collect();
         Ok(StageKind::Conv(Box::new(ConvStage {
             x,
@@ -238,10 +240,10 @@ impl Lowering<'_> {
 
     fn add(&self, op: &QAdd) -> Result<StageKind, CompileError> {
         Ok(StageKind::Add {
-            a: self.feature(op.a, op.a_quantization.1)?,
-            b: self.feature(op.b, op.b_quantization.1)?,
-            y: self.feature(op.output, op.output_quantization.1)?,
-            scales: [op.a_quantization.0, op.b_quantization.0, op.output_quantization.0],
+            a: self.feature(op.a, op.zero_points[0])?,
+            b: self.feature(op.b, op.zero_points[1])?,
+            y: self.feature(op.output, op.output_zero_point)?,
+            parameters: op.parameters,
             clip: (op.clip.lo, op.clip.hi),
         })
     }
@@ -250,7 +252,7 @@ impl Lowering<'_> {
         Ok(StageKind::Requant {
             x: self.feature(op.input, op.input_zero_point)?,
             y: self.feature(op.output, op.output_zero_point)?,
-            parameters: RequantParameters::from_scale(0, op.scale),
+            parameters: RequantParameters::new(0, op.scale),
             clip: (op.clip.lo, op.clip.hi),
         })
     }
@@ -280,6 +282,16 @@ impl Lowering<'_> {
             strides,
         })
     }
+}
+
+fn untranslated(node: &QNode, op: &QOp) -> CompileError {
+    CompileError::new(
+        CompileErrorKind::UnsupportedOperator,
+        Subject::node(&node.name),
+        format!("operator {}", op.name()),
+        "an operator that code generation knows",
+        "replace it when exporting the model",
+    )
 }
 
 fn sliding(window: &Window) -> Sliding {

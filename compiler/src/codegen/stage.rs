@@ -1,7 +1,8 @@
 //! Stages: what the machine is to do layer by layer, with every tensor at its place in DRAM. Code generation sees nothing else.
 
 use systole_isa::ElementFormat;
-use systole_isa::numerics::RequantParameters;
+use systole_isa::numerics::{AddParameters, RequantParameters};
+use systole_isa::operand::Rounding;
 
 /// An activation tensor in DRAM, images x height x width x channels, channels innermost. A matrix of M rows has height M and width 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,12 +112,12 @@ pub(crate) enum StageKind {
         sliding: Sliding,
         clip: (i32, i32),
     },
-    /// `y = (a * scales[0] + b * scales[1]) / scales[2]`.
+    /// Elementwise sum.
     Add {
         a: Feature,
         b: Feature,
         y: Feature,
-        scales: [f32; 3],
+        parameters: AddParameters,
         clip: (i32, i32),
     },
     Requant {
@@ -133,5 +134,7 @@ pub(crate) struct Stage {
     pub(crate) name: String,
     /// Kind of operation, as reports print it.
     pub(crate) op: &'static str,
+    /// How its results are rounded.
+    pub(crate) rounding: Rounding,
     pub(crate) kind: StageKind,
 }

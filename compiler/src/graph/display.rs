@@ -1,6 +1,7 @@
 //! A graph as text, one line per node, for `--dump-after` and for snapshots.
 
-use super::op::{Op, Padding, Pads, WindowAttributes};
+use super::op::Op;
+use super::window::{Padding, Pads, WindowAttributes};
 use super::{Graph, GraphIo, Layout, Node, Quantization, Tensor, TensorId};
 use std::fmt;
 
@@ -89,7 +90,7 @@ fn attributes_text(op: &Op) -> String {
             format!("{} group {group}", window_text(window))
         }
         Op::MaxPool { window } => window_text(window),
-        Op::Gemm { trans_b: true } | Op::QGemm { trans_b: true } => " transposed".into(),
+        Op::Gemm { trans_b: true, .. } | Op::QGemm { trans_b: true } => " transposed".into(),
         Op::Clip { min, max } => format!(" min {min:?} max {max:?}"),
         Op::Flatten { axis } | Op::QuantizeLinear { axis, .. } | Op::DequantizeLinear { axis } => {
             format!(" axis {axis}")

@@ -3,8 +3,8 @@
 //! This is the one place that knows shapes: a pass writes what it says into the graph, the verifier compares.
 
 use super::data::DType;
-use super::op::{Op, WindowAttributes};
-use super::{Graph, Layout, Node, Tensor, TensorId, element_count};
+use super::op::Op;
+use super::{Graph, Layout, Node, Tensor, TensorId, WindowAttributes, element_count};
 use crate::error::{CompileError, CompileErrorKind, Subject};
 
 /// What can be said about a result; `None` where the operands do not tell.
@@ -45,7 +45,7 @@ pub fn infer(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
             let shape = conv(node, tensor(0)?, tensor(3)?, window, *group)?;
             Inferred::shaped(shape, tensor(7)?.dtype)
         }
-        Op::Gemm { trans_b } => {
+        Op::Gemm { trans_b, .. } => {
             float(graph, node, 0)?;
             Inferred::shaped(product(node, tensor(0)?, tensor(1)?, *trans_b)?, Some(DType::F32))
         }
@@ -85,7 +85,7 @@ pub fn infer(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
         Op::DequantizeLinear { .. } | Op::Dequantize => Inferred::shaped(tensor(0)?.shape.clone(), Some(DType::F32)),
         Op::QRequant { .. } => Inferred::shaped(tensor(0)?.shape.clone(), None),
         Op::View => Inferred::shaped(view(graph, node, tensor(0)?)?, tensor(0)?.dtype),
-        Op::Unsupported { .. } => Inferred::default(),
+        _ => Inferred::default(),
     };
     within_limits(node, &inferred)?;
     Ok(inferred)

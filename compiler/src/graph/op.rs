@@ -3,136 +3,10 @@
 //! Three families: operators of model files, the two border operators that stand for quantization once its
 //! parameters are attached to tensors, and the machine-level operators that code generation accepts.
 
-use super::data::DType;
-
-/// Rows or columns added around an image; their elements have the real value zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Pads {
-    /// Rows above.
-    pub top: usize,
-    /// Columns on the left.
-    pub left: usize,
-    /// Rows below.
-    pub bottom: usize,
-    /// Columns on the right.
-    pub right: usize,
-}
-
-/// How padding is specified in a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Padding {
-    /// So much on every side.
-    Explicit(Pads),
-    /// As much as makes the output `ceil(input / stride)` long, the odd element at the end.
-    SameUpper,
-    /// The same with the odd element at the beginning.
-    SameLower,
-}
-
-/// How a window slides over an image, as a model states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WindowAttributes {
-    /// Height and width of the window; a convolution may leave them to the shape of its weights.
-    pub kernel: Option<[usize; 2]>,
-    /// Steps between windows, vertical and horizontal.
-    pub strides: [usize; 2],
-    /// Steps between the elements of a window, vertical and horizontal.
-    pub dilations: [usize; 2],
-    /// Padding.
-    pub padding: Padding,
-    /// Whether a last window that reaches beyond the padding counts.
-    pub ceil_mode: bool,
-}
-
-/// How a window slides over an image, fully resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Window {
-    /// Height and width.
-    pub kernel: [usize; 2],
-    /// Steps between windows, vertical and horizontal.
-    pub strides: [usize; 2],
-    /// Steps between the elements of a window, vertical and horizontal.
-    pub dilations: [usize; 2],
-    /// Padding.
-    pub pads: Pads,
-}
-
-impl WindowAttributes {
-    /// Resolves the window for an image of `[height, width]`; `kernel` holds if the attributes do not state one.
-    pub fn resolve(&self, kernel: [usize; 2], image: [usize; 2]) -> Window {
-        let kernel = self.kernel.unwrap_or(kernel);
-        let same = |axis: usize| {
-            let out = image[axis].div_ceil(self.strides[axis]);
-            let span = self.dilations[axis] * (kernel[axis] - 1) + 1;
-            let total = (out.saturating_sub(1) * self.strides[axis] + span).saturating_sub(image[axis]);
-            (total / 2, total - total / 2)
-        };
-        let pads = match self.padding {
-            Padding::Explicit(pads) => pads,
-            Padding::SameUpper | Padding::SameLower => {
-                let ((top, bottom), (left, right)) = (same(0), same(1));
-                match self.padding {
-                    Padding::SameLower => Pads {
-                        top: bottom,
-                        left: right,
-                        bottom: top,
-                        right: left,
-                    },
-                    _ => Pads {
-                        top,
-                        left,
-                        bottom,
-                        right,
-                    },
-                }
-            }
-        };
-        Window {
-            kernel,
-            strides: self.strides,
-            dilations: self.dilations,
-            pads,
-        }
-    }
-
-    /// The same attributes with kernel and padding written out.
-    pub fn resolved(&self, kernel: [usize; 2], image: [usize; 2]) -> Self {
-        let window = self.resolve(kernel, image);
-        Self {
-            kernel: Some(window.kernel),
-            padding: Padding::Explicit(window.pads),
-            ..*self
-        }
-    }
-}
-
-impl Window {
-    /// Height and width of the result for an image of `[height, width]`; `None` if the window does not fit.
-    pub fn output(&self, image: [usize; 2], ceil_mode: bool) -> Option<[usize; 2]> {
-        let Pads {
-            top,
-            left,
-            bottom,
-            right,
-        } = self.pads;
-        let along = |axis: usize, before: usize, after: usize| {
-            let span = self.dilations[axis] * (self.kernel[axis] - 1) + 1;
-            let room = (image[axis] + before + after).checked_sub(span)?;
-            let stride = self.strides[axis];
-            if !ceil_mode {
-                return Some(room / stride + 1);
-            }
-            let out = room.div_ceil(stride) + 1;
-            // A window that would start in the padding at the end is left out.
-            Some(if (out - 1) * stride >= image[axis] + before {
-                out - 1
-            } else {
-                out
-            })
-        };
-        Some([along(0, top, bottom)?, along(1, left, right)?])
-    }
-}
+use super::data::{DType, TensorData};
+use super::resize::ResizeMode;
+use super::unary::Unary;
+use super::window::WindowAttributes;
 
 /// The interval into which a machine-level operator clips its result, in output integers, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -170,10 +44,16 @@ pub enum Op {
         /// Number of groups into which the channels are split.
         group: usize,
     },
-    /// Matrix product `[a, b, c?]`: `a b + c`, or `a bᵀ + c`.
+    /// Matrix product `[a, b, c?]`: `alpha a b + beta c`, either matrix transposed or not.
     Gemm {
+        /// Whether `a` is given transposed.
+        trans_a: bool,
         /// Whether `b` is given transposed.
         trans_b: bool,
+        /// Factor of the product.
+        alpha: f32,
+        /// Factor of `c`.
+        beta: f32,
     },
     /// Matrix product `[a, b]`.
     MatMul,
@@ -182,8 +62,60 @@ pub enum Op {
         /// Window.
         window: WindowAttributes,
     },
+    /// Average of each window `[x]`.
+    AveragePool {
+        /// Window.
+        window: WindowAttributes,
+        /// Whether elements in the padding count, as zeros.
+        count_include_pad: bool,
+    },
+    /// Average over all pixels of each channel `[x]`.
+    GlobalAveragePool,
+    /// Largest element of all pixels of each channel `[x]`.
+    GlobalMaxPool,
+    /// Mean over some axes `[x, axes?]`; without axes over all of them.
+    ReduceMean {
+        /// The axes; negative ones count from the end. Operand 1 has them in newer models.
+        axes: Option<Vec<i64>>,
+        /// Whether the axes stay, with length one.
+        keep_dims: bool,
+    },
     /// `max(x, 0)` `[x]`.
     Relu,
+    /// A function of each element `[x]`.
+    Unary(Unary),
+    /// `x` where it is not negative, `slope * x` elsewhere `[x, slope]`; the slope is broadcast.
+    PRelu,
+    /// `exp(x) / sum of exp(x)` along an axis `[x]`.
+    Softmax {
+        /// The axis; negative counts from the end.
+        axis: i64,
+        /// Whether all axes from this one on are normalized together, as opsets below 13 demand.
+        coerce_to_matrix: bool,
+    },
+    /// `(x - mean) / sqrt(variance + epsilon) * scale + shift` with constants per channel `[x, scale, shift, mean, variance]`.
+    BatchNormalization {
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// The same with mean and variance of the axes from `axis` on `[x, scale, shift?]`.
+    LayerNormalization {
+        /// The first normalized axis; negative counts from the end.
+        axis: i64,
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// `x / (bias + alpha / size * sum of x^2 over size neighbouring channels)^beta` `[x]`.
+    Lrn {
+        /// Factor of the sum.
+        alpha: f32,
+        /// Exponent.
+        beta: f32,
+        /// Summand.
+        bias: f32,
+        /// Number of channels.
+        size: usize,
+    },
     /// `min(max(x, lo), hi)` `[x, lo?, hi?]`.
     Clip {
         /// Lower bound; operand 1 has it in newer models.
@@ -210,6 +142,62 @@ pub enum Op {
     Identity,
     /// Elementwise sum `[a, b]` with broadcasting.
     Add,
+    /// Elementwise difference `[a, b]` with broadcasting.
+    Sub,
+    /// Elementwise product `[a, b]` with broadcasting.
+    Mul,
+    /// Elementwise quotient `[a, b]` with broadcasting.
+    Div,
+    /// Elementwise power `[a, b]` with broadcasting.
+    Pow,
+    /// The operands one after the other along an axis `[a, b, ..]`.
+    Concat {
+        /// The axis; negative counts from the end.
+        axis: i64,
+    },
+    /// Consecutive pieces of `[x, sizes?]` along an axis, one per output.
+    Split {
+        /// The axis; negative counts from the end.
+        axis: i64,
+        /// Lengths of the pieces; operand 1 has them in newer models, and without either they are equal.
+        sizes: Option<Vec<usize>>,
+    },
+    /// Every `step`-th element from `start` to before `end` `[x, starts, ends, axes?, steps?]`, as in numpy.
+    Slice,
+    /// A constant around `[x, pads, value?, axes?]`; `pads` has all beginnings, then all ends, and may be negative.
+    Pad,
+    /// Nearest-neighbour scaling `[x, roi?, scales?, sizes?]`.
+    Resize {
+        /// How a coordinate of the result becomes one of the operand, and how that is rounded.
+        mode: ResizeMode,
+    },
+    /// Elements of `[x, indices]` along an axis.
+    Gather {
+        /// The axis; negative counts from the end.
+        axis: i64,
+    },
+    /// The lengths of the axes of `[x]`, as i64.
+    Shape,
+    /// `[x]` with axes of length one removed `[x, axes?]`.
+    Squeeze {
+        /// The axes; operand 1 has them in newer models, and without either all of length one.
+        axes: Option<Vec<i64>>,
+    },
+    /// `[x]` with axes of length one inserted `[x, axes?]`.
+    Unsqueeze {
+        /// The axes of the result; operand 1 has them in newer models.
+        axes: Option<Vec<i64>>,
+    },
+    /// `[x]` in another type.
+    Cast {
+        /// Type of the result.
+        to: DType,
+    },
+    /// A tensor of equal elements with the shape `[shape]`.
+    ConstantOfShape {
+        /// The element; f32 zero if the model gives none.
+        value: TensorData,
+    },
     /// `[x, scale, zero_point?]`: float to integer.
     QuantizeLinear {
         /// Axis of a scale with several elements.
@@ -238,6 +226,15 @@ pub enum Op {
     QLinearMatMul,
     /// `[a, a_scale, a_zero?, b, b_scale, b_zero?, y_scale, y_zero?]`.
     QLinearAdd,
+    /// `[x, w, x_zero?, w_zero?]`: integer convolution with sums of 32 bits.
+    ConvInteger {
+        /// Window.
+        window: WindowAttributes,
+        /// Number of groups.
+        group: usize,
+    },
+    /// `[a, b, a_zero?, b_zero?]`: integer matrix product with sums of 32 bits.
+    MatMulInteger,
     /// An operator the compiler does not know, kept so that the graph can still be shown.
     Unsupported {
         /// Domain, empty for the standard one.
@@ -276,6 +273,37 @@ pub enum Op {
         /// Clipping of the result.
         clip: ClipRange,
     },
+    /// Integer elementwise product `[a, b]` of shapes that are equal after broadcasting.
+    QMul {
+        /// Clipping of the result.
+        clip: ClipRange,
+    },
+    /// Integer average of each window `[x]`.
+    QAveragePool {
+        /// Window, resolved.
+        window: WindowAttributes,
+        /// Whether elements in the padding count, as zeros.
+        count_include_pad: bool,
+        /// Clipping of the result.
+        clip: ClipRange,
+    },
+    /// `[x, slope]` with a constant slope per channel, or one for all: integer [`Op::PRelu`].
+    QPRelu {
+        /// Clipping of the result.
+        clip: ClipRange,
+    },
+    /// `[x, table]`: element `x - lowest` of a constant table of 256 output integers, `lowest` being the smallest value of
+    /// the type of `x`. Any function of one byte.
+    QLut,
+    /// Integer softmax along the last axis `[x]`.
+    QSoftmax,
+    /// Integer layer normalization along the last axis `[x, scale, shift]`; the f32 constants are quantized with the table.
+    QLayerNorm {
+        /// Added to the variance, in reals.
+        epsilon: f32,
+        /// Clipping of the result.
+        clip: ClipRange,
+    },
     /// `[x]` rescaled to the quantization of the output.
     QRequant {
         /// Clipping of the result.
@@ -293,42 +321,90 @@ impl Op {
             Self::Gemm { .. } => "Gemm",
             Self::MatMul => "MatMul",
             Self::MaxPool { .. } => "MaxPool",
+            Self::AveragePool { .. } => "AveragePool",
+            Self::GlobalAveragePool => "GlobalAveragePool",
+            Self::GlobalMaxPool => "GlobalMaxPool",
+            Self::ReduceMean { .. } => "ReduceMean",
             Self::Relu => "Relu",
+            Self::Unary(function) => function.name(),
+            Self::PRelu => "PRelu",
+            Self::Softmax { .. } => "Softmax",
+            Self::BatchNormalization { .. } => "BatchNormalization",
+            Self::LayerNormalization { .. } => "LayerNormalization",
+            Self::Lrn { .. } => "LRN",
             Self::Clip { .. } => "Clip",
             Self::Flatten { .. } => "Flatten",
             Self::Reshape { .. } => "Reshape",
             Self::Transpose { .. } => "Transpose",
             Self::Identity => "Identity",
             Self::Add => "Add",
+            Self::Sub => "Sub",
+            Self::Mul => "Mul",
+            Self::Div => "Div",
+            Self::Pow => "Pow",
+            Self::Concat { .. } => "Concat",
+            Self::Split { .. } => "Split",
+            Self::Slice => "Slice",
+            Self::Pad => "Pad",
+            Self::Resize { .. } => "Resize",
+            Self::Gather { .. } => "Gather",
+            Self::Shape => "Shape",
+            Self::Squeeze { .. } => "Squeeze",
+            Self::Unsqueeze { .. } => "Unsqueeze",
+            Self::Cast { .. } => "Cast",
+            Self::ConstantOfShape { .. } => "ConstantOfShape",
             Self::QuantizeLinear { .. } => "QuantizeLinear",
             Self::DequantizeLinear { .. } => "DequantizeLinear",
             Self::QLinearConv { .. } => "QLinearConv",
             Self::QGemm { .. } => "QGemm",
             Self::QLinearMatMul => "QLinearMatMul",
             Self::QLinearAdd => "QLinearAdd",
+            Self::ConvInteger { .. } => "ConvInteger",
+            Self::MatMulInteger => "MatMulInteger",
             Self::Unsupported { op_type, .. } => op_type,
             Self::Quantize { .. } => "Quantize",
             Self::Dequantize => "Dequantize",
             Self::QConv { .. } => "QConv",
             Self::QDense { .. } => "QDense",
             Self::QAdd { .. } => "QAdd",
+            Self::QMul { .. } => "QMul",
+            Self::QAveragePool { .. } => "QAveragePool",
+            Self::QPRelu { .. } => "QPRelu",
+            Self::QLut => "QLut",
+            Self::QSoftmax => "QSoftmax",
+            Self::QLayerNorm { .. } => "QLayerNorm",
             Self::QRequant { .. } => "QRequant",
             Self::View => "View",
         }
     }
 
     /// Whether the operator only selects or moves elements, so that it means the same on integers and on the real
-    /// numbers they stand for.
+    /// numbers they stand for, as long as all its operands have one quantization.
     pub const fn is_movement(&self) -> bool {
-        matches!(self, Self::MaxPool { .. } | Self::View)
+        matches!(
+            self,
+            Self::MaxPool { .. }
+                | Self::View
+                | Self::Concat { .. }
+                | Self::Split { .. }
+                | Self::Slice
+                | Self::Pad
+                | Self::Resize { .. }
+                | Self::Transpose { .. }
+        )
     }
 
     /// The clipping of a machine-level operator that has one, to be narrowed.
     pub fn clip_mut(&mut self) -> Option<&mut ClipRange> {
         match self {
-            Self::QConv { clip, .. } | Self::QDense { clip } | Self::QAdd { clip } | Self::QRequant { clip } => {
-                Some(clip)
-            }
+            Self::QConv { clip, .. }
+            | Self::QDense { clip }
+            | Self::QAdd { clip }
+            | Self::QMul { clip }
+            | Self::QAveragePool { clip, .. }
+            | Self::QPRelu { clip }
+            | Self::QLayerNorm { clip, .. }
+            | Self::QRequant { clip } => Some(clip),
             _ => None,
         }
     }
@@ -337,52 +413,6 @@ impl Op {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn window(kernel: usize, stride: usize, dilation: usize, padding: Padding) -> WindowAttributes {
-        WindowAttributes {
-            kernel: Some([kernel; 2]),
-            strides: [stride; 2],
-            dilations: [dilation; 2],
-            padding,
-            ceil_mode: false,
-        }
-    }
-
-    #[test]
-    fn same_padding_puts_the_odd_element_where_its_name_says() {
-        let upper = window(3, 2, 1, Padding::SameUpper).resolve([1, 1], [4, 5]);
-        assert_eq!(
-            upper.pads,
-            Pads {
-                top: 0,
-                left: 1,
-                bottom: 1,
-                right: 1
-            }
-        );
-        assert_eq!(upper.output([4, 5], false), Some([2, 3]));
-        let lower = window(3, 2, 1, Padding::SameLower).resolve([1, 1], [4, 5]);
-        assert_eq!(
-            lower.pads,
-            Pads {
-                top: 1,
-                left: 1,
-                bottom: 0,
-                right: 1
-            }
-        );
-    }
-
-    #[test]
-    fn output_sizes_follow_stride_dilation_and_rounding() {
-        let none = Padding::Explicit(Pads::default());
-        let of = |w: WindowAttributes, ceil| w.resolve([1, 1], [7, 7]).output([7, 7], ceil);
-        assert_eq!(of(window(3, 1, 2, none), false), Some([3, 3]));
-        assert_eq!(of(window(2, 2, 1, none), false), Some([3, 3]));
-        assert_eq!(of(window(2, 2, 1, none), true), Some([4, 4]));
-        assert_eq!(of(window(1, 8, 1, none), true), Some([1, 1]));
-        assert_eq!(of(window(4, 1, 3, none), false), None);
-    }
 
     #[test]
     fn clipping_twice_never_gives_an_empty_interval() {

@@ -21,28 +21,7 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
                 byte_operands(graph, node, 1, &mut errors);
                 activations(graph, node, 1, &mut errors);
             }
-            Op::Conv { .. }
-            | Op::Gemm { .. }
-            | Op::MatMul
-            | Op::MaxPool { .. }
-            | Op::Relu
-            | Op::Clip { .. }
-            | Op::Flatten { .. }
-            | Op::Reshape { .. }
-            | Op::Transpose { .. }
-            | Op::Identity
-            | Op::Add
-            | Op::QuantizeLinear { .. }
-            | Op::DequantizeLinear { .. }
-            | Op::QLinearConv { .. }
-            | Op::QGemm { .. }
-            | Op::QLinearMatMul
-            | Op::QLinearAdd
-            | Op::Unsupported { .. }
-            | Op::Quantize { .. }
-            | Op::Dequantize
-            | Op::QRequant { .. }
-            | Op::View => errors.push(not_machine_level(graph, node)),
+            _ => errors.push(not_machine_level(graph, node)),
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }

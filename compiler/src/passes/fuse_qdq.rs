@@ -86,7 +86,7 @@ impl Model {
                 Ok(Some(Node::new(&operator.name, op, &[x, w, bias], y)))
             }
             (Op::Gemm { .. } | Op::MatMul, Some(&[x, w])) => {
-                let is_transposed = operator.op == Op::Gemm { trans_b: true };
+                let is_transposed = matches!(operator.op, Op::Gemm { trans_b: true, .. });
                 let w = dense_weights(graph, operator, w, is_transposed)?;
                 let bias = self.bias(graph, operator, [x, w], n_columns(graph, w))?;
                 Ok(Some(Node::new(&operator.name, Op::QDense { clip }, &[x, w, bias], y)))

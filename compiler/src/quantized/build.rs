@@ -3,6 +3,7 @@
 use super::{IoTensor, QAdd, QConv, QDense, QMaxPool, QNode, QOp, QRequant, QTensor, QView, QuantizedGraph};
 use crate::error::{CompileError, CompileErrorKind, Subject};
 use crate::graph::{ClipRange, DType, Graph, Node, Op, Tensor, TensorId, Window, WindowAttributes};
+use systole_isa::numerics::{AddParameters, Scale};
 
 pub(super) fn build(graph: &Graph) -> Result<QuantizedGraph, Vec<CompileError>> {
     let mut errors = Vec::new();
@@ -15,6 +16,7 @@ pub(super) fn build(graph: &Graph) -> Result<QuantizedGraph, Vec<CompileError>> 
     }
     Ok(QuantizedGraph {
         name: graph.name.clone(),
+        rounding: graph.rounding,
         tensors,
         nodes,
         inputs,
@@ -141,10 +143,11 @@ impl<'g> Resolver<'g> {
             weights: product.weights,
             bias: product.bias,
             output: product.output,
+            groups: 1,
             window: self.window(window),
             input_zero_point: product.input_zero_point,
             weight_zero_points: product.weight_zero_points,
-            scales: product.scales,
+            scales: product.scales.into_iter().map(Scale::from_real).collect(),
             output_zero_point: product.output_zero_point,
             clip,
         })
@@ -164,7 +167,7 @@ impl<'g> Resolver<'g> {
             n: product.n,
             input_zero_point: product.input_zero_point,
             weight_zero_points: product.weight_zero_points,
-            scales: product.scales,
+            scales: product.scales.into_iter().map(Scale::from_real).collect(),
             output_zero_point: product.output_zero_point,
             clip,
         })
@@ -267,13 +270,16 @@ impl<'g> Resolver<'g> {
 
     fn add(self, clip: ClipRange) -> Result<QAdd, CompileError> {
         let (a, b, output) = (self.operand(0)?, self.operand(1)?, self.node.outputs[0]);
+        let (a_scale, a_zero_point) = self.quantization(a)?;
+        let (b_scale, b_zero_point) = self.quantization(b)?;
+        let (y_scale, output_zero_point) = self.quantization(output)?;
         Ok(QAdd {
             a,
             b,
             output,
-            a_quantization: self.quantization(a)?,
-            b_quantization: self.quantization(b)?,
-            output_quantization: self.quantization(output)?,
+            zero_points: [a_zero_point, b_zero_point],
+            parameters: AddParameters::Float([a_scale, b_scale, y_scale]),
+            output_zero_point,
             clip,
         })
     }
@@ -288,7 +294,7 @@ impl<'g> Resolver<'g> {
             input,
             output,
             input_zero_point,
-            scale,
+            scale: Scale::from_real(scale),
             output_zero_point,
             clip,
         })

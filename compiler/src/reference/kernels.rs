@@ -1,7 +1,10 @@
 //! One plain loop nest per operator. Accumulators cannot overflow: the graph proved it when it was built.
 
-use super::arith::{add_f32, requantize_f32};
-use crate::quantized::{ClipRange, QAdd, QConv, QDense, QMaxPool, QRequant, QuantizedGraph, TensorId, Window};
+use super::arith::{self, requantize};
+use crate::quantized::{
+    ClipRange, QAdd, QConv, QDense, QMaxPool, QRequant, QuantizedGraph, Rounding, TensorId, Window,
+};
+use systole_isa::numerics::Scale;
 
 /// Height, width and channels, after the batch.
 fn image(graph: &QuantizedGraph, id: TensorId) -> [usize; 4] {
@@ -27,11 +30,11 @@ fn accumulate(acc: &mut [i32], x: i32, weights: &[i32], row: usize) {
     }
 }
 
-fn finish(y: &mut Vec<i32>, acc: &[i32], scales: &[f32], zero_point: i32, clip: ClipRange) {
+fn finish(y: &mut Vec<i32>, acc: &[i32], (scales, rounding): (&[Scale], Rounding), zero_point: i32, clip: ClipRange) {
     y.extend(
         acc.iter()
             .zip(scales)
-            .map(|(&a, &s)| requantize_f32(a, s, zero_point, clip.lo, clip.hi)),
+            .map(|(&a, &scale)| requantize(a, scale, rounding, zero_point, clip)),
     );
 }
 
@@ -68,7 +71,13 @@ pub(super) fn conv(graph: &QuantizedGraph, op: &QConv, tensors: &[Vec<i32>]) -> 
                 }
             }
         }
-        finish(&mut y, &acc, &op.scales, op.output_zero_point, op.clip);
+        finish(
+            &mut y,
+            &acc,
+            (&op.scales, graph.rounding),
+            op.output_zero_point,
+            op.clip,
+        );
     }
     y
 }
@@ -78,7 +87,7 @@ fn positions(n: usize, height: usize, width: usize) -> impl Iterator<Item = (usi
     (0..n).flat_map(move |b| (0..height).flat_map(move |y| (0..width).map(move |x| (b, y, x))))
 }
 
-pub(super) fn dense(op: &QDense, tensors: &[Vec<i32>]) -> Vec<i32> {
+pub(super) fn dense(graph: &QuantizedGraph, op: &QDense, tensors: &[Vec<i32>]) -> Vec<i32> {
     let x = &tensors[op.input.index()];
     let bias = &tensors[op.bias.index()];
     let weights = centred(&tensors[op.weights.index()], &op.weight_zero_points);
@@ -88,7 +97,13 @@ pub(super) fn dense(op: &QDense, tensors: &[Vec<i32>]) -> Vec<i32> {
         for k in 0..op.k {
             accumulate(&mut acc, x[row * op.k + k] - op.input_zero_point, &weights, k);
         }
-        finish(&mut y, &acc, &op.scales, op.output_zero_point, op.clip);
+        finish(
+            &mut y,
+            &acc,
+            (&op.scales, graph.rounding),
+            op.output_zero_point,
+            op.clip,
+        );
     }
     y
 }
@@ -123,23 +138,23 @@ pub(super) fn max_pool(graph: &QuantizedGraph, op: &QMaxPool, tensors: &[Vec<i32
 }
 
 pub(super) fn add(op: &QAdd, tensors: &[Vec<i32>]) -> Vec<i32> {
-    let (a_scale, a_zero) = op.a_quantization;
-    let (b_scale, b_zero) = op.b_quantization;
-    let (y_scale, y_zero) = op.output_quantization;
-    let scales = [a_scale, b_scale, y_scale];
+    let [a_zero, b_zero] = op.zero_points;
     let (a, b) = (&tensors[op.a.index()], &tensors[op.b.index()]);
-    let sum = |(a, b): (&i32, &i32)| add_f32(a - a_zero, b - b_zero, scales, y_zero, op.clip.lo, op.clip.hi);
+    let sum = |(a, b): (&i32, &i32)| {
+        let sum = arith::add(a - a_zero, b - b_zero, &op.parameters) + i64::from(op.output_zero_point);
+        sum.clamp(i64::from(op.clip.lo), i64::from(op.clip.hi)) as i32
+    };
     a.iter().zip(b).map(sum).collect()
 }
 
-pub(super) fn requant(op: &QRequant, tensors: &[Vec<i32>]) -> Vec<i32> {
+pub(super) fn requant(graph: &QuantizedGraph, op: &QRequant, tensors: &[Vec<i32>]) -> Vec<i32> {
     let rescale = |x: &i32| {
-        requantize_f32(
+        requantize(
             x - op.input_zero_point,
             op.scale,
+            graph.rounding,
             op.output_zero_point,
-            op.clip.lo,
-            op.clip.hi,
+            op.clip,
         )
     };
     tensors[op.input.index()].iter().map(rescale).collect()

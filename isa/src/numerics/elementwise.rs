@@ -52,6 +52,20 @@ impl AddParameters {
         }
     }
 
+    /// The table row.
+    pub fn words(&self) -> Vec<i32> {
+        match self {
+            Self::Fixed { left_shift, sides, sum } => {
+                let scales = sides.iter().chain([sum]);
+                [*left_shift]
+                    .into_iter()
+                    .chain(scales.flat_map(|scale| [scale.multiplier, scale.shift]))
+                    .collect()
+            }
+            Self::Float(scales) => scales.iter().map(|scale| scale.to_bits() as i32).collect(),
+        }
+    }
+
     /// The sum of two values, placed at the zero point and clipped. Where 32 bits do not hold an intermediate value, it wraps.
     pub fn apply(&self, a: i32, b: i32, zero_point: i32, limits: (i32, i32)) -> i32 {
         let scaled = match *self {
@@ -98,6 +112,14 @@ impl MulParameters {
                 shift: word(1),
             }),
             Rounding::Float => Self::Float([word(0), word(1), word(2)].map(real)),
+        }
+    }
+
+    /// The table row.
+    pub fn words(&self) -> Vec<i32> {
+        match self {
+            Self::Fixed(scale) => vec![scale.multiplier, scale.shift],
+            Self::Float(scales) => scales.iter().map(|scale| scale.to_bits() as i32).collect(),
         }
     }
 

@@ -5,7 +5,7 @@ use super::super::tiling::PARAMETER_BYTES;
 use super::loads::Loads;
 use super::views::{C, P, W, X, Y, Y_DRAM};
 use super::*;
-use systole_isa::operand::{Accumulate, Rounding, Weights};
+use systole_isa::operand::{Accumulate, Weights};
 
 impl Conv<'_> {
     /// One channel block of one block of rows. With `loads`, its weights are loaded for it.
@@ -161,7 +161,7 @@ impl Conv<'_> {
             par: at(P, P_TILE),
             m: self.pixels().into(),
             n: self.tile.into(),
-            rounding: Rounding::Float,
+            rounding: self.rounding,
         };
         e.ordered(requantize, &[ACC_FULL], &[ACC_FREE]);
         e.toggle(C_BUFFER, self.f.acc_bytes, self.t.acc_buffers);

@@ -9,7 +9,12 @@ pub(super) fn gemm(attributes: Attributes) -> Result<Reading, AttributeFault> {
     if beta != 1.0 {
         return variant(format!("beta = {beta}; only 1 is known"));
     }
-    general(attributes, |trans_b| Op::Gemm { trans_b })
+    general(attributes, |trans_b| Op::Gemm {
+        trans_a: false,
+        trans_b,
+        alpha: 1.0,
+        beta: 1.0,
+    })
 }
 
 pub(super) fn q_gemm(attributes: Attributes) -> Result<Reading, AttributeFault> {
