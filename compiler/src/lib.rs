@@ -15,9 +15,11 @@ pub mod onnx;
 pub mod passes;
 pub mod quantized;
 pub mod reference;
+pub mod tflite;
 
 pub use error::{CompileError, CompileErrorKind, ImportError, ImportErrorKind, Subject};
 pub use graph::{Graph, TensorId};
 pub use onnx::import_onnx;
 pub use passes::{PASSES, check_supported, lower, run_passes};
 pub use quantized::QuantizedGraph;
+pub use tflite::import_tflite;

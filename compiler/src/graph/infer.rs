@@ -60,6 +60,16 @@ pub fn infer(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
         }
         Op::QLinearMatMul => Inferred::shaped(product(node, tensor(0)?, tensor(3)?, false)?, tensor(7)?.dtype),
         Op::MaxPool { window } => Inferred::shaped(max_pool(node, tensor(0)?, window)?, tensor(0)?.dtype),
+        Op::QAveragePool { window, .. } => Inferred::shaped(max_pool(node, tensor(0)?, window)?, None),
+        Op::QMean { .. } => {
+            let axes = image(node, tensor(0)?)?;
+            let mean = axes.map(|[n, c, _, _]| image_shape(graph.tensor(node.outputs[0]).layout, [n, c, 1, 1]));
+            Inferred::shaped(mean, None)
+        }
+        Op::QMul { .. } => Inferred::shaped(broadcast(node, tensor(0)?, tensor(1)?)?, None),
+        Op::QLut | Op::QSoftmax | Op::QPRelu { .. } | Op::QLayerNorm { .. } => {
+            Inferred::shaped(tensor(0)?.shape.clone(), None)
+        }
         Op::Relu | Op::Clip { .. } | Op::Identity => Inferred::like(tensor(0)?),
         Op::Flatten { axis } => Inferred::shaped(flatten(node, tensor(0)?, *axis)?, tensor(0)?.dtype),
         Op::Reshape { allow_zero } => {

@@ -13,11 +13,24 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
                 byte_operands(graph, node, 2, &mut errors);
                 activations(graph, node, 1, &mut errors);
             }
-            Op::QAdd { .. } => {
+            Op::QAdd { .. } | Op::QMul { .. } => {
                 byte_operands(graph, node, 2, &mut errors);
                 activations(graph, node, 2, &mut errors);
             }
             Op::QRequant { .. } | Op::MaxPool { .. } | Op::View if !is_float(graph, node) => {
+                byte_operands(graph, node, 1, &mut errors);
+                activations(graph, node, 1, &mut errors);
+            }
+            Op::QAveragePool { .. }
+            | Op::QMean { .. }
+            | Op::QLut
+            | Op::QSoftmax
+            | Op::QPRelu { .. }
+            | Op::QLayerNorm { .. } => {
+                byte_operands(graph, node, 1, &mut errors);
+                activations(graph, node, 1, &mut errors);
+            }
+            op if op.is_movement() && graph.channels_last => {
                 byte_operands(graph, node, 1, &mut errors);
                 activations(graph, node, 1, &mut errors);
             }

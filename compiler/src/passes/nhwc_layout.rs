@@ -10,6 +10,9 @@ use crate::graph::data::transposed_indices;
 use crate::graph::{Layout, Node, Op, Tensor, TensorId};
 
 pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
+    if graph.channels_last {
+        return Ok(());
+    }
     let mut errors = Vec::new();
     for index in 0..graph.inputs.len() {
         let id = graph.inputs[index].tensor;
