@@ -171,15 +171,13 @@ pub fn check_supported(graph: &Graph) -> Vec<CompileError> {
                     .map_or(String::new(), |reason| format!(" with {reason}"));
                 report(format!("operator {domain}{op_type}{reason}"));
             }
-            Op::Conv { group, .. } | Op::QLinearConv { group, .. } if *group != 1 => {
-                report(format!("{} with {group} groups (only 1 is known)", node.op.name()));
-            }
             Op::Identity if is_training(graph, node) => report("Dropout in training mode".into()),
             _ => {}
         }
         let is_read =
             |output: &crate::graph::TensorId| !consumers[output.index()].is_empty() || graph.is_output(*output);
-        if !matches!(node.op, Op::Unsupported { .. }) && node.outputs.iter().skip(1).any(is_read) {
+        let has_one = !matches!(node.op, Op::Unsupported { .. } | Op::Split { .. });
+        if has_one && node.outputs.iter().skip(1).any(is_read) {
             report(format!("{} of which a second output is read", node.op.name()));
         }
     }

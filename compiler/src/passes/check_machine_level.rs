@@ -9,7 +9,7 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     let mut errors = Vec::new();
     for node in &graph.nodes {
         match &node.op {
-            Op::QConv { .. } | Op::QDense { .. } => {
+            Op::QConv { group: 1, .. } | Op::QDense { .. } => {
                 byte_operands(graph, node, 2, &mut errors);
                 activations(graph, node, 1, &mut errors);
             }
