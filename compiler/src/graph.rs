@@ -8,6 +8,7 @@ pub mod data;
 pub mod display;
 pub(crate) mod edit;
 pub mod infer;
+pub mod movement;
 pub mod op;
 pub mod quantization;
 pub mod resize;

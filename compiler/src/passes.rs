@@ -240,7 +240,8 @@ pub fn check_supported(graph: &Graph) -> Vec<CompileError> {
         }
         let is_read =
             |output: &crate::graph::TensorId| !consumers[output.index()].is_empty() || graph.is_output(*output);
-        if !matches!(node.op, Op::Unsupported { .. } | Op::Split { .. }) && node.outputs.iter().skip(1).any(is_read) {
+        let has_one = !matches!(node.op, Op::Unsupported { .. } | Op::Split { .. });
+        if has_one && node.outputs.iter().skip(1).any(is_read) {
             report(format!("{} of which a second output is read", node.op.name()));
         }
     }

@@ -10,10 +10,7 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     for node in &graph.nodes {
         match activations_of(graph, node) {
             Some(n_operands) => {
-                let weights = usize::from(matches!(
-                    node.op,
-                    Op::QConv { .. } | Op::QDense { .. } | Op::QPRelu { .. }
-                ));
+                let weights = usize::from(matches!(node.op, Op::QConv { .. } | Op::QDense { .. }));
                 byte_operands(graph, node, n_operands + weights, &mut errors);
                 activations(graph, node, n_operands, &mut errors);
             }

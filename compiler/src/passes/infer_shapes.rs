@@ -10,10 +10,12 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     for index in 0..graph.nodes.len() {
         match infer(graph, &graph.nodes[index]) {
             Ok(inferred) => {
-                let output = graph.nodes[index].outputs[0];
-                let tensor = graph.tensor_mut(output);
-                tensor.shape = inferred.shape.or(tensor.shape.take());
-                tensor.dtype = inferred.dtype.or(tensor.dtype);
+                let outputs = graph.nodes[index].outputs.clone();
+                for (output, inferred) in outputs.into_iter().zip(inferred) {
+                    let tensor = graph.tensor_mut(output);
+                    tensor.shape = inferred.shape.or(tensor.shape.take());
+                    tensor.dtype = inferred.dtype.or(tensor.dtype);
+                }
                 resolve_window(graph, index);
             }
             Err(error) => errors.push(error),
@@ -43,7 +45,7 @@ fn resolve_window(graph: &mut Graph, index: usize) {
     let node = &graph.nodes[index];
     let shape = |position: usize| node.input(position).and_then(|id| graph.tensor(id).shape.clone());
     let weights = match node.op {
-        Op::Conv { .. } => shape(1),
+        Op::Conv { .. } | Op::ConvInteger { .. } => shape(1),
         Op::QLinearConv { .. } => shape(3),
         _ => None,
     };
@@ -61,8 +63,10 @@ fn resolve_window(graph: &mut Graph, index: usize) {
 fn window_mut(op: &mut Op) -> Option<&mut WindowAttributes> {
     match op {
         Op::Conv { window, .. }
+        | Op::ConvInteger { window, .. }
         | Op::QLinearConv { window, .. }
         | Op::QConv { window, .. }
+        | Op::AveragePool { window, .. }
         | Op::MaxPool { window } => Some(window),
         _ => None,
     }

@@ -37,7 +37,7 @@ pub(super) fn pointwise_operands(graph: &Graph, node: &Node) -> Option<Vec<Tenso
 }
 
 /// The value of a pointwise operator.
-fn value(op: &Op, operands: &[f32]) -> f32 {
+pub(super) fn pointwise_value(op: &Op, operands: &[f32]) -> f32 {
     let (a, b) = (operands[0], operands.get(1).copied().unwrap_or(0.0));
     match *op {
         Op::Relu => a.max(0.0),
@@ -119,7 +119,7 @@ impl Function {
                 Operand::Constant(constant) => constant,
             };
             let operands: Vec<f32> = operands.iter().map(operand).collect();
-            values.push(value(op, &operands));
+            values.push(pointwise_value(op, &operands));
         }
         values.last().copied().unwrap_or(x)
     }

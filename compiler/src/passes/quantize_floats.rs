@@ -12,7 +12,6 @@ mod weights;
 
 use super::{Context, Graph};
 use crate::error::{CompileError, CompileErrorKind, Subject};
-use crate::graph::edit::add_sibling;
 use crate::graph::{DType, Node, Op, Quantization, Tensor, TensorId};
 use groups::Groups;
 use points::Points;
@@ -102,16 +101,15 @@ impl Inserter<'_> {
     fn through_integers(&mut self, graph: &mut Graph, id: TensorId) {
         if self.points.contains(id) {
             let parameters = self.parameters[&self.groups.of_tensor(id)];
-            let real = self.quantized_as(graph, id, id, parameters);
+            let stem = graph.tensor(id).name.clone();
+            let real = self.quantized_as(graph, id, &stem, parameters);
             self.replaced.insert(id, real);
         }
     }
 
-    /// Integers of `value` with the given meaning, and the real numbers that they stand for; names are made of that of `name`.
-    fn quantized_as(&mut self, graph: &mut Graph, value: TensorId, name: TensorId, (scale, zero): (f32, i32)) -> TensorId {
-        let tensor = graph.tensor(value);
-        let shape = tensor.shape.clone().unwrap_or_default();
-        let stem = graph.tensor(name).name.clone();
+    /// Integers of `value` with the given meaning, and the real numbers that they stand for.
+    fn quantized_as(&mut self, graph: &mut Graph, value: TensorId, stem: &str, (scale, zero): (f32, i32)) -> TensorId {
+        let shape = graph.tensor(value).shape.clone().unwrap_or_default();
         let integers = Tensor::value(format!("{stem}.quantized"), self.dtype, shape.clone())
             .with_quantization(Quantization::per_tensor(scale, zero));
         let integers = graph.add_tensor(integers);
@@ -119,8 +117,12 @@ impl Inserter<'_> {
         let quantize = Op::Quantize { dtype: self.dtype };
         self.nodes
             .push(Node::new(format!("{stem}.quantize"), quantize, &[value], integers));
-        self.nodes
-            .push(Node::new(format!("{stem}.dequantize"), Op::Dequantize, &[integers], real));
+        self.nodes.push(Node::new(
+            format!("{stem}.dequantize"),
+            Op::Dequantize,
+            &[integers],
+            real,
+        ));
         real
     }
 
@@ -133,8 +135,8 @@ impl Inserter<'_> {
             let is_constant = graph.tensor(id).data.is_some();
             node.inputs[position] = Some(if is_concat && !is_constant && self.groups.of_tensor(id) != result {
                 // The operands of a concatenation need one scale; this one keeps its own elsewhere.
-                let name = add_sibling(graph, id, &node.name, None);
-                self.quantized_as(graph, value, name, self.parameters[&result])
+                let stem = format!("{}.{}", graph.tensor(id).name, node.name);
+                self.quantized_as(graph, value, &stem, self.parameters[&result])
             } else {
                 value
             });

@@ -50,9 +50,11 @@ impl Fusion<'_> {
     }
 
     pub(super) fn prelu(&self, graph: &mut Graph) -> Result<Option<Vec<Node>>, CompileError> {
-        let (Some(x), Some(slope)) = (self.integers(0), self.operand(graph, 1)) else {
+        let (Some(x), Some(slope)) = (self.integers(0), self.operator.input(1)) else {
             return Ok(None);
         };
+        // Real slopes stay real: the machine takes them as factors of its scales.
+        let slope = self.integers(1).unwrap_or(slope);
         let shape = shape_of(graph, x);
         let slope_shape = shape_of(graph, slope);
         let offset = shape.len().saturating_sub(slope_shape.len());

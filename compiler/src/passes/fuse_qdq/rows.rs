@@ -3,7 +3,8 @@
 use super::super::support::{add_view, constant, quantization_error, shape_of};
 use super::Fusion;
 use crate::error::CompileError;
-use crate::graph::{Graph, Node, Op, Tensor, TensorData, TensorId};
+use crate::graph::edit::add_sibling;
+use crate::graph::{ClipRange, Graph, Node, Op, Tensor, TensorData, TensorId};
 
 impl Fusion<'_> {
     pub(super) fn softmax(
@@ -15,8 +16,18 @@ impl Fusion<'_> {
         let Some(x) = self.integers(0) else { return Ok(None) };
         let shape = shape_of(graph, x);
         let axis = self.axis(axis, &shape)?;
-        let name = &self.operator.name;
-        let softmax = |_: &mut Graph, x, y| vec![Node::new(name, Op::QSoftmax, &[x], y)];
+        let (name, clip) = (&self.operator.name, self.clip);
+        let is_clipped = graph.tensor(self.y).dtype.and_then(ClipRange::of) != Some(clip);
+        let softmax = |graph: &mut Graph, x, y| {
+            if !is_clipped {
+                return vec![Node::new(name, Op::QSoftmax, &[x], y)];
+            }
+            // A softmax clips nothing itself.
+            let shape = graph.tensor(y).shape.clone();
+            let whole = add_sibling(graph, y, "whole", shape);
+            let requant = Node::new(format!("{name}.clip"), Op::QRequant { clip }, &[whole], y);
+            vec![Node::new(name, Op::QSoftmax, &[x], whole), requant]
+        };
         if coerce_to_matrix {
             let columns = shape[axis..].iter().product();
             return Ok(Some(self.as_matrix(graph, x, columns, softmax)));

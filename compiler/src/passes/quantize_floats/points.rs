@@ -32,7 +32,9 @@ impl Points {
                 .collect();
             if needed.is_empty() {
                 let points = functions.seen_as.iter().filter(|(id, seen)| id == seen);
-                let points = points.map(|(&id, _)| id).filter(|id| !functions.before_clip.contains(id));
+                let points = points
+                    .map(|(&id, _)| id)
+                    .filter(|id| !functions.before_clip.contains(id));
                 return Self {
                     points: points.filter(|&id| is_activation(graph, id)).collect(),
                 };

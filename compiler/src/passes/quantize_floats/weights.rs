@@ -27,7 +27,11 @@ pub(super) fn quantize(
     let values = graph.tensor(w).data.as_ref().and_then(TensorData::as_f32);
     let (Some(values), Some(&n)) = (values, shape.get(axis)) else {
         let found = format!("weights `{name}` of shape {shape:?} for `{}`", graph.tensor(x).name);
-        return Err(quantization_error(node, found, "f32 weights with an axis of output channels"));
+        return Err(quantization_error(
+            node,
+            found,
+            "f32 weights with an axis of output channels",
+        ));
     };
     let inner: usize = shape[axis + 1..].iter().product();
     let largest = largest_magnitudes(values, n, inner);
