@@ -139,7 +139,7 @@ fn difference(found: &TensorData, wanted: &TensorData) -> Option<usize> {
         (TensorData::F32(found), TensorData::F32(wanted)) if found.len() == wanted.len() => found
             .iter()
             .zip(wanted)
-            .position(|(f, w)| !((f - w).abs() <= 1e-5 * w.abs().max(1.0))),
+            .position(|(f, w)| f.is_nan() != w.is_nan() || (f - w).abs() > 1e-5 * w.abs().max(1.0)),
         _ => (found != wanted).then_some(0),
     }
 }

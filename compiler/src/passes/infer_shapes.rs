@@ -1,13 +1,20 @@
 //! Gives every tensor its shape and type, and writes out kernels and padding.
+//!
+//! Shapes may depend on small computations with shapes, so nodes with small constant operands are computed on the way.
 
 use super::Graph;
+use super::fold_constants::{computed, set_constants};
 use crate::error::CompileError;
 use crate::graph::infer::infer;
 use crate::graph::{Op, WindowAttributes};
 
+/// The most elements of a result that is computed on the way. Shapes have a handful; weights are folded later.
+const MAX_COMPUTED: usize = 1024;
+
 pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     let mut errors = Vec::new();
-    for index in 0..graph.nodes.len() {
+    let mut is_computed = vec![false; graph.nodes.len()];
+    for (index, is_computed) in is_computed.iter_mut().enumerate() {
         match infer(graph, &graph.nodes[index]) {
             Ok(inferred) => {
                 let outputs = graph.nodes[index].outputs.clone();
@@ -17,10 +24,21 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
                     tensor.dtype = inferred.dtype.or(tensor.dtype);
                 }
                 resolve_window(graph, index);
+                match computed(graph, &graph.nodes[index], MAX_COMPUTED) {
+                    Ok(Some(results)) => {
+                        let outputs = graph.nodes[index].outputs.clone();
+                        set_constants(graph, &outputs, results);
+                        *is_computed = true;
+                    }
+                    Ok(None) => {}
+                    Err(error) => errors.push(error),
+                }
             }
             Err(error) => errors.push(error),
         }
     }
+    let mut is_computed = is_computed.into_iter();
+    graph.nodes.retain(|_| !is_computed.next().expect("one flag per node"));
     for index in 0..graph.inputs.len() + graph.outputs.len() {
         let n_inputs = graph.inputs.len();
         let is_input = index < n_inputs;

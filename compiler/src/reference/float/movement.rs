@@ -172,5 +172,14 @@ pub(super) fn gather(call: &Call, axis: i64) -> Result<TensorData, CompileError>
 
 /// Equal elements.
 pub(super) fn filled(value: &TensorData, n: usize) -> TensorData {
-    value.gather(&vec![0; n])
+    macro_rules! fill {
+        ($($variant:ident),*) => {
+            match value {
+                $(TensorData::$variant(values) => {
+                    TensorData::$variant(vec![values.first().copied().unwrap_or_default(); n])
+                })*
+            }
+        };
+    }
+    fill!(F32, U8, I8, U16, I16, I32, I64, Bool)
 }
