@@ -8,6 +8,8 @@ pub mod data;
 pub mod display;
 pub(crate) mod edit;
 pub mod infer;
+pub mod macs;
+pub mod movement;
 pub mod op;
 pub mod quantization;
 pub mod resize;
@@ -16,6 +18,7 @@ pub mod verify;
 pub mod window;
 
 pub use data::{DType, TensorData};
+pub use macs::n_macs;
 pub use op::{ClipRange, Op};
 pub use quantization::Quantization;
 pub use resize::{CoordinateTransform, NearestRounding, ResizeMode};

@@ -1,9 +1,13 @@
-//! The integer reference executor: a quantized graph in plain loops, knowing nothing of any machine.
+//! The reference executors, knowing nothing of any machine: [`execute()`] runs a quantized graph in integers, [`mod@float`] the graph of a
+//! model in real numbers.
 //!
-//! Whatever a compiled program computes must equal what this computes, for every tensor of the graph.
+//! Whatever a compiled program computes must equal what the integer executor computes, for every tensor of the graph.
 
 pub mod arith;
+pub mod float;
 mod kernels;
+
+pub use float::{FloatError, FloatValues, Value, ValueRef, execute_float, observe_float};
 
 use crate::quantized::{QuantizedGraph, TensorId};
 use thiserror::Error;

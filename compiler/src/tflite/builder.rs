@@ -5,7 +5,7 @@ use super::malformed;
 use super::model::{self, Model, OperatorInfo, TensorInfo};
 use super::ops;
 use crate::error::{CompileError, ImportError, ImportErrorKind, Subject};
-use crate::graph::infer::infer;
+use crate::graph::infer::{Inferred, infer};
 use crate::graph::{Graph, Layout, Node, Op, Quantization, Tensor, TensorId, element_count};
 use std::collections::BTreeMap;
 
@@ -323,13 +323,22 @@ impl Builder {
     fn check_nodes(&mut self, first: usize) {
         let mut errors = Vec::new();
         for node in &self.graph.nodes[first..] {
-            let stated = &self.graph.tensor(node.outputs[0]).shape;
+            let stated = |position: usize| &self.graph.tensor(node.outputs[position]).shape;
             let found = match infer(&self.graph, node) {
-                Ok(inferred) if inferred.shape.is_none() || inferred.shape == *stated => continue,
-                Ok(inferred) => format!(
-                    "a result of shape {stated:?} where {:?} follows from the operands",
-                    inferred.shape
-                ),
+                Ok(inferred) => {
+                    let mut results = inferred.iter().zip(0..node.outputs.len());
+                    let differs = |(result, position): &(&Inferred, usize)| {
+                        result.shape.is_some() && result.shape != *stated(*position)
+                    };
+                    let Some((result, position)) = results.find(differs) else {
+                        continue;
+                    };
+                    format!(
+                        "a result of shape {:?} where {:?} follows from the operands",
+                        stated(position),
+                        result.shape
+                    )
+                }
                 Err(CompileError { found, .. }) => found,
             };
             let help = "convert the model again";
