@@ -6,7 +6,13 @@
 mod conv;
 mod elementwise;
 pub(crate) mod emitter;
+mod grouped;
 mod lower;
+mod moves;
+mod patches;
+mod pieces;
+mod placing;
+mod pool;
 mod stage;
 pub(crate) mod tiling;
 
@@ -136,18 +142,9 @@ fn emit_stage(
             conv::emit_conv(e, stage, conv, tiling, machine);
             Ok(())
         }
-        StageKind::MaxPool { x, y, sliding, clip } => {
-            elementwise::emit_max_pool(e, stage, (x, y), sliding, *clip, machine)
-        }
-        StageKind::Add {
-            a,
-            b,
-            y,
-            parameters,
-            clip,
-        } => elementwise::emit_add(e, stage, [*a, *b], y, parameters, *clip, machine),
-        StageKind::Requant { x, y, parameters, clip } => {
-            elementwise::emit_requant(e, stage, *x, y, *parameters, *clip, machine)
-        }
+        StageKind::Grouped(grouped) => grouped::emit_grouped(e, stage, grouped, machine, policy),
+        StageKind::Pool(pool) => pool::emit_pool(e, stage, pool, machine),
+        StageKind::Elements(elements) => elementwise::emit_elements(e, stage, elements, machine),
+        StageKind::Move(moves) => moves::emit_move(e, stage, moves, machine),
     }
 }
