@@ -224,13 +224,22 @@ impl Elements<'_> {
             let address = reserve(input.n_distinct(&self.sizes), self.n_copies(input));
             self.input_views(e, INPUTS[i], input, address);
         }
-        let copies = if stage.table_is_fixed(&self.sizes) { 1 } else { self.n_buffers };
+        let copies = if stage.table_is_fixed(&self.sizes) {
+            1
+        } else {
+            self.n_buffers
+        };
         let address = reserve(stage.table_bytes(&self.sizes), copies);
         self.table_views(e, table_address, address, n);
         self.output_views(e, reserve(m * n, self.n_buffers));
         let rings = begin_rings(e, self.n_buffers);
         let walk = Walk { cuts: &self.cuts };
-        for (i, input) in stage.inputs.iter().enumerate().filter(|(_, input)| self.is_fixed(input)) {
+        for (i, input) in stage
+            .inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, input)| self.is_fixed(input))
+        {
             e.op(load(INPUTS[i], input.n_distinct(&self.sizes), Reg::ZERO, Reg::ZERO));
         }
         if stage.table_is_fixed(&self.sizes) {
@@ -251,7 +260,11 @@ impl Elements<'_> {
     /// The levels of rows and of columns of a piece.
     fn levels(&self, strides: &[u64]) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
         let first = self.sizes.len().saturating_sub(N_LEVELS);
-        let mut rows: Vec<(u64, u64)> = self.sizes[first..].iter().copied().zip(strides[first..].iter().copied()).collect();
+        let mut rows: Vec<(u64, u64)> = self.sizes[first..]
+            .iter()
+            .copied()
+            .zip(strides[first..].iter().copied())
+            .collect();
         let columns = rows.split_off(rows.len() - 1);
         (rows, columns)
     }
@@ -273,7 +286,13 @@ impl Elements<'_> {
             ..base
         };
         let columns = [(input.n_distinct(&self.sizes), 1)];
-        e.view(fill, &View { columns: &columns, ..local });
+        e.view(
+            fill,
+            &View {
+                columns: &columns,
+                ..local
+            },
+        );
         let (rows, columns) = self.levels(&input.packed(&self.sizes));
         let (rows, columns) = (&rows[..], &columns[..]);
         e.view(view, &View { rows, columns, ..local });
@@ -338,9 +357,19 @@ impl Elements<'_> {
     fn piece(&self, e: &mut Emitter, walk: &Walk<'_>, m: u64, n: u64) {
         let stage = self.stage;
         let mut loads = Vec::new();
-        for (i, input) in stage.inputs.iter().enumerate().filter(|(_, input)| !self.is_fixed(input)) {
+        for (i, input) in stage
+            .inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, input)| !self.is_fixed(input))
+        {
             let offset = walk.offset(e, OFFSETS[i], &input.steps());
-            loads.push(load(INPUTS[i], input.n_distinct(&self.sizes), offset, buffer(i, self.n_buffers)));
+            loads.push(load(
+                INPUTS[i],
+                input.n_distinct(&self.sizes),
+                offset,
+                buffer(i, self.n_buffers),
+            ));
         }
         if !stage.table_is_fixed(&self.sizes) {
             let mut strides = vec![0; stage.axes.len()];
@@ -351,7 +380,11 @@ impl Elements<'_> {
             loads.push(load(TABLE, len, offset, buffer(TABLE_RING, self.n_buffers)));
         }
         load_all(e, loads);
-        e.ordered(self.compute(m, n), &[INPUT_FULL, OUTPUT_FREE], &[INPUT_FREE, OUTPUT_FULL]);
+        e.ordered(
+            self.compute(m, n),
+            &[INPUT_FULL, OUTPUT_FREE],
+            &[INPUT_FREE, OUTPUT_FULL],
+        );
         let offset = walk.offset(e, OFFSETS[Y_RING], &stage.output.steps());
         let store = Op::St {
             dst: at(Y_DRAM, offset),
@@ -360,11 +393,24 @@ impl Elements<'_> {
             n: (n as i64).into(),
         };
         e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
-        for (i, input) in stage.inputs.iter().enumerate().filter(|(_, input)| !self.is_fixed(input)) {
-            e.toggle(buffer(i, self.n_buffers), aligned(input.n_distinct(&self.sizes)), self.n_buffers);
+        for (i, input) in stage
+            .inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, input)| !self.is_fixed(input))
+        {
+            e.toggle(
+                buffer(i, self.n_buffers),
+                aligned(input.n_distinct(&self.sizes)),
+                self.n_buffers,
+            );
         }
         if !stage.table_is_fixed(&self.sizes) {
-            e.toggle(buffer(TABLE_RING, self.n_buffers), aligned(stage.table_bytes(&self.sizes)), self.n_buffers);
+            e.toggle(
+                buffer(TABLE_RING, self.n_buffers),
+                aligned(stage.table_bytes(&self.sizes)),
+                self.n_buffers,
+            );
         }
         e.toggle(buffer(Y_RING, self.n_buffers), aligned(m * n), self.n_buffers);
     }
@@ -375,19 +421,60 @@ impl Elements<'_> {
             let Some(input) = self.stage.inputs.get(i) else {
                 return INPUTS[i][2].into();
             };
-            let offset = if self.is_fixed(input) { Reg::ZERO } else { buffer(i, self.n_buffers) };
+            let offset = if self.is_fixed(input) {
+                Reg::ZERO
+            } else {
+                buffer(i, self.n_buffers)
+            };
             at(INPUTS[i][2], offset)
         };
         let fixed = self.stage.table_is_fixed(&self.sizes);
-        let table = at(TABLE[2], if fixed { Reg::ZERO } else { buffer(TABLE_RING, self.n_buffers) });
+        let table = at(
+            TABLE[2],
+            if fixed {
+                Reg::ZERO
+            } else {
+                buffer(TABLE_RING, self.n_buffers)
+            },
+        );
         let dst = at(Y, buffer(Y_RING, self.n_buffers));
         let (src, a, b, par, rounding) = (input(0), input(0), input(1), table, self.layer.rounding);
         match self.stage.function {
-            Function::Requant => Op::VxRequant { dst, src, par, m, n, rounding },
-            Function::Prelu => Op::VxPrelu { dst, src, par, m, n, rounding },
+            Function::Requant => Op::VxRequant {
+                dst,
+                src,
+                par,
+                m,
+                n,
+                rounding,
+            },
+            Function::Prelu => Op::VxPrelu {
+                dst,
+                src,
+                par,
+                m,
+                n,
+                rounding,
+            },
             Function::Lut => Op::VxLut { dst, src, table, m, n },
-            Function::Add => Op::VxAdd { dst, a, b, par, m, n, rounding },
-            Function::Mul => Op::VxMul { dst, a, b, par, m, n, rounding },
+            Function::Add => Op::VxAdd {
+                dst,
+                a,
+                b,
+                par,
+                m,
+                n,
+                rounding,
+            },
+            Function::Mul => Op::VxMul {
+                dst,
+                a,
+                b,
+                par,
+                m,
+                n,
+                rounding,
+            },
             Function::Softmax => Op::VxSoftmax { dst, src, table, m, n },
             Function::LayerNorm => Op::VxLayerNorm { dst, src, par, m, n },
         }
@@ -418,5 +505,8 @@ pub(super) fn load_all(e: &mut Emitter, loads: Vec<Op>) {
 
 /// The table of a stage as bytes.
 pub(super) fn words(words: &[i32]) -> (Vec<u8>, ElementFormat) {
-    (words.iter().flat_map(|word| word.to_le_bytes()).collect(), ElementFormat::I32)
+    (
+        words.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        ElementFormat::I32,
+    )
 }

@@ -9,7 +9,7 @@ mod diagonal;
 
 use super::emitter::Emitter;
 use super::patches::{Kernel, Patches, Table};
-use super::pieces::{Plan, PieceWork, does_not_fit};
+use super::pieces::{PieceWork, Plan, does_not_fit};
 use super::stage::{ConvStage, Feature, GroupedStage, Stage, StageKind};
 use super::{FitError, TilingPolicy, conv, tiling};
 use depthwise::Depthwise;
@@ -41,7 +41,11 @@ impl GroupedStage {
 
     /// Requantization parameters of all output channels.
     fn parameter_table(&self) -> Table {
-        let words = self.conv.parameters.iter().flat_map(|p| [p.bias, p.multiplier, p.shift]);
+        let words = self
+            .conv
+            .parameters
+            .iter()
+            .flat_map(|p| [p.bias, p.multiplier, p.shift]);
         let (bytes, format) = super::elementwise::words(&words.collect::<Vec<_>>());
         Table {
             name: "parameters",

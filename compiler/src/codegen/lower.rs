@@ -5,9 +5,7 @@ mod elements;
 use super::FitError;
 use super::emitter::Emitter;
 use super::placing::Placing;
-use super::stage::{
-    ConvStage, Copy, Feature, GroupedStage, MoveStage, PoolStage, Pooling, Sliding, Stage, StageKind,
-};
+use super::stage::{ConvStage, Copy, Feature, GroupedStage, MoveStage, PoolStage, Pooling, Sliding, Stage, StageKind};
 use crate::error::{CompileError, CompileErrorKind, Subject};
 use crate::quantized::{
     DType, IoTensor, QAvgPool, QConv, QDense, QMaxPool, QMove, QNode, QOp, QuantizedGraph, TensorData, TensorId, Window,
@@ -193,7 +191,11 @@ impl Lowering<'_> {
             width: 1,
             channels: channels as u64,
             // Rows are pixels unless the matrix is another cut of the same elements, which then lie side by side.
-            pitch: if feature.channels == channels as u64 { feature.pitch } else { channels as u64 },
+            pitch: if feature.channels == channels as u64 {
+                feature.pitch
+            } else {
+                channels as u64
+            },
             ..feature
         };
         let x = matrix(self.feature(op.input, op.input_zero_point)?, op.k);

@@ -5,9 +5,7 @@
 
 use super::FitError;
 use super::emitter::{Emitter, View, at};
-use super::pieces::{
-    Cut, INPUT_FREE, INPUT_FULL, OFFSETS, PieceWork, Walk, box_cycles, buffer, does_not_fit, plan,
-};
+use super::pieces::{Cut, INPUT_FREE, INPUT_FULL, OFFSETS, PieceWork, Walk, box_cycles, buffer, does_not_fit, plan};
 use super::stage::{Copy, MoveStage, Stage};
 use super::tiling::aligned;
 use systole_isa::descriptor::N_LEVELS;
@@ -85,7 +83,12 @@ impl Copy {
     fn work(&self, sizes: &[u64], machine: &MachineDescription) -> PieceWork {
         let distinct = self.distinct(sizes);
         let source: Vec<_> = distinct.iter().map(|&(n, from, _)| (n, from)).collect();
-        let destination: Vec<_> = self.axes.iter().zip(sizes).map(|(axis, &n)| (n, axis.2 as i64)).collect();
+        let destination: Vec<_> = self
+            .axes
+            .iter()
+            .zip(sizes)
+            .map(|(axis, &n)| (n, axis.2 as i64))
+            .collect();
         PieceWork {
             spm: aligned(distinct.iter().map(|(n, ..)| n).product()),
             elements: sizes.iter().product(),
@@ -168,7 +171,13 @@ fn views(e: &mut Emitter, stage: &MoveStage, copy: &Copy, sizes: &[u64]) -> (u64
     define(SOURCE, Space::Dram, copy.from, source);
     let loaded = distinct.iter().map(|&(n, _, step)| (n, step as i64)).collect();
     define(LOADED, Space::Spm, 0, loaded);
-    let axes = || copy.axes.iter().zip(sizes).zip(copy.packed(sizes)).filter(|((_, size), _)| **size > 1);
+    let axes = || {
+        copy.axes
+            .iter()
+            .zip(sizes)
+            .zip(copy.packed(sizes))
+            .filter(|((_, size), _)| **size > 1)
+    };
     let stored = axes().map(|((_, &size), step)| (size, step as i64)).collect();
     define(STORED, Space::Spm, 0, stored);
     let destination = axes().map(|((axis, &size), _)| (size, axis.2 as i64)).collect();

@@ -208,10 +208,19 @@ impl Patches<'_> {
     pub(super) fn plan(&self, machine: &MachineDescription) -> Result<Plan, PieceWork> {
         let y = self.y;
         let n_units = y.channels / self.kernel.unit()[1];
-        let totals = [(y.images, 1), (n_units, n_units), (y.height, y.height), (y.width, y.width)];
+        let totals = [
+            (y.images, 1),
+            (n_units, n_units),
+            (y.height, y.height),
+            (y.width, y.width),
+        ];
         let cuts = totals.map(|(total, size)| Cut { total, size });
         plan(&cuts, machine, |sizes| {
-            let cuts: Vec<Cut> = cuts.iter().zip(sizes).map(|(cut, &size)| Cut { size, ..*cut }).collect();
+            let cuts: Vec<Cut> = cuts
+                .iter()
+                .zip(sizes)
+                .map(|(cut, &size)| Cut { size, ..*cut })
+                .collect();
             self.work(&self.piece(&cuts, 1), machine)
         })
     }
@@ -355,7 +364,13 @@ impl Patches<'_> {
         let [down, right] = [s.strides[0] * x.row_bytes(), s.strides[1] * x.pitch].map(|bytes| bytes as i64);
         let offset = walk.offset(e, OFFSETS[X_RING], &[x.image_bytes() as i64, ux, down, right]);
         let mut loads = vec![load(X, self.x_bytes(piece), offset, piece.x_buffer())];
-        for (i, table) in self.kernel.tables().iter().enumerate().filter(|(_, table)| changes(table, piece)) {
+        for (i, table) in self
+            .kernel
+            .tables()
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| changes(table, piece))
+        {
             let step = table.len(1) * table.element_bytes();
             let offset = walk.offset(e, OFFSETS[TABLE_RINGS[i]], &[0, step as i64]);
             loads.push(load(TABLES[i], table.len(piece.units), offset, piece.table_buffer(i)));
@@ -372,11 +387,21 @@ impl Patches<'_> {
         };
         e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
         e.toggle(piece.x_buffer(), aligned(self.x_bytes(piece)), piece.n_buffers);
-        for (i, table) in self.kernel.tables().iter().enumerate().filter(|(_, table)| changes(table, piece)) {
+        for (i, table) in self
+            .kernel
+            .tables()
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| changes(table, piece))
+        {
             let bytes = table.len(piece.units) * table.element_bytes();
             e.toggle(piece.table_buffer(i), aligned(bytes), piece.n_buffers);
         }
-        e.toggle(piece.y_buffer(), aligned(piece.pixels() * piece.y_pixel), piece.n_buffers);
+        e.toggle(
+            piece.y_buffer(),
+            aligned(piece.pixels() * piece.y_pixel),
+            piece.n_buffers,
+        );
     }
 
     /// Bounds what is loaded, and what is read if the padding does not count, to the image.

@@ -104,8 +104,12 @@ impl Placing {
         for (i, piece) in op.pieces.iter().enumerate() {
             let part = piece.input;
             let c = self.channels[part.index()];
-            let Some(pitch) = spacing(piece, c, graph.tensor(part).len()) else { continue };
-            let Some(slice) = self.within(op.output, piece.to as u64, pitch, c) else { continue };
+            let Some(pitch) = spacing(piece, c, graph.tensor(part).len()) else {
+                continue;
+            };
+            let Some(slice) = self.within(op.output, piece.to as u64, pitch, c) else {
+                continue;
+            };
             if !self.is_root(part) || !can_be_part(graph, part) {
                 continue;
             }
@@ -135,7 +139,9 @@ impl Placing {
         let Some(pitch) = spacing(&backwards, c, graph.tensor(output).len()).filter(|_| is_whole) else {
             return;
         };
-        let Some(slice) = self.within(input, piece.from as u64, pitch, c) else { return };
+        let Some(slice) = self.within(input, piece.from as u64, pitch, c) else {
+            return;
+        };
         let is_constant = graph.tensor(input).data.is_some();
         if is_constant || !self.is_root(output) || !can_be_part(graph, output) {
             return;

@@ -110,7 +110,9 @@ impl<'a> Diagonal<'a> {
         e.set(K0, 0);
         self.product(e, piece, k.min(self.n_rows), Accumulate::Over, &[ACC_FREE]);
         let left = k.saturating_sub(self.n_rows);
-        e.repeat(left / self.n_rows, |e| self.product(e, piece, self.n_rows, Accumulate::Add, &[]));
+        e.repeat(left / self.n_rows, |e| {
+            self.product(e, piece, self.n_rows, Accumulate::Add, &[])
+        });
         if !left.is_multiple_of(self.n_rows) {
             self.product(e, piece, left % self.n_rows, Accumulate::Add, &[]);
         }
@@ -126,8 +128,15 @@ impl<'a> Diagonal<'a> {
         e.ordered(requantize, &[ACC_FULL], &[ACC_FREE]);
         e.toggle(ACC, piece.pixels() * n * 4, N_ACC_BUFFERS);
         if piece.units > 1 {
-            let steps = [(INPUT, ci), (WEIGHTS, k * n), (PARAMETERS, n * PARAMETER_BYTES), (OUTPUT, n)];
-            steps.iter().for_each(|&(register, bytes)| e.add(register, bytes as i64));
+            let steps = [
+                (INPUT, ci),
+                (WEIGHTS, k * n),
+                (PARAMETERS, n * PARAMETER_BYTES),
+                (OUTPUT, n),
+            ];
+            steps
+                .iter()
+                .for_each(|&(register, bytes)| e.add(register, bytes as i64));
         }
     }
 }

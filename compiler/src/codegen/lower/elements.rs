@@ -98,9 +98,20 @@ impl Lowering<'_> {
     }
 
     fn elements(&self, parts: Parts<'_>) -> Result<StageKind, CompileError> {
-        let shape: Vec<u64> = self.graph.tensor(parts.output.0).shape.iter().map(|&n| n as u64).collect();
+        let shape: Vec<u64> = self
+            .graph
+            .tensor(parts.output.0)
+            .shape
+            .iter()
+            .map(|&n| n as u64)
+            .collect();
         let operand = |(id, zero_point): (TensorId, i32)| self.operand(id, zero_point, &shape);
-        let inputs = parts.inputs.iter().copied().map(operand).collect::<Result<Vec<_>, _>>()?;
+        let inputs = parts
+            .inputs
+            .iter()
+            .copied()
+            .map(operand)
+            .collect::<Result<Vec<_>, _>>()?;
         let mut stage = ElementStage {
             function: parts.function,
             axes: shape.clone(),
@@ -125,7 +136,11 @@ impl Lowering<'_> {
             if length > 1 || axes[missing + axis] == 1 {
                 strides[missing + axis] = step;
             }
-            step = if axis + 1 == tensor.shape.len() { slice.pitch } else { step * length as u64 };
+            step = if axis + 1 == tensor.shape.len() {
+                slice.pitch
+            } else {
+                step * length as u64
+            };
         }
         debug_assert!(slice.pitch >= channels, "pixels do not overlap");
         Ok(Operand {
@@ -152,7 +167,8 @@ impl ElementStage {
                 continue;
             }
             let joins = kept.last().is_some_and(|&outer| {
-                self.operands().all(|operand| operand.strides[outer] == length * operand.strides[axis])
+                self.operands()
+                    .all(|operand| operand.strides[outer] == length * operand.strides[axis])
             });
             if joins && !(is_last && keeps_last) {
                 let last = kept.len() - 1;
