@@ -114,7 +114,7 @@ fn machine() -> impl Strategy<Value = MachineDescription> {
         memories,
         1u32..=32,
         any::<bool>(),
-        1u32..=16,
+        4u32..=16,
     )
         .prop_map(|(rows, cols, (spm, acc), lanes, overlaps, queue_depth)| {
             let mut machine = preset("edge16x16").unwrap();

@@ -258,7 +258,7 @@ impl Elements<'_> {
     }
 
     /// The levels of rows and of columns of a piece.
-    fn levels(&self, strides: &[u64]) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+    fn levels(&self, strides: &[u64]) -> [Vec<(u64, u64)>; 2] {
         let first = self.sizes.len().saturating_sub(N_LEVELS);
         let mut rows: Vec<(u64, u64)> = self.sizes[first..]
             .iter()
@@ -266,7 +266,7 @@ impl Elements<'_> {
             .zip(strides[first..].iter().copied())
             .collect();
         let columns = rows.split_off(rows.len() - 1);
-        (rows, columns)
+        [rows, columns]
     }
 
     fn input_views(&self, e: &mut Emitter, [dram, fill, view]: [Desc; 3], input: &Operand, address: u64) {
@@ -293,7 +293,7 @@ impl Elements<'_> {
                 ..local
             },
         );
-        let (rows, columns) = self.levels(&input.packed(&self.sizes));
+        let [rows, columns] = self.levels(&input.packed(&self.sizes));
         let (rows, columns) = (&rows[..], &columns[..]);
         e.view(view, &View { rows, columns, ..local });
     }
@@ -324,7 +324,7 @@ impl Elements<'_> {
 
     fn output_views(&self, e: &mut Emitter, spm: u64) {
         let y = &self.stage.output;
-        let (rows, columns) = self.levels(&y.packed(&self.sizes));
+        let [rows, columns] = self.levels(&y.packed(&self.sizes));
         let local = View {
             space: Space::Spm,
             format: y.format,
@@ -339,7 +339,7 @@ impl Elements<'_> {
             lo: Imm(i64::from(self.stage.clip.0)),
             hi: Imm(i64::from(self.stage.clip.1)),
         });
-        let (rows, columns) = self.levels(&y.strides);
+        let [rows, columns] = self.levels(&y.strides);
         let (space, base) = (Space::Dram, y.address as i64);
         let (rows, columns) = (&rows[..], &columns[..]);
         e.view(

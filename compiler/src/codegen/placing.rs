@@ -268,8 +268,8 @@ fn spacing(piece: &QPiece, c: u64, len: usize) -> Option<u64> {
         [] => Some(c),
         [(_, 1, 1)] => Some(c),
         // Pixels of one channel.
-        [(_, 1, pitch)] if c == 1 => Some(pitch),
-        [(_, from, pitch), (n, 1, 1)] if from as u64 == n && n == c => Some(pitch),
+        [(_, 1, pitch)] if c == 1 && pitch > 0 => Some(pitch),
+        [(_, from, pitch), (n, 1, 1)] if from as u64 == n && n == c && pitch >= c => Some(pitch),
         _ => None,
     }
 }

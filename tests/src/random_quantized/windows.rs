@@ -174,7 +174,7 @@ impl Builder {
             input,
             output,
             window,
-            divide: if step.variant % 3 == 0 {
+            divide: if step.variant.is_multiple_of(3) {
                 Divide::All
             } else {
                 Divide::Valid
