@@ -41,6 +41,12 @@ impl FitError {
     }
 }
 
+impl From<FitError> for CompileError {
+    fn from(error: FitError) -> Self {
+        lower::does_not_fit(&error)
+    }
+}
+
 /// Scratchpad addresses of rings of buffers, one after the other; each ring is given as (bytes of one buffer, number of buffers).
 pub(crate) fn buffers<const N: usize>(rings: [(u64, u64); N]) -> [u64; N] {
     let mut next = 0;
@@ -104,7 +110,7 @@ pub fn generate(
     let mut errors = Vec::new();
     for stage in &lowered.stages {
         if let Err(error) = emit_stage(&mut e, stage, machine, policy) {
-            errors.push(lower::does_not_fit(&error));
+            errors.push(error);
         }
     }
     let program = match finish(e, graph.name.clone(), machine) {
@@ -134,7 +140,7 @@ fn emit_stage(
     stage: &Stage,
     machine: &MachineDescription,
     policy: TilingPolicy,
-) -> Result<(), FitError> {
+) -> Result<(), CompileError> {
     match &stage.kind {
         StageKind::Conv(conv) => {
             let tiling = tiling::tile_conv(conv, machine, policy)
@@ -142,9 +148,9 @@ fn emit_stage(
             conv::emit_conv(e, stage, conv, tiling, machine);
             Ok(())
         }
-        StageKind::Grouped(grouped) => grouped::emit_grouped(e, stage, grouped, machine, policy),
+        StageKind::Grouped(grouped) => Ok(grouped::emit_grouped(e, stage, grouped, machine, policy)?),
         StageKind::Pool(pool) => pool::emit_pool(e, stage, pool, machine),
-        StageKind::Elements(elements) => elementwise::emit_elements(e, stage, elements, machine),
-        StageKind::Move(moves) => moves::emit_move(e, stage, moves, machine),
+        StageKind::Elements(elements) => Ok(elementwise::emit_elements(e, stage, elements, machine)?),
+        StageKind::Move(moves) => Ok(moves::emit_move(e, stage, moves, machine)?),
     }
 }

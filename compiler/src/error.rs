@@ -135,6 +135,11 @@ pub const CODES: &[CodeInfo] = &code_list([
         "machine too small",
         "A layer does not fit the scratchpad or the accumulators even in the smallest tiles, or the whole program does not fit DRAM. The message says what is needed and what there is.",
     ),
+    (
+        "C0012",
+        "machine without a feature",
+        "A layer needs instructions that this machine's description says it lacks, and no others give the same bits. The message names the field.",
+    ),
 ]);
 
 /// What kind of fault a model file has.
@@ -196,6 +201,8 @@ pub enum CompileErrorKind {
     UnknownPass,
     /// A layer or program that needs more memory than the machine has.
     Memory,
+    /// A layer that needs a feature which the machine lacks.
+    Feature,
 }
 
 impl CompileErrorKind {
@@ -213,6 +220,7 @@ impl CompileErrorKind {
             Self::BrokenGraph => "C0009",
             Self::UnknownPass => "C0010",
             Self::Memory => "C0011",
+            Self::Feature => "C0012",
         }
     }
 }

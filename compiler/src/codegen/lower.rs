@@ -285,7 +285,7 @@ impl Lowering<'_> {
         let output = self.graph.tensor(op.output);
         let mut copies = Vec::new();
         for (input, moved) in self.placing.moves(index, op) {
-            let root = |id: TensorId| Ok(self.address(id)? - self.placing.slice(id).offset);
+            let root = |id| self.address(id).map(|address| address - self.placing.slice(id).offset);
             copies.push(Copy {
                 from: root(input)? + moved.first[0],
                 to: root(op.output)? + moved.first[1],
@@ -367,7 +367,11 @@ pub(super) fn does_not_fit(error: &FitError) -> CompileError {
         Subject::node(&error.layer),
         format!("that its smallest tiles need {}", bytes(error.needs)),
         format!("at most what the machine has, {}", bytes(error.has)),
-        "choose a machine with larger `spm` or `acc`",
+        format!(
+            "choose a machine with at least {} KiB of `spm` and {} KiB of `acc`",
+            error.needs[0].div_ceil(1024),
+            error.needs[1].div_ceil(1024).max(1)
+        ),
     )
 }
 

@@ -1,11 +1,15 @@
-//! Poolings on the vector unit.
+//! Poolings on the vector unit, or averages as sums on the array where it has none.
 
-use super::FitError;
+mod averages;
+
+use super::TilingPolicy;
 use super::elementwise::words;
 use super::emitter::{Emitter, at};
+use super::grouped::emit_grouped;
 use super::patches::{Kernel, Patches, Piece, TABLES, Table, X, Y, emit_patches};
 use super::pieces::{INPUT_FREE, INPUT_FULL, OUTPUT_FREE, OUTPUT_FULL};
 use super::stage::{PoolStage, Pooling, Stage};
+use crate::error::{CompileError, CompileErrorKind, Subject};
 use systole_isa::operand::{Count, Divide, Rounding, Token};
 use systole_isa::{MachineDescription, Op, latency};
 
@@ -18,13 +22,17 @@ struct Pool<'a> {
 /// Appends the code of a pooling.
 ///
 /// # Errors
-/// If not even one window of one channel fits the scratchpad.
+/// If not even one window of one channel fits the scratchpad, or the machine has no instruction for it.
 pub(super) fn emit_pool(
     e: &mut Emitter,
     layer: &Stage,
     stage: &PoolStage,
     machine: &MachineDescription,
-) -> Result<(), FitError> {
+) -> Result<(), CompileError> {
+    if !machine.vector.pooling {
+        let sums = averages::as_sums(stage, layer.rounding).ok_or_else(|| lacks_pooling(layer, machine))?;
+        return Ok(emit_grouped(e, layer, &sums, machine, TilingPolicy::Fastest)?);
+    }
     let tables = match stage.pooling {
         Pooling::Max => vec![],
         Pooling::Average { scale, .. } => {
@@ -49,7 +57,20 @@ pub(super) fn emit_pool(
         sliding: &stage.sliding,
         kernel: &kernel,
     };
-    emit_patches(e, layer, &patches, machine)
+    Ok(emit_patches(e, layer, &patches, machine)?)
+}
+
+fn lacks_pooling(layer: &Stage, machine: &MachineDescription) -> CompileError {
+    CompileError::new(
+        CompileErrorKind::Feature,
+        Subject::node(&layer.name),
+        format!(
+            "a pooling on the machine `{}`, whose `vector.pooling` is false",
+            machine.name
+        ),
+        "a machine with the vector unit's operations on windows, or an average that the array computes to the same bits",
+        "choose a machine with `pooling: true` in `vector`",
+    )
 }
 
 impl Kernel for Pool<'_> {
