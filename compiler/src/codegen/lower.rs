@@ -2,7 +2,8 @@
 
 use super::FitError;
 use super::emitter::Emitter;
-use super::stage::{ConvStage, Feature, Sliding, Stage, StageKind};
+use super::fusion::{self, Fusion};
+use super::stage::{ConvStage, Feature, Residual, Sliding, Stage, StageKind};
 use crate::error::{CompileError, CompileErrorKind, Subject};
 use crate::quantized::{
     DType, IoTensor, QAdd, QConv, QDense, QMaxPool, QNode, QOp, QRequant, QuantizedGraph, TensorData, TensorId, Window,
@@ -29,18 +30,25 @@ pub(super) fn lower(graph: &QuantizedGraph, e: &mut Emitter) -> Result<Lowered, 
         addresses: vec![None; graph.tensors.len()],
     };
     let mut symbols = Vec::new();
+    let fusions = fusion::additions(graph);
     let io = graph.inputs.iter().map(|io| io.tensor);
     let written = graph.nodes.iter().map(|node| node.op.output());
+    let written = written.filter(|id| !fusions.iter().any(|fusion| fusion.products == *id));
     for id in io.chain(written) {
         lowering.place(id, e, &mut symbols);
     }
     let mut errors = Vec::new();
     let mut stages = Vec::new();
-    for node in &graph.nodes {
+    for (index, node) in graph.nodes.iter().enumerate() {
         for id in node.op.activations() {
             lowering.place_constant(id, e);
         }
-        match lowering.stage(node) {
+        let stage = match fusions.iter().find(|fusion| fusion.concerns(index)) {
+            None => lowering.stage(node),
+            Some(fusion) if fusion.producer == index => lowering.fused(node, fusion).map(Some),
+            Some(_) => Ok(None),
+        };
+        match stage {
             Ok(stage) => stages.extend(stage),
             Err(error) => errors.push(error),
         }
@@ -225,7 +233,73 @@ impl Lowering<'_> {
             weight_zero_point,
             parameters,
             clip,
+            residual: None,
         })))
+    }
+
+    /// A convolution or matrix product with the addition that follows it.
+    fn fused(&self, node: &QNode, fusion: &Fusion<'_>) -> Result<Stage, CompileError> {
+        let add = fusion.add;
+        let unfused = |output| self.graph.tensor(output).dtype;
+        let (kind, op, dtype, zero_point, clip) = match &node.op {
+            QOp::Conv(op) => {
+                let fused = QConv {
+                    output: add.output,
+                    output_zero_point: add.output_zero_point,
+                    clip: add.clip,
+                    ..op.clone()
+                };
+                (
+                    self.conv(&node.name, &fused)?,
+                    "conv+add",
+                    unfused(op.output),
+                    op.output_zero_point,
+                    op.clip,
+                )
+            }
+            QOp::Dense(op) => {
+                let fused = QDense {
+                    output: add.output,
+                    output_zero_point: add.output_zero_point,
+                    clip: add.clip,
+                    ..op.clone()
+                };
+                (
+                    self.dense(&node.name, &fused)?,
+                    "dense+add",
+                    unfused(op.output),
+                    op.output_zero_point,
+                    op.clip,
+                )
+            }
+            other => return Err(untranslated(node, other)),
+        };
+        let StageKind::Conv(mut conv) = kind else {
+            return Err(untranslated(node, &node.op));
+        };
+        let (other, other_zero_point) = if fusion.is_first {
+            (add.a, add.zero_points[0])
+        } else {
+            (add.b, add.zero_points[1])
+        };
+        let format = format_of(&self.graph.tensor(other).name, self.graph.tensor(other).dtype)?;
+        conv.residual = Some(Residual {
+            x: Feature {
+                address: self.address(other)?,
+                format,
+                zero_point: other_zero_point,
+                ..conv.y
+            },
+            is_first: fusion.is_first,
+            parameters: add.parameters,
+            products: (format_of(&node.name, dtype)?, zero_point, (clip.lo, clip.hi)),
+        });
+        Ok(Stage {
+            name: node.name.clone(),
+            op,
+            rounding: self.graph.rounding,
+            kind: StageKind::Conv(conv),
+        })
     }
 
     fn max_pool(&self, op: &QMaxPool) -> Result<StageKind, CompileError> {
