@@ -3,6 +3,7 @@
 //! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, token
 //! credits, loops, a fence. Nothing but the machine description says what the target is.
 
+mod compulsory;
 mod conv;
 mod elementwise;
 pub(crate) mod emitter;
@@ -12,10 +13,11 @@ mod stage;
 pub(crate) mod tiling;
 
 use crate::error::CompileError;
+use crate::estimate::estimate;
 use crate::quantized::QuantizedGraph;
 use emitter::Emitter;
 use stage::{Stage, StageKind};
-use systole_isa::program::{MachineReference, Program, Symbol, SymbolKind};
+use systole_isa::program::{LayerPlan, MachineReference, Program, Symbol, SymbolKind};
 use systole_isa::{MachineDescription, Op};
 
 /// A layer that does not fit the machine's memories even in the smallest pieces.
@@ -109,6 +111,8 @@ pub fn generate(
             return Err(errors);
         }
     };
+    let mut program = program;
+    plan(&mut program, graph, machine);
     let mut symbols: Vec<Symbol> = lowered.tensors;
     symbols.extend(program.segments.iter().map(|segment| Symbol {
         name: segment.name.clone(),
@@ -122,6 +126,26 @@ pub fn generate(
         outputs: lowered.outputs,
         ..program
     })
+}
+
+/// Notes with every layer what it will take and what it cannot do without.
+fn plan(program: &mut Program, graph: &QuantizedGraph, machine: &MachineDescription) {
+    let Some(estimate) = estimate(&program.code, program.entry, machine) else {
+        return;
+    };
+    let mut compulsory = compulsory::by_layer(graph, &fusion::additions(graph), machine);
+    // What comes before the first mark is no layer; it counts with the first one.
+    let before = estimate.layers.first().copied().unwrap_or(0);
+    for (id, mark) in program.marks.iter_mut().enumerate() {
+        let cycles = estimate.layers.get(id + 1).copied().unwrap_or(0);
+        let bytes = compulsory
+            .get_mut(mark.name.as_str())
+            .and_then(|bytes| bytes.pop_front());
+        mark.plan = Some(LayerPlan {
+            estimated_cycles: cycles + if id == 0 { before } else { 0 },
+            compulsory_bytes: bytes.unwrap_or(0),
+        });
+    }
 }
 
 fn emit_stage(

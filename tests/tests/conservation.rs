@@ -86,6 +86,7 @@ fn program(recipe: &Recipe) -> (Program, u64, u64) {
         .map(|name| Mark {
             name: name.into(),
             op: "test".into(),
+            plan: None,
         })
         .to_vec();
     (program, read, written)
