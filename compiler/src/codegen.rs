@@ -8,7 +8,13 @@ mod conv;
 mod elementwise;
 pub(crate) mod emitter;
 mod fusion;
+mod grouped;
 mod lower;
+mod moves;
+mod patches;
+mod pieces;
+mod placing;
+mod pool;
 mod stage;
 pub(crate) mod tiling;
 
@@ -133,14 +139,20 @@ fn plan(program: &mut Program, graph: &QuantizedGraph, machine: &MachineDescript
     let Some(estimate) = estimate(&program.code, program.entry, machine) else {
         return;
     };
-    let mut compulsory = compulsory::by_layer(graph, &fusion::additions(graph), machine);
+    let mut compulsory = compulsory::by_layer(graph, &fusion::additions(graph, &placing::Placing::of(graph)), machine);
     // What comes before the first mark is no layer; it counts with the first one.
     let before = estimate.layers.first().copied().unwrap_or(0);
     for (id, mark) in program.marks.iter_mut().enumerate() {
         let cycles = estimate.layers.get(id + 1).copied().unwrap_or(0);
-        let bytes = compulsory
-            .get_mut(mark.name.as_str())
-            .and_then(|bytes| bytes.pop_front());
+        // The first part of a layer that consists of several has the bytes of all.
+        let layer = mark
+            .name
+            .rsplit_once('.')
+            .map_or(mark.name.as_str(), |(layer, _)| layer);
+        let name = [mark.name.as_str(), layer]
+            .into_iter()
+            .find(|name| compulsory.contains_key(name));
+        let bytes = name.and_then(|name| compulsory.get_mut(name)?.pop_front());
         mark.plan = Some(LayerPlan {
             estimated_cycles: cycles + if id == 0 { before } else { 0 },
             compulsory_bytes: bytes.unwrap_or(0),
@@ -172,18 +184,9 @@ fn emit_stage(
             conv::emit_conv(e, stage, conv, tiling, machine);
             Ok(())
         }
-        StageKind::MaxPool { x, y, sliding, clip } => {
-            elementwise::emit_max_pool(e, stage, (x, y), sliding, *clip, machine)
-        }
-        StageKind::Add {
-            a,
-            b,
-            y,
-            parameters,
-            clip,
-        } => elementwise::emit_add(e, stage, [*a, *b], y, parameters, *clip, machine),
-        StageKind::Requant { x, y, parameters, clip } => {
-            elementwise::emit_requant(e, stage, *x, y, *parameters, *clip, machine)
-        }
+        StageKind::Grouped(grouped) => grouped::emit_grouped(e, stage, grouped, machine, policy),
+        StageKind::Pool(pool) => pool::emit_pool(e, stage, pool, machine),
+        StageKind::Elements(elements) => elementwise::emit_elements(e, stage, elements, machine),
+        StageKind::Move(moves) => moves::emit_move(e, stage, moves, machine),
     }
 }

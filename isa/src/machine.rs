@@ -45,6 +45,13 @@ impl Sram {
 pub struct VectorUnit {
     /// Elements that it processes per cycle.
     pub n_lanes: u32,
+    /// Whether it performs the operations with a window: `vx.maxpool`, `vx.avgpool` and `vx.dwconv`.
+    #[serde(default = "yes")]
+    pub pooling: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The off-chip memory and the way to it.

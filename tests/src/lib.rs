@@ -8,6 +8,7 @@ pub mod manual;
 pub mod models;
 pub mod networks;
 pub mod program_test;
+pub mod random_quantized;
 pub mod scalar;
 pub mod small;
 pub mod takes;

@@ -44,7 +44,11 @@ fn check(graph: &QuantizedGraph, machine: &str, least: f64) -> Report {
 #[test]
 fn resnet50_on_a_small_array() {
     let report = check(&networks::resnet50(1, Weights::Constant), "edge16x16", 0.97);
-    assert!(report.program.instructions < 6000, "{} instructions", report.program.instructions);
+    assert!(
+        report.program.instructions < 6000,
+        "{} instructions",
+        report.program.instructions
+    );
 }
 
 #[test]

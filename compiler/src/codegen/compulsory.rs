@@ -28,9 +28,8 @@ pub(super) fn by_layer<'g>(
         let of_layer = match fusions.iter().find(|fusion| fusion.producer == index) {
             None => traffic.of(node, &node.op.activations(), node.op.output()),
             Some(fusion) => {
-                let other = if fusion.is_first { fusion.add.a } else { fusion.add.b };
                 let mut read = node.op.activations();
-                read.push(other);
+                read.push(fusion.other());
                 traffic.of(node, &read, fusion.add.output)
             }
         };

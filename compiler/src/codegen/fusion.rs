@@ -1,5 +1,6 @@
 //! Which additions a convolution can end with, so that its products never leave the scratchpad.
 
+use super::placing::Placing;
 use crate::quantized::{QAdd, QOp, QuantizedGraph, TensorId};
 
 /// An addition that its last producer performs.
@@ -17,6 +18,11 @@ pub(super) struct Fusion<'g> {
 }
 
 impl Fusion<'_> {
+    /// The operand that the producer does not make.
+    pub(super) fn other(&self) -> TensorId {
+        if self.is_first { self.add.a } else { self.add.b }
+    }
+
     /// Whether it is about the node with this index.
     pub(super) fn concerns(&self, index: usize) -> bool {
         index == self.producer || index == self.addition
@@ -24,8 +30,8 @@ impl Fusion<'_> {
 }
 
 /// The additions of a graph that can be fused. A producer performs at most one, and nothing else may read what it makes: that is never stored.
-pub(super) fn additions(graph: &QuantizedGraph) -> Vec<Fusion<'_>> {
-    let mut fusions: Vec<Fusion<'_>> = Vec::new();
+pub(super) fn additions<'g>(graph: &'g QuantizedGraph, placing: &Placing) -> Vec<Fusion<'g>> {
+    let mut fusions: Vec<Fusion<'g>> = Vec::new();
     for (addition, node) in graph.nodes.iter().enumerate() {
         let QOp::Add(add) = &node.op else { continue };
         let candidates = [
@@ -39,6 +45,7 @@ pub(super) fn additions(graph: &QuantizedGraph) -> Vec<Fusion<'_>> {
                 let fits = output_zero_point(&graph.nodes[producer].op)? == zero_point
                     && graph.tensor(products).shape == graph.tensor(other).shape
                     && graph.tensor(products).shape == graph.tensor(add.output).shape
+                    && placing.slice(other).pitch == placing.slice(add.output).pitch
                     && n_readers(graph, products) == 1
                     && is_there_before(graph, other, producer);
                 fits.then_some(Fusion {
