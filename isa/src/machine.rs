@@ -62,6 +62,10 @@ pub struct DramSystem {
     pub capacity_mib: u32,
     /// Bursts that one DMA unit may have under way.
     pub max_outstanding: u32,
+    /// Instructions that one DMA unit may have under way: the bursts of one follow those of the one before it, whose data may still be
+    /// on their way.
+    #[serde(default = "four")]
+    pub max_transfers: u32,
     /// Which address bits choose channel, rank, bank group, bank, row and column.
     #[serde(default)]
     pub mapping: Mapping,
@@ -72,6 +76,10 @@ pub struct DramSystem {
 
 fn one() -> u32 {
     1
+}
+
+fn four() -> u32 {
+    4
 }
 
 fn open_pages() -> PagePolicy {
@@ -97,6 +105,9 @@ pub struct MachineDescription {
     pub cols: u32,
     /// Overlap of tiles.
     pub overlap: Overlap,
+    /// Registers between the last PE of a column and the accumulators; each delays every sum by a cycle. None if left out.
+    #[serde(default)]
+    pub exit_stages: u32,
     /// Core clock in MHz.
     pub clock_mhz: u32,
     /// Instructions that each unit's queue holds.
@@ -193,6 +204,10 @@ const PRESETS: &[Preset] = &[
         name: "tpu_v1",
         text: include_str!("presets/tpu_v1.ron"),
     },
+    Preset {
+        name: "stonne16x16",
+        text: include_str!("presets/stonne16x16.ron"),
+    },
 ];
 
 /// Names of the shipped machines.
@@ -285,6 +300,13 @@ impl MachineDescription {
                 "an array has at least one PE, and the dashboard draws at most 1024 a side",
             ),
             range(
+                "exit_stages",
+                self.exit_stages,
+                0,
+                1024,
+                "sums reach the accumulators some cycles after they leave the array",
+            ),
+            range(
                 "clock_mhz",
                 self.clock_mhz,
                 1,
@@ -346,6 +368,13 @@ impl MachineDescription {
                 1,
                 1024,
                 "a DMA unit needs room for one burst",
+            ),
+            range(
+                "dram.max_transfers",
+                self.dram.max_transfers,
+                1,
+                64,
+                "a DMA unit works on one instruction at least, and the DRAM counts for 64 of each unit apart",
             ),
         ]
         .into_iter()

@@ -14,7 +14,7 @@ pub enum BusyKind {
     Stream,
     /// Only weights enter the array.
     WeightLoad,
-    /// The last partial sums leave the array and nothing enters it.
+    /// The last partial sums leave the array or pass the registers behind it, and nothing enters it.
     Drain,
     /// Sums that stayed in the PEs leave the array, and nothing else happens in it.
     Unload,

@@ -24,6 +24,9 @@ pub(crate) struct MxInFlight {
     pub(crate) port_free_at: u64,
     /// Cycle in which its last sum is complete. Sums that stay in the PEs leave after that.
     pub(crate) summed_at: u64,
+    /// Cycle in which the last sum that stayed in a PE has left the array.
+    pub(crate) unloaded_at: u64,
+    /// Cycle in which all sums are in the accumulators.
     pub(crate) done_at: u64,
     /// The tile that a product uses.
     pub(crate) tile: Option<SharedTile>,
@@ -167,7 +170,7 @@ impl MxState {
         facts: Facts,
         now: u64,
     ) {
-        let drain = latency::drain(machine).0;
+        let (crossing, drain) = (latency::crossing(machine).0, latency::drain(machine).0);
         let (port, done) = match &*dispatched.work {
             Work::TileLoad(load) => {
                 self.residents.push_back(Resident {
@@ -180,13 +183,13 @@ impl MxState {
             }
             Work::Product(product) => {
                 if product.weights == Weights::Swap {
-                    self.swap(drain, now);
+                    self.swap(crossing, now);
                 }
                 let stream = self.stream_cycles(machine, product, facts);
                 (stream, stream + drain)
             }
             Work::OutputStationary(product) => {
-                self.push_out(drain, now);
+                self.push_out(crossing, now);
                 let steps = steps(machine, product);
                 (steps, steps + drain + latency::output_shift(machine).0)
             }
@@ -200,9 +203,9 @@ impl MxState {
                     .unwrap_or(1),
             ),
         };
-        let summed = match *dispatched.work {
-            Work::OutputStationary(_) => port + drain,
-            _ => done.max(1),
+        let (summed, unloaded) = match *dispatched.work {
+            Work::OutputStationary(_) => (port + crossing, port + crossing + latency::output_shift(machine).0),
+            _ => (done.max(1), done.max(1)),
         };
         let in_flight = MxInFlight {
             dispatched,
@@ -210,6 +213,7 @@ impl MxState {
             started_at: now,
             port_free_at: now + port,
             summed_at: now + summed,
+            unloaded_at: now + unloaded,
             done_at: now + done.max(1),
             tile: self.active().cloned(),
             facts,
@@ -267,7 +271,8 @@ impl MxState {
         of(multiplies, entry, BusyKind::Stream)
             .or_else(|| of(|w| matches!(w, Work::TileLoad(_)), entry, BusyKind::WeightLoad))
             .or_else(|| of(multiplies, |x| x.summed_at, BusyKind::Drain))
-            .or_else(|| of(multiplies, |x| x.done_at, BusyKind::Unload))
+            .or_else(|| of(multiplies, |x| x.unloaded_at, BusyKind::Unload))
+            .or_else(|| of(multiplies, |x| x.done_at, BusyKind::Drain))
             .or_else(|| of(|w| matches!(w, Work::Sync), |x| x.done_at, BusyKind::Sync))
     }
 
@@ -280,7 +285,7 @@ impl MxState {
         let changes = self
             .in_flight
             .iter()
-            .flat_map(|x| [x.port_free_at, x.summed_at, x.done_at]);
+            .flat_map(|x| [x.port_free_at, x.summed_at, x.unloaded_at, x.done_at]);
         changes.chain(start).filter(|&at| at > now).min()
     }
 }

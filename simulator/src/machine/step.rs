@@ -9,7 +9,7 @@ impl Machine {
     /// Completes the work that ends now, in the fixed order LD, ST, MX, VX.
     pub(super) fn complete(&mut self, observer: &mut impl Observer) -> Result<(), Fault> {
         for unit in [Unit::Ld, Unit::St] {
-            self.advance_transfer(unit, observer);
+            self.complete_transfers(unit, observer);
         }
         let now = self.state.now;
         while let Some(at) = self.state.mx.in_flight.iter().position(|x| x.done_at <= now) {
@@ -39,39 +39,29 @@ impl Machine {
         Ok(())
     }
 
-    fn advance_transfer(&mut self, unit: Unit, observer: &mut impl Observer) {
-        let slot = &mut self.state.transfers[unit.index() - Unit::Ld.index()];
-        let done_at = slot.as_ref().and_then(Transfer::done_at);
-        if done_at.is_none_or(|at| at > self.state.now) {
-            return;
+    fn complete_transfers(&mut self, unit: Unit, observer: &mut impl Observer) {
+        let index = unit.index() - Unit::Ld.index();
+        while let Some(done) = self.state.dma[index].take_done(self.state.now) {
+            let mut counts = static_counts(&done.dispatched.work);
+            counts.add(&done.counts);
+            let commands = self
+                .state
+                .dram_timing
+                .take_counts(&self.dram_parameters, &self.state.dma[index]);
+            add_dram_counts(&commands, &mut counts);
+            if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
+                && self.mode == Mode::Full
+            {
+                exec::copy(&mut self.state.memories, dst, src, *m, *n);
+            }
+            self.retire(
+                unit,
+                (&done.dispatched, &done.release),
+                done.started_at,
+                counts,
+                observer,
+            );
         }
-        let Some(done) = slot.take() else {
-            return;
-        };
-        let mut counts = static_counts(&done.dispatched.work);
-        counts.add(&done.counts);
-        self.add_dram_counts(unit, &mut counts);
-        if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
-            && self.mode == Mode::Full
-        {
-            exec::copy(&mut self.state.memories, dst, src, *m, *n);
-        }
-        self.retire(
-            unit,
-            (&done.dispatched, &done.release),
-            done.started_at,
-            counts,
-            observer,
-        );
-    }
-
-    /// Adds the row hits and row commands that a DMA unit has caused since this was last done. A store is complete before the last of its
-    /// bursts is in the devices; what those cause counts with the unit's next transfer, or with the halt.
-    fn add_dram_counts(&mut self, unit: Unit, counts: &mut EventCounts) {
-        let commands = self.state.dram_timing.take_counts(unit.index() - Unit::Ld.index());
-        counts.dram_row_hits += commands.row_hits();
-        counts.dram_activates += commands.activates;
-        counts.dram_precharges += commands.precharges;
     }
 
     /// Performs an instruction of the array and counts what happened.
@@ -238,8 +228,10 @@ impl Machine {
                 ..EventCounts::default()
             };
             if matches!(effect, Effect::Halt) {
-                self.add_dram_counts(Unit::Ld, &mut counts);
-                self.add_dram_counts(Unit::St, &mut counts);
+                for unit in &self.state.dma {
+                    let commands = self.state.dram_timing.take_counts(&self.dram_parameters, unit);
+                    add_dram_counts(&commands, &mut counts);
+                }
             }
             self.account(layer, &counts, now);
             observer.event(&Event::Completed {
@@ -325,7 +317,10 @@ impl Machine {
         let state = &self.state;
         match unit {
             Unit::Seq => Ok(false),
-            Unit::Ld | Unit::St => Ok(state.transfers[unit.index() - Unit::Ld.index()].is_none()),
+            Unit::Ld | Unit::St => {
+                let dma = &state.dma[unit.index() - Unit::Ld.index()];
+                Ok(dma.is_free(&self.dram_parameters, state.now))
+            }
             Unit::Vx => Ok(state.vx.is_none()),
             Unit::Mx => {
                 if let Some(why) = state.mx.never_startable(work) {
@@ -393,8 +388,8 @@ impl Machine {
                     ),
                     _ => (Vec::new(), 0),
                 };
-                let transfer = Transfer::begin(dispatched, release, traffic, is_write, now);
-                self.state.transfers[unit.index() - Unit::Ld.index()] = Some(transfer);
+                let dma = &mut self.state.dma[unit.index() - Unit::Ld.index()];
+                dma.begin(&self.dram_parameters, (dispatched, release), traffic, now);
             }
             Unit::Mx => {
                 let facts = self.facts(&dispatched.work);
@@ -450,8 +445,9 @@ impl Machine {
         };
         let status = match unit {
             Unit::Seq => None,
-            Unit::Ld | Unit::St => state.transfers[unit.index() - Unit::Ld.index()]
-                .as_ref()
+            // The oldest one, for whose data everything behind it waits.
+            Unit::Ld | Unit::St => state.dma[unit.index() - Unit::Ld.index()]
+                .oldest()
                 .map(|transfer| busy(&transfer.dispatched, transfer.started_at, BusyKind::Transfer)),
             Unit::Mx => state.mx.status(now),
             Unit::Vx => state
@@ -498,4 +494,12 @@ impl Machine {
             end: self.state.now,
         });
     }
+}
+
+/// Adds the row hits and row commands that transfers have caused. A store is complete before the last of its bursts is in the devices; what
+/// those cause counts with the unit's next transfer, or with the halt.
+fn add_dram_counts(commands: &DramCounts, counts: &mut EventCounts) {
+    counts.dram_row_hits += commands.row_hits();
+    counts.dram_activates += commands.activates;
+    counts.dram_precharges += commands.precharges;
 }
