@@ -1,6 +1,8 @@
 //! Latency formulas: the one place that says how long an instruction takes. The simulator runs on them and the compiler
 //! chooses by them.
 
+pub mod banks;
+
 use crate::machine::{MachineDescription, Overlap};
 use crate::numerics::SOFTMAX_TABLE_WORDS;
 use crate::throughput::Rate;
@@ -39,6 +41,11 @@ pub fn stream_at(m: u64, rate: Rate) -> Cycles {
     stream(m * rate.passes())
 }
 
+/// The same where the scratchpad's banks give a row only every so many cycles: a row that enters in several passes is read once.
+pub fn stream_from_banks(m: u64, rate: Rate, banks: banks::BankUse) -> Cycles {
+    Cycles(m * rate.passes().max(banks.interval))
+}
+
 /// Cycles in which the operands of an output-stationary product enter the array; `k` is the length of the reduction.
 pub fn output_stationary_steps(k: u64, rate: Rate) -> Cycles {
     Cycles((k.div_ceil(rate.packing()) * rate.passes()).max(1))
@@ -70,6 +77,12 @@ pub fn isolated_tile(machine: &MachineDescription, m: u64) -> Cycles {
 /// behind the array.
 pub fn isolated_output_stationary(machine: &MachineDescription, k: u64, rate: Rate) -> Cycles {
     output_stationary_steps(k, rate) + drain(machine) + output_shift(machine)
+}
+
+/// Work of the vector unit whose operands come from the scratchpad's banks only every so many cycles: all but its pipeline waits.
+pub fn vector_from_banks(cycles: Cycles, banks: banks::BankUse) -> Cycles {
+    let waits = cycles.0.saturating_sub(VECTOR_PIPELINE_CYCLES);
+    cycles + Cycles(waits * (banks.interval - 1))
 }
 
 fn lane_cycles(machine: &MachineDescription, n_elements: u64) -> u64 {

@@ -4,6 +4,7 @@ use crate::diagnostic::{CodeInfo, Diagnostic, Place, code_list};
 use crate::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
 use crate::energy::{Node, OperatingPoint, sram};
 use crate::hash::stable_hash;
+use crate::latency::banks::SpmBanks;
 use crate::throughput::{FormatPair, Rate, SparsityFeatures, Throughput};
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,9 @@ pub struct MachineDescription {
     pub queue_depth: u32,
     /// Scratchpad.
     pub spm: Sram,
+    /// Banks of the scratchpad; if left out it has as many ports as anyone asks for and never limits.
+    #[serde(default)]
+    pub spm_banks: Option<SpmBanks>,
     /// Accumulators, 32 bits each.
     pub acc: Sram,
     /// Vector unit.
@@ -169,6 +173,11 @@ pub const CODES: &[CodeInfo] = &code_list([
         "H0011",
         "access width that is no power of two",
         "`access_bits` of a memory is 32, 64, 128 or 256: a row of its cells is cut into equal words.",
+    ),
+    (
+        "H0012",
+        "banks that cannot be",
+        "`spm_banks: (n_banks: 16, word_bytes: 16, ports: 2)` divides the scratchpad into banks of words: neighbouring words lie in neighbouring banks, and each bank serves so many words per cycle. Banks and bytes of a word are powers of two. docs/timing.md says what a conflict costs.",
     ),
     (
         "H0006",
@@ -416,6 +425,7 @@ impl MachineDescription {
             );
         }
         problems.extend(self.power.problem(self.node));
+        problems.extend(self.spm_banks.iter().flat_map(SpmBanks::problems));
         for (name, memory) in [("spm", &self.spm), ("acc", &self.acc)] {
             if !memory.access_bits.is_power_of_two() || !sram::ACCESS_BITS.contains(&memory.access_bits) {
                 let message = format!("`{name}.access_bits` is {}", memory.access_bits);

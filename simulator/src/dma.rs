@@ -11,6 +11,7 @@ use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use systole_isa::dram::AddressMap;
+use systole_isa::latency::banks::BankUse;
 use systole_isa::{Descriptor, MachineDescription, latency};
 
 /// The constants of a machine's DRAM and of the ways to it.
@@ -74,6 +75,8 @@ pub(crate) struct Transfer {
     pub(crate) started_at: u64,
     /// What it has done so far.
     pub(crate) counts: EventCounts,
+    /// What it takes of the scratchpad's banks.
+    banks: BankUse,
     /// Its place in the unit: no other transfer under way has the same.
     place: u32,
     /// Addresses of its bursts, in order.
@@ -150,6 +153,7 @@ impl DmaUnit {
         p: &DramParameters,
         (dispatched, release): (Dispatched, Release),
         (bursts, bytes): (Vec<u64>, u64),
+        banks: BankUse,
         now: u64,
     ) {
         let mut counts = EventCounts::default();
@@ -168,6 +172,7 @@ impl DmaUnit {
             release,
             started_at: now,
             counts,
+            banks,
             place: self.next_place,
             bursts: bursts.into(),
             n_issued: 0,
@@ -177,6 +182,12 @@ impl DmaUnit {
         });
         self.next_place = (self.next_place + 1) % p.max_transfers;
         (self.next_issue_at, self.n_in_cycle) = (ready_at, 0);
+    }
+
+    /// Words of the scratchpad's banks that its transfers take in a cycle: they share one path.
+    pub(crate) fn words_per_cycle(&self) -> u64 {
+        let words = self.under_way.iter().map(|transfer| transfer.banks.words_per_cycle);
+        words.max().unwrap_or(0)
     }
 
     /// Takes out the oldest instruction if it is complete in cycle `now`.
@@ -229,8 +240,10 @@ impl DmaUnit {
         self.will_complete(index, at);
     }
 
-    /// Notes that its next burst was accepted in cycle `now`; a unit issues one burst per channel and cycle.
+    /// Notes that its next burst was accepted in cycle `now`; a unit issues one burst per channel and cycle, or as slowly as the
+    /// scratchpad's banks take them.
     fn issued(&mut self, now: u64, n_channels: u32) {
+        let interval = self.under_way.back().map_or(1, |transfer| transfer.banks.interval);
         self.n_in_cycle = if now == self.next_issue_at {
             self.n_in_cycle + 1
         } else {
@@ -238,12 +251,12 @@ impl DmaUnit {
         };
         self.next_issue_at = now;
         if self.n_in_cycle >= n_channels {
-            (self.next_issue_at, self.n_in_cycle) = (now + 1, 0);
+            (self.next_issue_at, self.n_in_cycle) = (now + interval, 0);
         }
         if let Some(transfer) = self.under_way.back_mut() {
             transfer.n_issued += 1;
-            transfer.issued_at = now + 1;
-            transfer.last_done_at = transfer.last_done_at.max(now + 1);
+            transfer.issued_at = now + interval;
+            transfer.last_done_at = transfer.last_done_at.max(now + interval);
         }
     }
 

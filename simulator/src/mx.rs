@@ -10,6 +10,7 @@ use crate::order::Release;
 use crate::work::matrix::{OutputStationary, Product};
 use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
+use systole_isa::latency::banks::BankUse;
 use systole_isa::machine::Overlap;
 use systole_isa::operand::Weights;
 use systole_isa::{MachineDescription, latency};
@@ -31,6 +32,8 @@ pub(crate) struct MxInFlight {
     /// The tile that a product uses.
     pub(crate) tile: Option<SharedTile>,
     pub(crate) facts: Facts,
+    /// What it takes of the scratchpad's banks until its port is free.
+    pub(crate) banks: BankUse,
 }
 
 /// A tile in the registers of the array, from its load on until the next one has replaced it everywhere.
@@ -41,6 +44,8 @@ pub(crate) struct Resident {
     pub(crate) tile: Option<SharedTile>,
     /// Cycle in which its first row entered the first column.
     pub(crate) loads_from: u64,
+    /// Cycles from row to row of its load.
+    pub(crate) load_interval: u64,
     /// Cycle in which it became active in the first PE; `None` while it waits in the shadow registers.
     pub(crate) active_from: Option<u64>,
 }
@@ -79,6 +84,12 @@ impl MxState {
             .find(|resident| resident.active_from.is_some())?
             .tile
             .as_ref()
+    }
+
+    /// Words of the scratchpad's banks that operands entering the array take in cycle `now`.
+    pub(crate) fn words_per_cycle(&self, now: u64) -> u64 {
+        let entering = self.in_flight.iter().filter(|x| x.port_free_at > now);
+        entering.map(|x| x.banks.words_per_cycle).sum()
     }
 
     /// Ends the load under way.
@@ -167,7 +178,7 @@ impl MxState {
         machine: &MachineDescription,
         dispatched: Dispatched,
         release: Release,
-        facts: Facts,
+        (facts, banks): (Facts, BankUse),
         now: u64,
     ) {
         let (crossing, drain) = (latency::crossing(machine).0, latency::drain(machine).0);
@@ -176,16 +187,17 @@ impl MxState {
                 self.residents.push_back(Resident {
                     tile: None,
                     loads_from: now,
+                    load_interval: banks.interval,
                     active_from: None,
                 });
-                let duration = latency::weight_load(machine, load.shape.n_rows()).0;
+                let duration = latency::weight_load(machine, load.shape.n_rows()).0 * banks.interval;
                 (duration, duration)
             }
             Work::Product(product) => {
                 if product.weights == Weights::Swap {
                     self.swap(crossing, now);
                 }
-                let stream = self.stream_cycles(machine, product, facts);
+                let stream = self.stream_cycles(machine, product, facts, banks);
                 (stream, stream + drain)
             }
             Work::OutputStationary(product) => {
@@ -217,16 +229,19 @@ impl MxState {
             done_at: now + done.max(1),
             tile: self.active().cloned(),
             facts,
+            banks,
         };
         self.in_flight.push_back(in_flight);
     }
 
     /// Cycles in which the rows of a product enter the array.
-    fn stream_cycles(&self, machine: &MachineDescription, product: &Product, facts: Facts) -> u64 {
+    fn stream_cycles(&self, machine: &MachineDescription, product: &Product, facts: Facts, banks: BankUse) -> u64 {
         let rate = self
             .active()
             .map(|tile| machine.rate(tile.shape.pair(product.a.format)));
-        rate.map_or(1, |rate| latency::stream_at(facts.live_rows, rate).0.max(1))
+        rate.map_or(1, |rate| {
+            latency::stream_from_banks(facts.live_rows, rate, banks).0.max(1)
+        })
     }
 
     /// Forgets tiles that others have replaced in every PE: the wavefront has crossed the array after `crossing` cycles.
@@ -243,6 +258,7 @@ impl MxState {
         let nothing = Resident {
             tile: None,
             loads_from: now,
+            load_interval: 1,
             active_from: Some(now),
         };
         let at = self.residents.len() - usize::from(self.shadow().is_some());

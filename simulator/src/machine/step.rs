@@ -1,9 +1,11 @@
 //! What happens within the cycle of an event: completions, the sequencer's instruction, starts.
 
 use super::*;
+use crate::bank_use::bank_use;
 use crate::mx::MxInFlight;
 use crate::work::matrix::TileShape;
 use systole_isa::FormatPair;
+use systole_isa::latency::banks::BankUse;
 
 impl Machine {
     /// Completes the work that ends now, in the fixed order LD, ST, MX, VX.
@@ -302,6 +304,10 @@ impl Machine {
         }
         let tile = self.tile_of(&head.work);
         let accesses = self.checked_accesses(unit, pc, &head.work, tile.as_ref().map(|tile| &tile.shape))?;
+        let banks = bank_use(&self.description, &head.work, tile.as_ref().map(|tile| &tile.shape));
+        if !self.banks_admit(banks) {
+            return Ok(false);
+        }
         let head = self.state.queues[unit.index()]
             .pop_front()
             .expect("the head was just inspected");
@@ -309,7 +315,7 @@ impl Machine {
         let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max();
         self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end.unwrap_or(0));
         let release = self.ordered(unit, &head, accesses)?;
-        self.begin(unit, head, release);
+        self.begin(unit, head, release, banks);
         Ok(true)
     }
 
@@ -329,6 +335,18 @@ impl Machine {
                 Ok(matches!(state.mx.start(&self.description, work, state.now), Start::Now))
             }
         }
+    }
+
+    /// Whether the scratchpad's banks have so many words per cycle left. An instruction alone always fits.
+    fn banks_admit(&self, wanted: BankUse) -> bool {
+        let Some(banks) = &self.description.spm_banks else {
+            return true;
+        };
+        let state = &self.state;
+        let taken = state.dma.iter().map(DmaUnit::words_per_cycle).sum::<u64>()
+            + state.mx.words_per_cycle(state.now)
+            + state.vx.as_ref().map_or(0, |vx| vx.banks.words_per_cycle);
+        wanted.words_per_cycle == 0 || taken + wanted.words_per_cycle <= banks.words_per_cycle()
     }
 
     /// The tile that a product would use now.
@@ -373,7 +391,7 @@ impl Machine {
         }
     }
 
-    fn begin(&mut self, unit: Unit, dispatched: Dispatched, release: Release) {
+    fn begin(&mut self, unit: Unit, dispatched: Dispatched, release: Release, banks: BankUse) {
         let now = self.state.now;
         match unit {
             Unit::Seq => {}
@@ -389,19 +407,21 @@ impl Machine {
                     _ => (Vec::new(), 0),
                 };
                 let dma = &mut self.state.dma[unit.index() - Unit::Ld.index()];
-                dma.begin(&self.dram_parameters, (dispatched, release), traffic, now);
+                dma.begin(&self.dram_parameters, (dispatched, release), traffic, banks, now);
             }
             Unit::Mx => {
                 let facts = self.facts(&dispatched.work);
-                self.state.mx.begin(&self.description, dispatched, release, facts, now);
+                let mx = &mut self.state.mx;
+                mx.begin(&self.description, dispatched, release, (facts, banks), now);
             }
             Unit::Vx => {
-                let done_at = now + vx::duration(&self.description, &dispatched.work);
+                let done_at = now + vx::duration(&self.description, &dispatched.work, banks);
                 self.state.vx = Some(VxInFlight {
                     dispatched,
                     release,
                     started_at: now,
                     done_at,
+                    banks,
                 });
             }
         }
@@ -464,7 +484,13 @@ impl Machine {
         };
         let waiting = || {
             let head = state.queues[unit.index()].front()?;
-            let activity = Activity::Stalled(StallReason::Token);
+            let has_tokens = missing_tokens(&state.tokens, &head.tokens).is_empty();
+            let reason = if has_tokens {
+                StallReason::SpmBank
+            } else {
+                StallReason::Token
+            };
+            let activity = Activity::Stalled(reason);
             Some(UnitStatus {
                 activity,
                 pc: Some(head.pc),
