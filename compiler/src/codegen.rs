@@ -3,9 +3,11 @@
 //! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, token
 //! credits, loops, a fence. Nothing but the machine description says what the target is.
 
+mod compulsory;
 mod conv;
 mod elementwise;
 pub(crate) mod emitter;
+mod fusion;
 mod grouped;
 mod lower;
 mod moves;
@@ -17,10 +19,11 @@ mod stage;
 pub(crate) mod tiling;
 
 use crate::error::CompileError;
+use crate::estimate::estimate;
 use crate::quantized::QuantizedGraph;
 use emitter::Emitter;
 use stage::{Stage, StageKind};
-use systole_isa::program::{MachineReference, Program, Symbol, SymbolKind};
+use systole_isa::program::{LayerPlan, MachineReference, Program, Symbol, SymbolKind};
 use systole_isa::{MachineDescription, Op};
 
 /// A layer that does not fit the machine's memories even in the smallest pieces.
@@ -120,6 +123,8 @@ pub fn generate(
             return Err(errors);
         }
     };
+    let mut program = program;
+    plan(&mut program, graph, machine);
     let mut symbols: Vec<Symbol> = lowered.tensors;
     symbols.extend(program.segments.iter().map(|segment| Symbol {
         name: segment.name.clone(),
@@ -135,6 +140,32 @@ pub fn generate(
     })
 }
 
+/// Notes with every layer what it will take and what it cannot do without.
+fn plan(program: &mut Program, graph: &QuantizedGraph, machine: &MachineDescription) {
+    let Some(estimate) = estimate(&program.code, program.entry, machine) else {
+        return;
+    };
+    let mut compulsory = compulsory::by_layer(graph, &fusion::additions(graph, &placing::Placing::of(graph)), machine);
+    // What comes before the first mark is no layer; it counts with the first one.
+    let before = estimate.layers.first().copied().unwrap_or(0);
+    for (id, mark) in program.marks.iter_mut().enumerate() {
+        let cycles = estimate.layers.get(id + 1).copied().unwrap_or(0);
+        // The first part of a layer that consists of several has the bytes of all.
+        let layer = mark
+            .name
+            .rsplit_once('.')
+            .map_or(mark.name.as_str(), |(layer, _)| layer);
+        let name = [mark.name.as_str(), layer]
+            .into_iter()
+            .find(|name| compulsory.contains_key(name));
+        let bytes = name.and_then(|name| compulsory.get_mut(name)?.pop_front());
+        mark.plan = Some(LayerPlan {
+            estimated_cycles: cycles + if id == 0 { before } else { 0 },
+            compulsory_bytes: bytes.unwrap_or(0),
+        });
+    }
+}
+
 fn emit_stage(
     e: &mut Emitter,
     stage: &Stage,
@@ -145,6 +176,17 @@ fn emit_stage(
         StageKind::Conv(conv) => {
             let tiling = tiling::tile_conv(conv, machine, policy)
                 .map_err(|needs| FitError::new(&stage.name, needs.spm_needed, needs.acc_needed, machine))?;
+            if std::env::var_os("DBG_TILES").is_some() {
+                eprintln!(
+                    "{} x{}x{}x{} n{} k{} {tiling:?}",
+                    stage.name,
+                    conv.x.height,
+                    conv.x.width,
+                    conv.x.channels,
+                    conv.n(),
+                    conv.k()
+                );
+            }
             conv::emit_conv(e, stage, conv, tiling, machine);
             Ok(())
         }

@@ -6,6 +6,7 @@ pub mod instruction_test;
 pub mod layers;
 pub mod manual;
 pub mod models;
+pub mod networks;
 pub mod program_test;
 pub mod random_quantized;
 pub mod scalar;

@@ -4,8 +4,11 @@ mod elements;
 
 use super::FitError;
 use super::emitter::Emitter;
+use super::fusion::{self, Fusion};
 use super::placing::Placing;
-use super::stage::{ConvStage, Copy, Feature, GroupedStage, MoveStage, PoolStage, Pooling, Sliding, Stage, StageKind};
+use super::stage::{
+    ConvStage, Copy, Feature, GroupedStage, MoveStage, PoolStage, Pooling, Residual, Sliding, Stage, StageKind,
+};
 use crate::error::{CompileError, CompileErrorKind, Subject};
 use crate::quantized::{
     DType, IoTensor, QAvgPool, QConv, QDense, QMaxPool, QMove, QNode, QOp, QuantizedGraph, TensorData, TensorId, Window,
@@ -33,18 +36,27 @@ pub(super) fn lower(graph: &QuantizedGraph, e: &mut Emitter) -> Result<Lowered, 
         addresses: vec![None; graph.tensors.len()],
     };
     let mut symbols = Vec::new();
+    let fusions = fusion::additions(graph, &lowering.placing);
     let io = graph.inputs.iter().map(|io| io.tensor);
     let written = graph.nodes.iter().map(|node| node.op.output());
+    let written = written.filter(|id| !fusions.iter().any(|fusion| fusion.products == *id));
     for id in io.chain(written) {
         lowering.place(id, e, &mut symbols);
     }
     let mut errors = Vec::new();
     let mut stages = Vec::new();
-    for (i, node) in graph.nodes.iter().enumerate() {
-        for id in node.op.activations() {
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let fusion = fusions.iter().find(|fusion| fusion.concerns(index));
+        let fused_operand = fusion.map(Fusion::other);
+        for id in node.op.activations().into_iter().chain(fused_operand) {
             lowering.place_constant(id, e);
         }
-        match lowering.stage(i, node) {
+        let stage = match fusion {
+            None => lowering.stage(index, node),
+            Some(fusion) if fusion.producer == index => lowering.fused(node, fusion).map(Some),
+            Some(_) => Ok(None),
+        };
+        match stage {
             Ok(stage) => stages.extend(stage),
             Err(error) => errors.push(error),
         }
@@ -253,6 +265,68 @@ impl Lowering<'_> {
             weight_zero_point,
             parameters,
             clip,
+            residual: None,
+        })
+    }
+
+    /// A convolution or matrix product with the addition that follows it.
+    fn fused(&self, node: &QNode, fusion: &Fusion<'_>) -> Result<Stage, CompileError> {
+        let add = fusion.add;
+        let unfused = |output| self.graph.tensor(output).dtype;
+        let (kind, op, dtype, zero_point, clip) = match &node.op {
+            QOp::Conv(op) => {
+                let fused = QConv {
+                    output: add.output,
+                    output_zero_point: add.output_zero_point,
+                    clip: add.clip,
+                    ..op.clone()
+                };
+                (
+                    self.conv(&node.name, &fused)?,
+                    "conv+add",
+                    unfused(op.output),
+                    op.output_zero_point,
+                    op.clip,
+                )
+            }
+            QOp::Dense(op) => {
+                let fused = QDense {
+                    output: add.output,
+                    output_zero_point: add.output_zero_point,
+                    clip: add.clip,
+                    ..op.clone()
+                };
+                (
+                    self.dense(&node.name, &fused)?,
+                    "dense+add",
+                    unfused(op.output),
+                    op.output_zero_point,
+                    op.clip,
+                )
+            }
+            _ => unreachable!("only what makes products ends with an addition"),
+        };
+        let StageKind::Conv(mut conv) = kind else {
+            unreachable!("products are convolutions");
+        };
+        let zero_point_of_other = add.zero_points[usize::from(!fusion.is_first)];
+        let other = self.feature(fusion.other(), zero_point_of_other)?;
+        conv.residual = Some(Residual {
+            x: Feature {
+                address: other.address,
+                format: other.format,
+                zero_point: other.zero_point,
+                ..conv.y
+            },
+            is_first: fusion.is_first,
+            parameters: add.parameters,
+            products: (format_of(&node.name, dtype)?, zero_point, (clip.lo, clip.hi)),
+        });
+        Ok(Stage {
+            name: node.name.clone(),
+            op,
+            rounding: self.graph.rounding,
+            kind: StageKind::Conv(conv),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Stages: what the machine is to do layer by layer, with every tensor at its place in DRAM. Code generation sees nothing else.
 
 use systole_isa::ElementFormat;
-use systole_isa::numerics::{RequantParameters, Scale};
+use systole_isa::numerics::{AddParameters, RequantParameters, Scale};
 use systole_isa::operand::{Divide, Rounding};
 
 /// An activation tensor in DRAM, images x height x width x channels, channels innermost. A matrix of M rows has height M and width 1.
@@ -90,6 +90,20 @@ pub(crate) struct ConvStage {
     /// One per output channel.
     pub(crate) parameters: Vec<RequantParameters>,
     pub(crate) clip: (i32, i32),
+    /// What is added to the requantized products before they are stored; `y` and `clip` are those of the sum.
+    pub(crate) residual: Option<Residual>,
+}
+
+/// An addition that a convolution ends with: its products never leave the scratchpad.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Residual {
+    /// The other operand, of the shape and pitch of the sum.
+    pub(crate) x: Feature,
+    /// Whether it is the first operand.
+    pub(crate) is_first: bool,
+    pub(crate) parameters: AddParameters,
+    /// Format, zero point and clipping of the products.
+    pub(crate) products: (ElementFormat, i32, (i32, i32)),
 }
 
 impl ConvStage {
@@ -99,6 +113,11 @@ impl ConvStage {
 
     pub(crate) fn n(&self) -> u64 {
         self.y.channels
+    }
+
+    /// How often the vector unit sees each result; each time but the first, another operand comes from DRAM.
+    pub(crate) fn n_vector_passes(&self) -> u64 {
+        1 + u64::from(self.residual.is_some())
     }
 }
 
