@@ -16,7 +16,7 @@ use crate::sources::Sources;
 use crate::syntax::{ExprKind, Statement};
 use crate::tensors;
 use std::collections::BTreeMap;
-use systole_isa::program::{MachineReference, Mark, Program, Symbol, SymbolKind};
+use systole_isa::program::{LayerPlan, MachineReference, Mark, Program, Symbol, SymbolKind};
 use systole_isa::{Diagnostic, machine};
 
 /// Assembles a source text that names no other files. `file` is its name in diagnostics, and names the program unless the text
@@ -219,6 +219,7 @@ impl<'c, 'a> Assembly<'c, 'a> {
             DirectiveKind::Generated => self.is_generated = self.once(info, statement, 0..=0),
             DirectiveKind::Lines => self.lines(info, statement, n_instructions),
             DirectiveKind::Mark => self.mark(info, statement),
+            DirectiveKind::Plan => self.plan(info, statement),
             DirectiveKind::Input => {
                 if let Some(tensor) = tensors::tensor(info, statement, self.context) {
                     self.program.inputs.push(tensor);
@@ -346,10 +347,32 @@ impl<'c, 'a> Assembly<'c, 'a> {
         }
         let name = self.context.text(&name.value, info, "the name of a mark");
         let op = self.context.text(&op.value, info, "the operation of a mark");
-        self.program.marks.push(Mark {
-            name: name.unwrap_or_default().to_owned(),
-            op: op.unwrap_or_default().to_owned(),
-        });
+        self.program
+            .marks
+            .push(Mark::new(name.unwrap_or_default(), op.unwrap_or_default()));
+    }
+
+    fn plan(&mut self, info: &'static DirectiveInfo, statement: &'a Statement) {
+        if !self.context.check_form(statement, info, 2..=2) {
+            return;
+        }
+        let [cycles, bytes] = &statement.arguments[..] else {
+            return;
+        };
+        let cycles = self.context.unsigned(&cycles.value, "a number of cycles");
+        let bytes = self.context.unsigned(&bytes.value, "a number of bytes");
+        match self.program.marks.last_mut() {
+            Some(mark) => {
+                mark.plan = Some(LayerPlan {
+                    estimated_cycles: cycles.unwrap_or(0),
+                    compulsory_bytes: bytes.unwrap_or(0),
+                });
+            }
+            None => {
+                let diagnostic = bad_argument(info, "there is no `.mark` that it could belong to".to_owned());
+                self.context.report(statement.head, diagnostic);
+            }
+        }
     }
 
     /// Reports a line table that ends early.

@@ -24,6 +24,7 @@ pub(crate) enum DirectiveKind {
     Generated,
     Lines,
     Mark,
+    Plan,
     Input,
     Output,
     Equ,
@@ -159,6 +160,12 @@ pub const DIRECTIVES: &[DirectiveInfo] = &[
         DirectiveKind::Mark,
         "ID, \"NAME\", \"OP\"",
         "The next entry of the list of layers and tiles. The id may be left out.",
+    ),
+    row(
+        ".plan",
+        DirectiveKind::Plan,
+        "CYCLES, BYTES",
+        "Of the entry before: the cycles that a compiler expected, and the DRAM bytes without which it cannot do.",
     ),
     row(
         ".input",

@@ -76,6 +76,9 @@ fn header(text: &mut String, names: &Disassembler) {
     }
     for (id, mark) in program.marks.iter().enumerate() {
         line!(text, ".mark {id}, {}, {}", quote(&mark.name), quote(&mark.op));
+        if let Some(plan) = mark.plan {
+            line!(text, ".plan {}, {}", plan.estimated_cycles, plan.compulsory_bytes);
+        }
     }
 }
 

@@ -372,7 +372,7 @@ fn parse_array(text: &str) -> Result<(u32, u32), String> {
 pub(crate) struct DramArgs {
     /// Trace, one `0xADDRESS R` or `0xADDRESS W` per line
     pub(crate) trace: PathBuf,
-    /// Standard and speed grade: ddr3-1866, ddr4-2400, ddr4-3200, lpddr4-3200, lpddr5-6400, hbm2 or gddr6
+    /// Standard and speed grade: ddr3-1866, ddr3-2133, ddr4-2400, ddr4-3200, lpddr4-3200, lpddr5-6400, hbm2 or gddr6
     #[arg(long, value_name = "NAME", value_parser = word::<DramStandard>)]
     pub(crate) dram: DramStandard,
     /// Order of the address fields, the most significant first

@@ -81,6 +81,9 @@ pub(crate) fn layers(report: &Report) -> String {
                 grouped(layer.cycles),
                 grouped(layer.macs),
                 percent(layer.utilization),
+                grouped(layer.lower_bound_cycles.ceil() as u64),
+                layer.estimated_cycles.map_or("-".to_owned(), grouped),
+                format!("{:.3}", layer.roofline_ratio),
                 grouped(layer.dram_bytes),
                 format!("{:.3}", layer.energy_pj * 1e-6),
                 layer.bound_by.to_owned(),
@@ -93,6 +96,9 @@ pub(crate) fn layers(report: &Report) -> String {
         "cycles",
         "MACs",
         "PE use",
+        "lower bound",
+        "estimate",
+        "roofline",
         "DRAM bytes",
         "energy [uJ]",
         "bound by",
@@ -154,8 +160,12 @@ pub(crate) fn totals(report: &Report) -> String {
     line(
         "roofline",
         format!(
-            "{} of what array and DRAM at their peaks allow",
-            percent(report.roofline_ratio)
+            "{:.3}: at least {} cycles{}",
+            report.roofline_ratio,
+            grouped(report.lower_bound_cycles.ceil() as u64),
+            report
+                .estimated_cycles
+                .map_or(String::new(), |cycles| format!(", {} estimated", grouped(cycles)))
         ),
     );
     line(

@@ -124,6 +124,35 @@ fn without_overlap_the_array_takes_exactly_what_scale_sim_reports() {
     }
 }
 
+/// Side of a cube and the cycles that STONNE 22634b8 reports for a dense 16x16 output-stationary array.
+const STONNE: [(u64, u64); 3] = [(64, 1584), (128, 10432), (256, 74496)];
+
+fn output_stationary(side: u64, machine: &str) -> u64 {
+    let side = side.to_string();
+    let args = [
+        "gemm",
+        &side,
+        &side,
+        &side,
+        "--dataflow",
+        "os",
+        "--machine",
+        machine,
+        "--timing-only",
+        "--json",
+    ];
+    json(&args)["array_cycles"].as_u64().unwrap()
+}
+
+#[test]
+fn the_preset_of_stonne_takes_exactly_what_stonne_reports() {
+    for (side, reported) in STONNE {
+        assert_eq!(output_stationary(side, "stonne16x16"), reported, "{side}");
+        // Must fail: the same array whose tiles overlap.
+        assert_ne!(output_stationary(side, "edge16x16"), reported, "{side}");
+    }
+}
+
 #[test]
 fn with_overlap_the_array_is_faster_and_never_beats_its_peak() {
     for (dataflow, side, m, k, n, reported) in SCALE_SIM.into_iter().filter(|row| row.2 * row.3 * row.4 < 50_000_000) {

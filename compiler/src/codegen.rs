@@ -3,18 +3,27 @@
 //! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, token
 //! credits, loops, a fence. Nothing but the machine description says what the target is.
 
+mod compulsory;
 mod conv;
 mod elementwise;
 pub(crate) mod emitter;
+mod fusion;
+mod grouped;
 mod lower;
+mod moves;
+mod patches;
+mod pieces;
+mod placing;
+mod pool;
 mod stage;
 pub(crate) mod tiling;
 
 use crate::error::CompileError;
+use crate::estimate::estimate;
 use crate::quantized::QuantizedGraph;
 use emitter::Emitter;
 use stage::{Stage, StageKind};
-use systole_isa::program::{MachineReference, Program, Symbol, SymbolKind};
+use systole_isa::program::{LayerPlan, MachineReference, Program, Symbol, SymbolKind};
 use systole_isa::{MachineDescription, Op};
 
 /// A layer that does not fit the machine's memories even in the smallest pieces.
@@ -32,6 +41,12 @@ impl FitError {
             needs: [spm_needed, acc_needed],
             has: [machine.spm.capacity_bytes(), machine.acc.capacity_bytes()],
         }
+    }
+}
+
+impl From<FitError> for CompileError {
+    fn from(error: FitError) -> Self {
+        lower::does_not_fit(&error)
     }
 }
 
@@ -98,7 +113,7 @@ pub fn generate(
     let mut errors = Vec::new();
     for stage in &lowered.stages {
         if let Err(error) = emit_stage(&mut e, stage, machine, policy) {
-            errors.push(lower::does_not_fit(&error));
+            errors.push(error);
         }
     }
     let program = match finish(e, graph.name.clone(), machine) {
@@ -108,6 +123,8 @@ pub fn generate(
             return Err(errors);
         }
     };
+    let mut program = program;
+    plan(&mut program, graph, machine);
     let mut symbols: Vec<Symbol> = lowered.tensors;
     symbols.extend(program.segments.iter().map(|segment| Symbol {
         name: segment.name.clone(),
@@ -123,31 +140,59 @@ pub fn generate(
     })
 }
 
+/// Notes with every layer what it will take and what it cannot do without.
+fn plan(program: &mut Program, graph: &QuantizedGraph, machine: &MachineDescription) {
+    let Some(estimate) = estimate(&program.code, program.entry, machine) else {
+        return;
+    };
+    let mut compulsory = compulsory::by_layer(graph, &fusion::additions(graph, &placing::Placing::of(graph)), machine);
+    // What comes before the first mark is no layer; it counts with the first one.
+    let before = estimate.layers.first().copied().unwrap_or(0);
+    for (id, mark) in program.marks.iter_mut().enumerate() {
+        let cycles = estimate.layers.get(id + 1).copied().unwrap_or(0);
+        // The first part of a layer that consists of several has the bytes of all.
+        let layer = mark
+            .name
+            .rsplit_once('.')
+            .map_or(mark.name.as_str(), |(layer, _)| layer);
+        let name = [mark.name.as_str(), layer]
+            .into_iter()
+            .find(|name| compulsory.contains_key(name));
+        let bytes = name.and_then(|name| compulsory.get_mut(name)?.pop_front());
+        mark.plan = Some(LayerPlan {
+            estimated_cycles: cycles + if id == 0 { before } else { 0 },
+            compulsory_bytes: bytes.unwrap_or(0),
+        });
+    }
+}
+
 fn emit_stage(
     e: &mut Emitter,
     stage: &Stage,
     machine: &MachineDescription,
     policy: TilingPolicy,
-) -> Result<(), FitError> {
+) -> Result<(), CompileError> {
     match &stage.kind {
         StageKind::Conv(conv) => {
             let tiling = tiling::tile_conv(conv, machine, policy)
                 .map_err(|needs| FitError::new(&stage.name, needs.spm_needed, needs.acc_needed, machine))?;
+            if std::env::var_os("DBG_TILES").is_some() {
+                eprintln!(
+                    "{} x{}x{}x{} n{} k{} {tiling:?}",
+                    stage.name,
+                    conv.x.height,
+                    conv.x.width,
+                    conv.x.channels,
+                    conv.n(),
+                    conv.k()
+                );
+            }
             conv::emit_conv(e, stage, conv, tiling, machine);
             Ok(())
         }
-        StageKind::MaxPool { x, y, sliding, clip } => {
-            elementwise::emit_max_pool(e, stage, (x, y), sliding, *clip, machine)
-        }
-        StageKind::Add {
-            a,
-            b,
-            y,
-            parameters,
-            clip,
-        } => elementwise::emit_add(e, stage, [*a, *b], y, parameters, *clip, machine),
-        StageKind::Requant { x, y, parameters, clip } => {
-            elementwise::emit_requant(e, stage, *x, y, *parameters, *clip, machine)
-        }
+        StageKind::Grouped(grouped) => Ok(grouped::emit_grouped(e, stage, grouped, machine, policy)?),
+        StageKind::Pool(pool) => pool::emit_pool(e, stage, pool, machine),
+        StageKind::Elements(elements) => Ok(elementwise::emit_elements(e, stage, elements, machine)?),
+        StageKind::Move(moves) => Ok(moves::emit_move(e, stage, moves, machine)?),
     }
 }

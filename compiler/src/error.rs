@@ -145,6 +145,11 @@ pub const CODES: &[CodeInfo] = &code_list([
         "calibration inputs that do not fit",
         "The arrays given for calibration are not one per input of the model, or their rows do not have as many elements as an input.",
     ),
+    (
+        "C0014",
+        "machine without a feature",
+        "A layer needs instructions that this machine's description says it lacks, and no others give the same bits. The message names the field.",
+    ),
 ]);
 
 /// What kind of fault a model file has.
@@ -208,6 +213,8 @@ pub enum CompileErrorKind {
     Memory,
     /// Calibration inputs that do not fit the model.
     Calibration,
+    /// A layer that needs a feature which the machine lacks.
+    Feature,
 }
 
 impl CompileErrorKind {
@@ -226,6 +233,7 @@ impl CompileErrorKind {
             Self::UnknownPass => "C0010",
             Self::Memory => "C0011",
             Self::Calibration => "C0013",
+            Self::Feature => "C0014",
         }
     }
 }

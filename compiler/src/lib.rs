@@ -9,6 +9,7 @@
 
 pub mod codegen;
 pub mod error;
+pub mod estimate;
 pub mod gemm;
 pub mod graph;
 pub mod onnx;

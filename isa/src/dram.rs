@@ -29,6 +29,8 @@ choice! {
         Hbm2 = 5 "hbm2",
         /// GDDR6 at 14 Gb/s per pin, one 16-bit channel.
         Gddr6 = 6 "gddr6",
+        /// DDR3-2133, ranks of eight 8 Gb x8 devices on a 64-bit channel.
+        Ddr3_2133 = 7 "ddr3-2133",
     }
 }
 
@@ -295,7 +297,10 @@ mod tests {
     fn peaks_are_those_of_the_speed_grade() {
         let giga = |standard: DramStandard| standard.peak_bytes_per_second() / 1e9;
         let peaks = DramStandard::ALL.iter().map(|&s| (giga(s) * 100.0).round() / 100.0);
-        assert_eq!(peaks.collect::<Vec<_>>(), [14.95, 19.21, 25.6, 6.4, 12.8, 32.0, 28.07]);
+        assert_eq!(
+            peaks.collect::<Vec<_>>(),
+            [14.95, 19.21, 25.6, 6.4, 12.8, 32.0, 28.07, 17.06]
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Latency formulas: the one place that says how long an instruction takes. The simulator runs on them and the compiler
 //! chooses by them.
 
+pub mod banks;
+
 use crate::machine::{MachineDescription, Overlap};
 use crate::numerics::SOFTMAX_TABLE_WORDS;
 use crate::throughput::Rate;
@@ -39,6 +41,11 @@ pub fn stream_at(m: u64, rate: Rate) -> Cycles {
     stream(m * rate.passes())
 }
 
+/// The same where the scratchpad's banks give a row only every so many cycles: a row that enters in several passes is read once.
+pub fn stream_from_banks(m: u64, rate: Rate, banks: banks::BankUse) -> Cycles {
+    Cycles(m * rate.passes().max(banks.interval))
+}
+
 /// Cycles in which the operands of an output-stationary product enter the array; `k` is the length of the reduction.
 pub fn output_stationary_steps(k: u64, rate: Rate) -> Cycles {
     Cycles((k.div_ceil(rate.packing()) * rate.passes()).max(1))
@@ -49,21 +56,33 @@ pub fn output_shift(machine: &MachineDescription) -> Cycles {
     Cycles(u64::from(machine.rows))
 }
 
-/// Cycles from the last activation row entering row 0 to its last partial sum leaving column `C - 1`: the wavefront crosses
-/// `R - 1` rows and `C - 1` columns.
-pub fn drain(machine: &MachineDescription) -> Cycles {
+/// Cycles in which the wavefront crosses the array, from the first PE to the last: `R - 1` rows and `C - 1` columns.
+pub fn crossing(machine: &MachineDescription) -> Cycles {
     Cycles(u64::from(machine.rows) + u64::from(machine.cols) - 2)
 }
 
-/// Weight load, stream and drain of one tile with nothing overlapped: `2R + C + m - 2` cycles.
+/// Cycles from the last activation row entering row 0 to its last partial sum being in the accumulators: the wavefront crosses the
+/// array, and the sum passes the registers behind it.
+pub fn drain(machine: &MachineDescription) -> Cycles {
+    crossing(machine) + Cycles(u64::from(machine.exit_stages))
+}
+
+/// Weight load, stream and drain of one tile with nothing overlapped: `2R + C + m - 2` cycles without registers behind the array.
 pub fn isolated_tile(machine: &MachineDescription, m: u64) -> Cycles {
     Cycles(u64::from(machine.rows)) + stream(m) + drain(machine)
 }
 
 /// An output-stationary product with nothing overlapped: `R + C + k - 2` cycles at one multiply-accumulate per PE and cycle until the
-/// last sum is complete, as SCALE-Sim counts, and `R` more until the last one has left the array, which it does not.
+/// last sum is complete, as SCALE-Sim counts, `R` more until the last one has left the array, which it does not, and the registers
+/// behind the array.
 pub fn isolated_output_stationary(machine: &MachineDescription, k: u64, rate: Rate) -> Cycles {
     output_stationary_steps(k, rate) + drain(machine) + output_shift(machine)
+}
+
+/// Work of the vector unit whose operands come from the scratchpad's banks only every so many cycles: all but its pipeline waits.
+pub fn vector_from_banks(cycles: Cycles, banks: banks::BankUse) -> Cycles {
+    let waits = cycles.0.saturating_sub(VECTOR_PIPELINE_CYCLES);
+    cycles + Cycles(waits * (banks.interval - 1))
 }
 
 fn lane_cycles(machine: &MachineDescription, n_elements: u64) -> u64 {
@@ -115,6 +134,16 @@ mod tests {
         (machine.rows, machine.cols) = (32, 32);
         let rate = machine.throughput.of(8, 8);
         assert_eq!(isolated_output_stationary(&machine, 32, rate).0 - 32, 93 + 1);
+    }
+
+    #[test]
+    fn registers_behind_the_array_lengthen_the_drain_alone() {
+        let mut machine = preset("edge16x16").unwrap();
+        let (drain_before, crossing_before) = (drain(&machine), crossing(&machine));
+        assert_eq!(drain_before, crossing_before);
+        machine.exit_stages = 5;
+        assert_eq!(drain(&machine), drain_before + Cycles(5));
+        assert_eq!(crossing(&machine), crossing_before);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::diagnostic::{CodeInfo, Diagnostic, Place, code_list};
 use crate::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
 use crate::energy::{Node, OperatingPoint, sram};
 use crate::hash::stable_hash;
+use crate::latency::banks::SpmBanks;
 use crate::throughput::{FormatPair, Rate, SparsityFeatures, Throughput};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,13 @@ impl Sram {
 pub struct VectorUnit {
     /// Elements that it processes per cycle.
     pub n_lanes: u32,
+    /// Whether it performs the operations with a window: `vx.maxpool`, `vx.avgpool` and `vx.dwconv`.
+    #[serde(default = "yes")]
+    pub pooling: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The off-chip memory and the way to it.
@@ -62,6 +70,10 @@ pub struct DramSystem {
     pub capacity_mib: u32,
     /// Bursts that one DMA unit may have under way.
     pub max_outstanding: u32,
+    /// Instructions that one DMA unit may have under way: the bursts of one follow those of the one before it, whose data may still be
+    /// on their way.
+    #[serde(default = "four")]
+    pub max_transfers: u32,
     /// Which address bits choose channel, rank, bank group, bank, row and column.
     #[serde(default)]
     pub mapping: Mapping,
@@ -72,6 +84,10 @@ pub struct DramSystem {
 
 fn one() -> u32 {
     1
+}
+
+fn four() -> u32 {
+    4
 }
 
 fn open_pages() -> PagePolicy {
@@ -97,12 +113,18 @@ pub struct MachineDescription {
     pub cols: u32,
     /// Overlap of tiles.
     pub overlap: Overlap,
+    /// Registers between the last PE of a column and the accumulators; each delays every sum by a cycle. None if left out.
+    #[serde(default)]
+    pub exit_stages: u32,
     /// Core clock in MHz.
     pub clock_mhz: u32,
     /// Instructions that each unit's queue holds.
     pub queue_depth: u32,
     /// Scratchpad.
     pub spm: Sram,
+    /// Banks of the scratchpad; if left out it has as many ports as anyone asks for and never limits.
+    #[serde(default)]
+    pub spm_banks: Option<SpmBanks>,
     /// Accumulators, 32 bits each.
     pub acc: Sram,
     /// Vector unit.
@@ -160,6 +182,11 @@ pub const CODES: &[CodeInfo] = &code_list([
         "`access_bits` of a memory is 32, 64, 128 or 256: a row of its cells is cut into equal words.",
     ),
     (
+        "H0012",
+        "banks that cannot be",
+        "`spm_banks: (n_banks: 16, word_bytes: 16, ports: 2)` divides the scratchpad into banks of words: neighbouring words lie in neighbouring banks, and each bank serves so many words per cycle. Banks and bytes of a word are powers of two. docs/timing.md says what a conflict costs.",
+    ),
+    (
         "H0006",
         "capacity beyond the devices",
         "A standard fixes the size of a rank; channels times ranks times that size is what the machine can hold at most. docs/dram.md lists the sizes.",
@@ -192,6 +219,10 @@ const PRESETS: &[Preset] = &[
     Preset {
         name: "tpu_v1",
         text: include_str!("presets/tpu_v1.ron"),
+    },
+    Preset {
+        name: "stonne16x16",
+        text: include_str!("presets/stonne16x16.ron"),
     },
 ];
 
@@ -285,6 +316,13 @@ impl MachineDescription {
                 "an array has at least one PE, and the dashboard draws at most 1024 a side",
             ),
             range(
+                "exit_stages",
+                self.exit_stages,
+                0,
+                1024,
+                "sums reach the accumulators some cycles after they leave the array",
+            ),
+            range(
                 "clock_mhz",
                 self.clock_mhz,
                 1,
@@ -347,6 +385,13 @@ impl MachineDescription {
                 1024,
                 "a DMA unit needs room for one burst",
             ),
+            range(
+                "dram.max_transfers",
+                self.dram.max_transfers,
+                1,
+                64,
+                "a DMA unit works on one instruction at least, and the DRAM counts for 64 of each unit apart",
+            ),
         ]
         .into_iter()
         .flatten()
@@ -387,6 +432,7 @@ impl MachineDescription {
             );
         }
         problems.extend(self.power.problem(self.node));
+        problems.extend(self.spm_banks.iter().flat_map(SpmBanks::problems));
         for (name, memory) in [("spm", &self.spm), ("acc", &self.acc)] {
             if !memory.access_bits.is_power_of_two() || !sram::ACCESS_BITS.contains(&memory.access_bits) {
                 let message = format!("`{name}.access_bits` is {}", memory.access_bits);

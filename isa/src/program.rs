@@ -59,6 +59,30 @@ pub struct Mark {
     pub name: String,
     /// Kind of operation, such as `conv`.
     pub op: String,
+    /// What a compiler knew about the layer when it made the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<LayerPlan>,
+}
+
+impl Mark {
+    /// A layer or tile that nobody planned.
+    pub fn new(name: impl Into<String>, op: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            op: op.into(),
+            plan: None,
+        }
+    }
+}
+
+/// What a compiler knew about a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerPlan {
+    /// Cycles that it expected from the completion of the layer before to this layer's own.
+    pub estimated_cycles: u64,
+    /// DRAM bytes without which no schedule that runs layer after layer can do: weights and parameters, what it reads of the model's inputs and
+    /// writes of its outputs, and of every other activation tensor what exceeds the scratchpad.
+    pub compulsory_bytes: u64,
 }
 
 /// Element type on the host's side of an input or output.

@@ -14,7 +14,7 @@ pub enum BusyKind {
     Stream,
     /// Only weights enter the array.
     WeightLoad,
-    /// The last partial sums leave the array and nothing enters it.
+    /// The last partial sums leave the array or pass the registers behind it, and nothing enters it.
     Drain,
     /// Sums that stayed in the PEs leave the array, and nothing else happens in it.
     Unload,
@@ -62,11 +62,13 @@ pub enum StallReason {
     QueueFull,
     /// A `fence` or `halt` waits for the other units (sequencer only).
     Fence,
+    /// Other units use so much of the scratchpad's banks that the next instruction's operands do not get through.
+    SpmBank,
 }
 
 impl StallReason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Self; 3] = [Self::Token, Self::QueueFull, Self::Fence];
+    pub const ALL: [Self; 4] = [Self::Token, Self::QueueFull, Self::Fence, Self::SpmBank];
 
     /// Name as printed.
     pub const fn name(self) -> &'static str {
@@ -74,6 +76,7 @@ impl StallReason {
             Self::Token => "token",
             Self::QueueFull => "queue_full",
             Self::Fence => "fence",
+            Self::SpmBank => "spm_bank",
         }
     }
 }

@@ -68,6 +68,8 @@ event_counts! {
     acc_writes,
     /// Operations of single vector lanes.
     vector_ops,
+    /// Elements that the lanes went through, each pass of a window counted; those that are only moved are left out.
+    vector_elements,
     /// Instructions executed, by whichever unit.
     instructions,
     /// Bytes that load descriptors fetched from DRAM.
@@ -180,6 +182,7 @@ pub(crate) fn static_counts(work: &Work) -> EventCounts {
                 }
             }
             counts.vector_ops = vector.lane_ops();
+            counts.vector_elements = vector.computed_elements();
         }
         Work::Copy { dst, src, m, n } => {
             counts.touch(src, m * n, false);

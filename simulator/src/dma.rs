@@ -1,4 +1,4 @@
-//! DMA units in time: each splits its descriptor into bursts and keeps a bounded number of them under way in the DRAM's queues.
+//! DMA units in time: each splits its descriptors into bursts and keeps a bounded number of them under way in the DRAM's queues.
 //!
 //! Nothing but its units' transfers and what waits in its queues decides what the DRAM does. So as long as nothing else happens, units and
 //! DRAM run ahead together, from command to command, up to a given cycle or to the first cycle in which a transfer is complete.
@@ -11,6 +11,7 @@ use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use systole_isa::dram::AddressMap;
+use systole_isa::latency::banks::BankUse;
 use systole_isa::{Descriptor, MachineDescription, latency};
 
 /// The constants of a machine's DRAM and of the ways to it.
@@ -21,6 +22,7 @@ pub(crate) struct DramParameters {
     clock: ClockRatio,
     n_channels: u32,
     max_outstanding: usize,
+    max_transfers: u32,
 }
 
 impl DramParameters {
@@ -33,6 +35,7 @@ impl DramParameters {
             rules,
             n_channels: config.n_channels,
             max_outstanding: machine.dram.max_outstanding as usize,
+            max_transfers: machine.dram.max_transfers,
         }
     }
 
@@ -40,31 +43,6 @@ impl DramParameters {
     pub(crate) fn burst_bytes(&self) -> u64 {
         self.rules.organization.burst_bytes
     }
-}
-
-/// A transfer under way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Transfer {
-    pub(crate) dispatched: Dispatched,
-    pub(crate) release: Release,
-    pub(crate) started_at: u64,
-    /// What it has done so far.
-    pub(crate) counts: EventCounts,
-    is_write: bool,
-    /// Addresses of its bursts, in order.
-    bursts: Arc<[u64]>,
-    n_issued: usize,
-    next_issue_at: u64,
-    /// Bursts issued in the cycle `next_issue_at`.
-    n_in_cycle: u32,
-    /// Whether its next burst found its queue full.
-    is_blocked: bool,
-    /// Reads that wait in queues.
-    n_waiting: usize,
-    /// Completion cycles of bursts that are on their way, ascending.
-    outstanding: VecDeque<u64>,
-    /// Latest completion so far.
-    last_done_at: u64,
 }
 
 /// Burst-aligned addresses that an `m` x `n` view touches, in order, without consecutive repeats; and the bytes of the view.
@@ -89,16 +67,97 @@ pub(crate) fn bursts_of(view: &Descriptor, m: u64, n: u64, burst_bytes: u64) -> 
     (bursts, bytes)
 }
 
+/// An instruction of a DMA unit under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Transfer {
+    pub(crate) dispatched: Dispatched,
+    pub(crate) release: Release,
+    pub(crate) started_at: u64,
+    /// What it has done so far.
+    pub(crate) counts: EventCounts,
+    /// What it takes of the scratchpad's banks.
+    banks: BankUse,
+    /// Its place in the unit: no other transfer under way has the same.
+    place: u32,
+    /// Addresses of its bursts, in order.
+    bursts: Arc<[u64]>,
+    n_issued: usize,
+    /// Cycle from which the unit may turn to the next instruction, once all bursts are issued.
+    issued_at: u64,
+    /// Reads that wait in queues.
+    n_waiting: usize,
+    /// Latest completion so far.
+    last_done_at: u64,
+}
+
 impl Transfer {
+    fn has_issued_all(&self) -> bool {
+        self.n_issued == self.bursts.len()
+    }
+
+    /// The cycle in which its own bursts are complete, once that is known.
+    fn done_at(&self) -> Option<u64> {
+        (self.has_issued_all() && self.n_waiting == 0).then_some(self.last_done_at)
+    }
+}
+
+/// One DMA unit: LD, which reads DRAM, or ST, which writes it.
+///
+/// Its instructions follow each other without a gap: as soon as the last burst of one is issued, the next may start, whose bursts then queue
+/// behind it in the DRAM. They are complete in order, each when its own bursts and all before it are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DmaUnit {
+    is_write: bool,
+    /// By start. Only the last one may still have bursts to issue.
+    under_way: VecDeque<Transfer>,
+    next_place: u32,
+    next_issue_at: u64,
+    /// Bursts issued in the cycle `next_issue_at`.
+    n_in_cycle: u32,
+    /// Whether its next burst found its queue full.
+    is_blocked: bool,
+    /// Reads that wait in queues, of all transfers.
+    n_waiting: usize,
+    /// Completion cycles of bursts that are on their way, ascending.
+    outstanding: VecDeque<u64>,
+}
+
+impl DmaUnit {
+    pub(crate) fn new(is_write: bool) -> Self {
+        Self {
+            is_write,
+            under_way: VecDeque::new(),
+            next_place: 0,
+            next_issue_at: 0,
+            n_in_cycle: 0,
+            is_blocked: false,
+            n_waiting: 0,
+            outstanding: VecDeque::new(),
+        }
+    }
+
+    /// The oldest instruction under way.
+    pub(crate) fn oldest(&self) -> Option<&Transfer> {
+        self.under_way.front()
+    }
+
+    /// Whether an instruction may start in cycle `now`.
+    pub(crate) fn is_free(&self, p: &DramParameters, now: u64) -> bool {
+        let has_issued = |last: &Transfer| last.has_issued_all() && last.issued_at <= now;
+        self.under_way.len() < p.max_transfers as usize && self.under_way.back().is_none_or(has_issued)
+    }
+
+    /// Starts an instruction; the unit is free.
     pub(crate) fn begin(
-        dispatched: Dispatched,
-        release: Release,
+        &mut self,
+        p: &DramParameters,
+        (dispatched, release): (Dispatched, Release),
         (bursts, bytes): (Vec<u64>, u64),
-        is_write: bool,
+        banks: BankUse,
         now: u64,
-    ) -> Self {
+    ) {
         let mut counts = EventCounts::default();
-        *(if is_write {
+        *(if self.is_write {
             &mut counts.dram_write_bytes
         } else {
             &mut counts.dram_read_bytes
@@ -107,31 +166,47 @@ impl Transfer {
             Work::Sync => 1,
             _ => latency::DMA_SETUP_CYCLES,
         };
-        Self {
+        let ready_at = now + setup_cycles;
+        self.under_way.push_back(Transfer {
             dispatched,
             release,
             started_at: now,
             counts,
-            is_write,
+            banks,
+            place: self.next_place,
             bursts: bursts.into(),
             n_issued: 0,
-            next_issue_at: now + setup_cycles,
-            n_in_cycle: 0,
-            is_blocked: false,
+            issued_at: ready_at,
             n_waiting: 0,
-            outstanding: VecDeque::new(),
-            last_done_at: now + setup_cycles,
-        }
+            last_done_at: ready_at,
+        });
+        self.next_place = (self.next_place + 1) % p.max_transfers;
+        (self.next_issue_at, self.n_in_cycle) = (ready_at, 0);
     }
 
-    /// The cycle in which it is complete, once that is known.
-    pub(crate) fn done_at(&self) -> Option<u64> {
-        (self.n_issued == self.bursts.len() && self.n_waiting == 0).then_some(self.last_done_at)
+    /// Words of the scratchpad's banks that its transfers take in a cycle: they share one path.
+    pub(crate) fn words_per_cycle(&self) -> u64 {
+        let words = self.under_way.iter().map(|transfer| transfer.banks.words_per_cycle);
+        words.max().unwrap_or(0)
+    }
+
+    /// Takes out the oldest instruction if it is complete in cycle `now`.
+    pub(crate) fn take_done(&mut self, now: u64) -> Option<Transfer> {
+        self.oldest()?.done_at().filter(|&at| at <= now)?;
+        self.under_way.pop_front()
+    }
+
+    /// The next cycle after `now` in which, as far as is known, its oldest instruction is complete or it may turn to the next one.
+    fn next_event(&self, now: u64) -> Option<u64> {
+        let done = self.oldest().and_then(Transfer::done_at);
+        let issued = self.under_way.back().filter(|last| last.has_issued_all());
+        let issued = issued.map(|last| last.issued_at).filter(|&at| at > now);
+        done.into_iter().chain(issued).min()
     }
 
     /// The cycle in which it offers its next burst, if it does not have to wait for the DRAM first.
     fn next_offer_at(&self, max_outstanding: usize) -> Option<u64> {
-        if self.n_issued == self.bursts.len() || self.is_blocked {
+        if self.is_blocked || self.under_way.back()?.has_issued_all() {
             return None;
         }
         let in_flight = self.outstanding.len() + self.n_waiting;
@@ -142,16 +217,33 @@ impl Transfer {
         }
     }
 
-    /// Notes that a burst will be complete in cycle `at`.
-    fn will_complete(&mut self, at: u64) {
-        let place = self.outstanding.partition_point(|&done| done <= at);
-        self.outstanding.insert(place, at);
-        self.last_done_at = self.last_done_at.max(at);
+    /// The index by which the DRAM counts for a transfer: the two units take turns.
+    fn master(&self, place: u32) -> u8 {
+        (2 * place + u32::from(self.is_write)) as u8
     }
 
-    /// Notes that its next burst was accepted in cycle `now`; a unit issues one burst per channel and cycle.
+    /// Notes that a burst of a transfer will be complete in cycle `at`.
+    fn will_complete(&mut self, index: usize, at: u64) {
+        let place = self.outstanding.partition_point(|&done| done <= at);
+        self.outstanding.insert(place, at);
+        let transfer = &mut self.under_way[index];
+        transfer.last_done_at = transfer.last_done_at.max(at);
+    }
+
+    /// Notes that a read of the transfer in this place has left its queue and will be complete in cycle `at`.
+    fn was_read(&mut self, place: u32, at: u64) {
+        let Some(index) = self.under_way.iter().position(|transfer| transfer.place == place) else {
+            return;
+        };
+        self.n_waiting -= 1;
+        self.under_way[index].n_waiting -= 1;
+        self.will_complete(index, at);
+    }
+
+    /// Notes that its next burst was accepted in cycle `now`; a unit issues one burst per channel and cycle, or as slowly as the
+    /// scratchpad's banks take them.
     fn issued(&mut self, now: u64, n_channels: u32) {
-        self.n_issued += 1;
+        let interval = self.under_way.back().map_or(1, |transfer| transfer.banks.interval);
         self.n_in_cycle = if now == self.next_issue_at {
             self.n_in_cycle + 1
         } else {
@@ -159,9 +251,23 @@ impl Transfer {
         };
         self.next_issue_at = now;
         if self.n_in_cycle >= n_channels {
-            (self.next_issue_at, self.n_in_cycle) = (now + 1, 0);
+            (self.next_issue_at, self.n_in_cycle) = (now + interval, 0);
         }
-        self.last_done_at = self.last_done_at.max(now + 1);
+        if let Some(transfer) = self.under_way.back_mut() {
+            transfer.n_issued += 1;
+            transfer.issued_at = now + interval;
+            transfer.last_done_at = transfer.last_done_at.max(now + interval);
+        }
+    }
+
+    /// Notes that a place in its queues is free from cycle `at` on.
+    fn unblock(&mut self, at: u64) {
+        if self.is_blocked {
+            self.is_blocked = false;
+            if at > self.next_issue_at {
+                (self.next_issue_at, self.n_in_cycle) = (at, 0);
+            }
+        }
     }
 }
 
@@ -189,11 +295,13 @@ impl Dram {
             .unwrap_or(0)
     }
 
-    /// What a master's requests have caused since this was last asked, over all channels.
-    pub(crate) fn take_counts(&mut self, master: usize) -> DramCounts {
+    /// What requests of a unit have caused since this was last asked, without those of transfers that are still under way.
+    pub(crate) fn take_counts(&mut self, p: &DramParameters, unit: &DmaUnit) -> DramCounts {
         let mut counts = DramCounts::default();
-        for channel in &mut self.channels {
-            counts.add(&channel.take_counts(master as u8));
+        for place in (0..p.max_transfers).filter(|&place| unit.under_way.iter().all(|t| t.place != place)) {
+            for channel in &mut self.channels {
+                counts.add(&channel.take_counts(unit.master(place)));
+            }
         }
         counts
     }
@@ -210,36 +318,35 @@ impl Dram {
         counts
     }
 
-    /// Lets transfers (by master) and channels run from cycle `now` up to cycle `horizon`, or to the first cycle in which a transfer is
-    /// complete, which it returns. What happens in that cycle itself is left for the next call. Without transfers, what waits is worked off.
+    /// Lets units and channels run from cycle `now` up to cycle `horizon`, or to the first cycle in which an instruction is complete or a
+    /// unit may turn to the next one, which it returns. What happens in that cycle itself is left for the next call. Without transfers, what
+    /// waits is worked off.
     pub(crate) fn run_ahead(
         &mut self,
         p: &DramParameters,
-        transfers: &mut [Option<Transfer>],
+        units: &mut [DmaUnit; 2],
         now: u64,
         horizon: u64,
     ) -> Option<u64> {
-        let is_active = transfers.iter().any(Option::is_some);
+        let is_active = units.iter().any(|unit| unit.oldest().is_some());
         let clock = p.clock.dram_from_core(now);
         self.channels
             .iter_mut()
             .for_each(|channel| channel.pass_idle_time(&p.rules, clock));
         while is_active || !self.channels.iter().all(Channel::is_idle) {
-            let done = transfers.iter().flatten().filter_map(Transfer::done_at).min();
-            let end = done.map_or(horizon, |done| done.min(horizon));
+            let event = units.iter().filter_map(|unit| unit.next_event(now)).min();
+            let end = event.map_or(horizon, |at| at.min(horizon));
             let end_clock = p.clock.dram_from_core(end);
-            let offers = transfers.iter().enumerate().filter_map(|(master, transfer)| {
-                let at = transfer.as_ref()?.next_offer_at(p.max_outstanding)?;
-                (at < end).then_some((at, master))
+            let offers = units.iter().enumerate().filter_map(|(unit, state)| {
+                let at = state.next_offer_at(p.max_outstanding)?;
+                (at < end).then_some((at, unit))
             });
-            let offer = offers
-                .min()
-                .map(|(at, master)| (at, master, p.clock.dram_from_core(at)));
+            let offer = offers.min().map(|(at, unit)| (at, unit, p.clock.dram_from_core(at)));
             let (command_at, channel) = self.next_command(p);
             match offer {
-                Some((at, master, clock)) if clock <= command_at => self.offer(p, transfers, master, at, clock),
-                _ if command_at < end_clock => self.send(p, transfers, channel),
-                _ => return done.filter(|&done| done <= horizon),
+                Some((at, unit, clock)) if clock <= command_at => self.offer(p, &mut units[unit], at, clock),
+                _ if command_at < end_clock => self.send(p, units, channel),
+                _ => return event.filter(|&at| at <= horizon),
             }
         }
         None
@@ -253,57 +360,53 @@ impl Dram {
         next.unwrap_or((u64::MAX, 0))
     }
 
-    fn offer(&mut self, p: &DramParameters, transfers: &mut [Option<Transfer>], master: usize, at: u64, clock: u64) {
-        let Some(transfer) = &mut transfers[master] else { return };
+    fn offer(&mut self, p: &DramParameters, unit: &mut DmaUnit, at: u64, clock: u64) {
+        let Some(index) = unit.under_way.len().checked_sub(1) else {
+            return;
+        };
+        let transfer = &mut unit.under_way[index];
         let location = p.map.locate(transfer.bursts[transfer.n_issued]);
         let channel = &mut self.channels[location.channel as usize];
-        if !channel.has_room(transfer.is_write) {
-            transfer.is_blocked = true;
+        if !channel.has_room(unit.is_write) {
+            unit.is_blocked = true;
             return;
         }
-        while transfer.outstanding.front().is_some_and(|&done| done <= at) {
-            transfer.outstanding.pop_front();
+        while unit.outstanding.front().is_some_and(|&done| done <= at) {
+            unit.outstanding.pop_front();
         }
+        let place = transfer.place;
         let burst = Burst {
             bank: location.bank,
             row: location.row,
             column: location.column,
-            is_write: transfer.is_write,
-            master: master as u8,
+            is_write: unit.is_write,
+            master: unit.master(place),
         };
         let accepted = channel.offer(&p.rules, burst, clock);
-        transfer.issued(at, p.n_channels);
+        unit.issued(at, p.n_channels);
+        let transfer = &mut unit.under_way[index];
         match accepted {
-            Accepted::Queued if transfer.is_write => transfer.counts.dram_write_bursts += 1,
+            Accepted::Queued if unit.is_write => transfer.counts.dram_write_bursts += 1,
             Accepted::Queued => {
                 transfer.counts.dram_read_bursts += 1;
                 transfer.n_waiting += 1;
+                unit.n_waiting += 1;
             }
-            Accepted::Forwarded(done) => transfer.will_complete(p.clock.core_from_dram(done).max(at + 1)),
+            Accepted::Forwarded(done) => unit.will_complete(index, p.clock.core_from_dram(done).max(at + 1)),
             Accepted::Merged => {}
         }
     }
 
-    fn send(&mut self, p: &DramParameters, transfers: &mut [Option<Transfer>], channel: usize) {
+    fn send(&mut self, p: &DramParameters, units: &mut [DmaUnit; 2], channel: usize) {
         let at = self.channels[channel].next_command_at(&p.rules);
         let Some(served) = self.channels[channel].send(&p.rules) else {
             return;
         };
-        if !served.is_write
-            && let Some(transfer) = &mut transfers[usize::from(served.master)]
-        {
-            transfer.n_waiting -= 1;
-            transfer.will_complete(p.clock.core_from_dram(served.done_at));
+        let unit = &mut units[usize::from(served.master % 2)];
+        if !served.is_write {
+            unit.was_read(u32::from(served.master / 2), p.clock.core_from_dram(served.done_at));
         }
         // The place is free from the next clock on.
-        let free_at = p.clock.core_from_dram(at + 1);
-        for transfer in transfers.iter_mut().flatten() {
-            if transfer.is_blocked && transfer.is_write == served.is_write {
-                transfer.is_blocked = false;
-                if free_at > transfer.next_issue_at {
-                    (transfer.next_issue_at, transfer.n_in_cycle) = (free_at, 0);
-                }
-            }
-        }
+        unit.unblock(p.clock.core_from_dram(at + 1));
     }
 }

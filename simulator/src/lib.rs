@@ -6,6 +6,7 @@
 
 mod access;
 pub mod activity;
+mod bank_use;
 pub mod check;
 mod clock;
 pub mod counts;

@@ -6,7 +6,7 @@
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
 use crate::counts::{EventCounts, matrix_counts, static_counts};
-use crate::dma::{Dram, DramParameters, Transfer, bursts_of};
+use crate::dma::{DmaUnit, Dram, DramParameters, bursts_of};
 use crate::dram::DramCounts;
 use crate::exec::{self, Memories};
 use crate::facts::Facts;
@@ -78,7 +78,8 @@ pub(crate) struct State {
     order: Order,
     /// Queues by [`Unit::index`]; the sequencer's stays empty.
     queues: [VecDeque<Dispatched>; Unit::ALL.len()],
-    transfers: [Option<Transfer>; 2],
+    /// LD and ST.
+    dma: [DmaUnit; 2],
     pub(crate) mx: MxState,
     vx: Option<VxInFlight>,
     /// Transfers and DRAM may be ahead of `now`, as far as nothing else can happen.
@@ -128,7 +129,7 @@ impl Machine {
             tokens: [0; N_TOKENS],
             order: Order::default(),
             queues: Default::default(),
-            transfers: [None, None],
+            dma: [DmaUnit::new(false), DmaUnit::new(true)],
             mx: MxState::default(),
             vx: None,
             dram_timing: Dram::new(&dram_parameters),
@@ -196,7 +197,7 @@ impl Machine {
     /// Cycle in which the oldest instruction under way started; `None` if no unit works on one. Whatever completes from now on started no
     /// earlier.
     pub fn oldest_start(&self) -> Option<u64> {
-        let transfers = self.state.transfers.iter().flatten().map(|t| t.started_at);
+        let transfers = self.state.dma.iter().filter_map(DmaUnit::oldest).map(|t| t.started_at);
         let products = self.state.mx.in_flight.iter().map(|x| x.started_at);
         let vector = self.state.vx.iter().map(|vx| vx.started_at);
         transfers.chain(products).chain(vector).min()
@@ -333,7 +334,7 @@ impl Machine {
             .min()
             .map_or(u64::MAX, |at| at.max(state.now + 1));
         let p = &self.dram_parameters;
-        let transferred = state.dram_timing.run_ahead(p, &mut state.transfers, state.now, horizon);
+        let transferred = state.dram_timing.run_ahead(p, &mut state.dma, state.now, horizon);
         let next = transferred.map_or(horizon, |at| at.max(state.now + 1).min(horizon));
         if next == u64::MAX && sequencer_activity == Activity::Stalled(StallReason::Fence) && self.all_units_idle() {
             // The sequencer stands at a halt, and bursts of complete stores are still on their way to the devices.
@@ -385,7 +386,7 @@ impl Machine {
     fn all_units_idle(&self) -> bool {
         let s = &self.state;
         s.queues.iter().all(VecDeque::is_empty)
-            && s.transfers.iter().all(Option::is_none)
+            && s.dma.iter().all(|unit| unit.oldest().is_none())
             && s.mx.in_flight.is_empty()
             && s.vx.is_none()
     }

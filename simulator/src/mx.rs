@@ -10,6 +10,7 @@ use crate::order::Release;
 use crate::work::matrix::{OutputStationary, Product};
 use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
+use systole_isa::latency::banks::BankUse;
 use systole_isa::machine::Overlap;
 use systole_isa::operand::Weights;
 use systole_isa::{MachineDescription, latency};
@@ -24,10 +25,15 @@ pub(crate) struct MxInFlight {
     pub(crate) port_free_at: u64,
     /// Cycle in which its last sum is complete. Sums that stay in the PEs leave after that.
     pub(crate) summed_at: u64,
+    /// Cycle in which the last sum that stayed in a PE has left the array.
+    pub(crate) unloaded_at: u64,
+    /// Cycle in which all sums are in the accumulators.
     pub(crate) done_at: u64,
     /// The tile that a product uses.
     pub(crate) tile: Option<SharedTile>,
     pub(crate) facts: Facts,
+    /// What it takes of the scratchpad's banks until its port is free.
+    pub(crate) banks: BankUse,
 }
 
 /// A tile in the registers of the array, from its load on until the next one has replaced it everywhere.
@@ -38,6 +44,8 @@ pub(crate) struct Resident {
     pub(crate) tile: Option<SharedTile>,
     /// Cycle in which its first row entered the first column.
     pub(crate) loads_from: u64,
+    /// Cycles from row to row of its load.
+    pub(crate) load_interval: u64,
     /// Cycle in which it became active in the first PE; `None` while it waits in the shadow registers.
     pub(crate) active_from: Option<u64>,
 }
@@ -76,6 +84,12 @@ impl MxState {
             .find(|resident| resident.active_from.is_some())?
             .tile
             .as_ref()
+    }
+
+    /// Words of the scratchpad's banks that operands entering the array take in cycle `now`.
+    pub(crate) fn words_per_cycle(&self, now: u64) -> u64 {
+        let entering = self.in_flight.iter().filter(|x| x.port_free_at > now);
+        entering.map(|x| x.banks.words_per_cycle).sum()
     }
 
     /// Ends the load under way.
@@ -164,29 +178,30 @@ impl MxState {
         machine: &MachineDescription,
         dispatched: Dispatched,
         release: Release,
-        facts: Facts,
+        (facts, banks): (Facts, BankUse),
         now: u64,
     ) {
-        let drain = latency::drain(machine).0;
+        let (crossing, drain) = (latency::crossing(machine).0, latency::drain(machine).0);
         let (port, done) = match &*dispatched.work {
             Work::TileLoad(load) => {
                 self.residents.push_back(Resident {
                     tile: None,
                     loads_from: now,
+                    load_interval: banks.interval,
                     active_from: None,
                 });
-                let duration = latency::weight_load(machine, load.shape.n_rows()).0;
+                let duration = latency::weight_load(machine, load.shape.n_rows()).0 * banks.interval;
                 (duration, duration)
             }
             Work::Product(product) => {
                 if product.weights == Weights::Swap {
-                    self.swap(drain, now);
+                    self.swap(crossing, now);
                 }
-                let stream = self.stream_cycles(machine, product, facts);
+                let stream = self.stream_cycles(machine, product, facts, banks);
                 (stream, stream + drain)
             }
             Work::OutputStationary(product) => {
-                self.push_out(drain, now);
+                self.push_out(crossing, now);
                 let steps = steps(machine, product);
                 (steps, steps + drain + latency::output_shift(machine).0)
             }
@@ -200,9 +215,9 @@ impl MxState {
                     .unwrap_or(1),
             ),
         };
-        let summed = match *dispatched.work {
-            Work::OutputStationary(_) => port + drain,
-            _ => done.max(1),
+        let (summed, unloaded) = match *dispatched.work {
+            Work::OutputStationary(_) => (port + crossing, port + crossing + latency::output_shift(machine).0),
+            _ => (done.max(1), done.max(1)),
         };
         let in_flight = MxInFlight {
             dispatched,
@@ -210,19 +225,23 @@ impl MxState {
             started_at: now,
             port_free_at: now + port,
             summed_at: now + summed,
+            unloaded_at: now + unloaded,
             done_at: now + done.max(1),
             tile: self.active().cloned(),
             facts,
+            banks,
         };
         self.in_flight.push_back(in_flight);
     }
 
     /// Cycles in which the rows of a product enter the array.
-    fn stream_cycles(&self, machine: &MachineDescription, product: &Product, facts: Facts) -> u64 {
+    fn stream_cycles(&self, machine: &MachineDescription, product: &Product, facts: Facts, banks: BankUse) -> u64 {
         let rate = self
             .active()
             .map(|tile| machine.rate(tile.shape.pair(product.a.format)));
-        rate.map_or(1, |rate| latency::stream_at(facts.live_rows, rate).0.max(1))
+        rate.map_or(1, |rate| {
+            latency::stream_from_banks(facts.live_rows, rate, banks).0.max(1)
+        })
     }
 
     /// Forgets tiles that others have replaced in every PE: the wavefront has crossed the array after `crossing` cycles.
@@ -239,6 +258,7 @@ impl MxState {
         let nothing = Resident {
             tile: None,
             loads_from: now,
+            load_interval: 1,
             active_from: Some(now),
         };
         let at = self.residents.len() - usize::from(self.shadow().is_some());
@@ -267,7 +287,8 @@ impl MxState {
         of(multiplies, entry, BusyKind::Stream)
             .or_else(|| of(|w| matches!(w, Work::TileLoad(_)), entry, BusyKind::WeightLoad))
             .or_else(|| of(multiplies, |x| x.summed_at, BusyKind::Drain))
-            .or_else(|| of(multiplies, |x| x.done_at, BusyKind::Unload))
+            .or_else(|| of(multiplies, |x| x.unloaded_at, BusyKind::Unload))
+            .or_else(|| of(multiplies, |x| x.done_at, BusyKind::Drain))
             .or_else(|| of(|w| matches!(w, Work::Sync), |x| x.done_at, BusyKind::Sync))
     }
 
@@ -280,7 +301,7 @@ impl MxState {
         let changes = self
             .in_flight
             .iter()
-            .flat_map(|x| [x.port_free_at, x.summed_at, x.done_at]);
+            .flat_map(|x| [x.port_free_at, x.summed_at, x.unloaded_at, x.done_at]);
         changes.chain(start).filter(|&at| at > now).min()
     }
 }

@@ -111,7 +111,9 @@ impl Machine {
                 continue;
             };
             match (&*under_way.dispatched.work, &under_way.tile) {
-                (Work::Product(product), Some(tile)) => self.show_product(&mut view, product, tile, local),
+                (Work::Product(product), Some(tile)) => {
+                    self.show_product(&mut view, (product, tile), under_way.banks, local);
+                }
                 (Work::OutputStationary(product), _) => self.show_output_stationary(&mut view, product, local),
                 _ => {}
             }
@@ -152,7 +154,7 @@ impl Machine {
                 let cell = &mut view.cells[i];
                 (cell.weight, cell.weights) = (weight, pack);
                 (cell.shadow, cell.shadows) = (None, Pack::default());
-            } else if let Some(n_seen) = since(resident.loads_from)
+            } else if let Some(n_seen) = since(resident.loads_from).map(|n| n / resident.load_interval)
                 && let Some(last) = n_shifts.checked_sub(1 + r as u64)
             {
                 let pack = held.pack((n_shifts - 1 - n_seen.min(last)) as usize, c);

@@ -5,10 +5,11 @@ use crate::counts::EventCounts;
 use crate::energy::{AreaSummary, EnergyModel, EnergySummary, PowerProfile};
 use crate::fault::Overflow;
 use crate::machine::Machine;
-use crate::roofline::roofline_ratio;
+use crate::roofline::lower_bound_cycles;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use systole_isa::program::LayerPlan;
 use systole_isa::throughput::PE_TIME_PARTS;
 use systole_isa::{Diagnostic, MachineDescription, Program, Unit};
 
@@ -95,6 +96,7 @@ impl RunTotals {
         let energy = model.total(&counts, self.cycles);
         let total_pj = energy.total().picojoules();
         let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
+        let lower_bound_cycles = (0..self.layers.len()).map(|slot| self.lower_bound_cycles(slot)).sum();
         Report {
             program: ProgramSummary {
                 name: self.program.name.clone(),
@@ -114,7 +116,9 @@ impl RunTotals {
             macs_skipped: counts.skipped_macs,
             macs_gated: counts.gated_macs,
             utilization: self.utilization(&counts, self.cycles),
-            roofline_ratio: self.roofline_ratio(&counts, self.cycles),
+            lower_bound_cycles,
+            estimated_cycles: self.estimated_cycles(),
+            roofline_ratio: ratio_of(lower_bound_cycles, self.cycles),
             dram: DramSummary {
                 read_bytes: counts.dram_read_bytes,
                 write_bytes: counts.dram_write_bytes,
@@ -144,9 +148,23 @@ impl RunTotals {
         }
     }
 
-    fn roofline_ratio(&self, counts: &EventCounts, cycles: u64) -> f64 {
-        let dram_bytes = counts.dram_read_bytes + counts.dram_write_bytes;
-        roofline_ratio(&self.description, self.utilization(counts, cycles), dram_bytes, cycles)
+    fn plan(&self, slot: usize) -> Option<LayerPlan> {
+        self.program.marks.get(slot.checked_sub(1)?)?.plan
+    }
+
+    /// The fewest cycles of a layer over all inferences. Without a plan nobody knows which bytes had to be moved, so all that were count.
+    fn lower_bound_cycles(&self, slot: usize) -> f64 {
+        let counts = &self.layers[slot].counts;
+        let moved = counts.dram_read_bytes + counts.dram_write_bytes;
+        let compulsory = self.plan(slot).map(|plan| plan.compulsory_bytes * self.n_inferences);
+        lower_bound_cycles(&self.description, counts, compulsory.unwrap_or(moved).min(moved))
+    }
+
+    /// Sum of the layers' estimates; `None` if no layer has one.
+    fn estimated_cycles(&self) -> Option<u64> {
+        let plans: Vec<LayerPlan> = self.program.marks.iter().filter_map(|mark| mark.plan).collect();
+        let cycles = plans.iter().map(|plan| plan.estimated_cycles).sum::<u64>();
+        (!plans.is_empty()).then_some(cycles * self.n_inferences)
     }
 
     /// PE time of the executed multiply-accumulates over all PE time: the share of the peak at the formats used.
@@ -179,6 +197,7 @@ impl RunTotals {
             .filter(|(_, layer)| layer.cycles > 0 || layer.counts.instructions > 0);
         summaries
             .map(|(slot, layer)| {
+                let lower_bound_cycles = self.lower_bound_cycles(slot);
                 let mark = slot.checked_sub(1).and_then(|id| self.program.marks.get(id));
                 LayerSummary {
                     name: mark.map_or_else(|| "(start)".to_owned(), |mark| mark.name.clone()),
@@ -186,7 +205,9 @@ impl RunTotals {
                     cycles: layer.cycles,
                     macs: layer.counts.macs + layer.counts.skipped_macs,
                     utilization: self.utilization(&layer.counts, layer.cycles),
-                    roofline_ratio: self.roofline_ratio(&layer.counts, layer.cycles),
+                    lower_bound_cycles,
+                    estimated_cycles: self.plan(slot).map(|plan| plan.estimated_cycles * self.n_inferences),
+                    roofline_ratio: ratio_of(lower_bound_cycles, layer.cycles),
                     dram_bytes: layer.counts.dram_read_bytes + layer.counts.dram_write_bytes,
                     energy_pj: model.total(&layer.counts, layer.cycles).total().picojoules(),
                     bound_by: bound_by(layer),
@@ -194,6 +215,10 @@ impl RunTotals {
             })
             .collect()
     }
+}
+
+fn ratio_of(bound: f64, cycles: u64) -> f64 {
+    if cycles == 0 { 0.0 } else { bound / cycles as f64 }
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
@@ -334,7 +359,11 @@ pub struct LayerSummary {
     pub macs: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
-    /// The fewest cycles that the array at the formats used and the DRAM at its peak need for the same work, over the cycles that it took.
+    /// The fewest cycles that array, vector unit and DRAM need at their peaks, for the bytes that have to be moved.
+    pub lower_bound_cycles: f64,
+    /// Cycles that the compiler expected.
+    pub estimated_cycles: Option<u64>,
+    /// The lower bound over the cycles that it took.
     pub roofline_ratio: f64,
     /// Bytes read and written off chip.
     pub dram_bytes: u64,
@@ -367,7 +396,11 @@ pub struct Report {
     pub macs_gated: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
-    /// The fewest cycles that the array at the formats used and the DRAM at its peak need for the same work, over the cycles that it took.
+    /// Sum of the layers' lower bounds.
+    pub lower_bound_cycles: f64,
+    /// Sum of the cycles that the compiler expected.
+    pub estimated_cycles: Option<u64>,
+    /// The lower bound over the cycles that it took.
     pub roofline_ratio: f64,
     /// Off-chip traffic.
     pub dram: DramSummary,

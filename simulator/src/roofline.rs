@@ -8,6 +8,7 @@ mod svg;
 
 pub use svg::to_svg;
 
+use crate::counts::EventCounts;
 use crate::report::{LayerSummary, Report};
 use serde::Serialize;
 use systole_isa::MachineDescription;
@@ -40,7 +41,7 @@ pub struct Point {
     pub macs_per_byte: Option<f64>,
     /// Multiply-accumulates of the model per second; those that the array skipped count, so sparse layers may lie above a roof.
     pub macs_per_second: f64,
-    /// What the array at the formats used and the DRAM at its peak allow.
+    /// What the layer's lower bound allows: array, vector unit and DRAM at their peaks, for the bytes that have to be moved.
     pub bound_macs_per_second: f64,
     /// Reached over allowed.
     pub ratio: f64,
@@ -92,14 +93,14 @@ pub fn compute_roofs(machine: &MachineDescription) -> Vec<ComputeRoof> {
     roofs
 }
 
-/// Share of the roofline that some work reached: the fewest cycles that array and DRAM need for it, over the cycles that it took.
-/// `utilization` is the share of its peak that the array reached at the formats used.
-pub fn roofline_ratio(machine: &MachineDescription, utilization: f64, dram_bytes: u64, cycles: u64) -> f64 {
-    if cycles == 0 {
-        return 0.0;
-    }
-    let transfer = dram_bytes as f64 / machine.peak_dram_bytes_per_cycle();
-    utilization.max(transfer / cycles as f64)
+/// The fewest cycles that some work needs: the longest of the array's at the formats used, the vector unit's with all lanes busy, and the
+/// DRAM's at its peak for bytes that have to be moved.
+pub fn lower_bound_cycles(machine: &MachineDescription, counts: &EventCounts, dram_bytes: u64) -> f64 {
+    let n_pes = machine.peak_macs_per_cycle();
+    let array = counts.mac_pe_time as f64 / (n_pes * PE_TIME_PARTS) as f64;
+    let vector = counts.vector_elements as f64 / f64::from(machine.vector.n_lanes);
+    let dram = dram_bytes as f64 / machine.peak_dram_bytes_per_cycle();
+    array.max(vector).max(dram)
 }
 
 impl Roofline {

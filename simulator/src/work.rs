@@ -256,7 +256,7 @@ pub(crate) fn check(
         Work::TileLoad(load) => load.check(machine),
         Work::Product(product) => product.check(machine, tile),
         Work::OutputStationary(product) => product.check(machine),
-        Work::Vector(vector) => vector.check(),
+        Work::Vector(vector) => vector.check(machine),
         Work::Copy { dst, src, m, n } => {
             let loads = unit == Unit::Ld;
             in_space("dst", dst, if loads { ON_CHIP } else { &[Space::Dram] })?;

@@ -262,6 +262,23 @@ fn a_stream_reaches_the_peak_less_refresh_on_every_standard() {
     }
 }
 
+/// Ramulator 2.1 reads 100,000 lines in order from two channels of DDR3-2133 at 32.5 GB/s.
+#[test]
+fn two_channels_of_ddr3_2133_stream_as_in_ramulator() {
+    let stream = |standard: DramStandard| {
+        let config = DramConfig {
+            n_channels: 2,
+            ..DramConfig::new(standard)
+        };
+        time(config, "seq_read").bytes_per_second() / 32.5e9 - 1.0
+    };
+    let off = stream(DramStandard::Ddr3_2133);
+    println!("DDR3-2133 x 2: {:+.2} % of Ramulator 2.1", 100.0 * off);
+    assert!(off.abs() < 0.01, "{off}");
+    // Must fail: the next slower grade.
+    assert!(stream(DramStandard::Ddr3_1866) < -0.1);
+}
+
 #[test]
 fn the_closed_form_of_streams_changes_nothing() {
     for &standard in DramStandard::ALL {

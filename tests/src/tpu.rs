@@ -69,6 +69,7 @@ pub fn dense_layer(machine: &MachineDescription, batch: u64, n_tiles: u64) -> Pr
     program.marks = vec![Mark {
         name: "dense".into(),
         op: "dense".into(),
+        plan: None,
     }];
     program
 }

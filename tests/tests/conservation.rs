@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
+use systole_isa::latency::banks::SpmBanks;
 use systole_isa::operand::{Accumulate, Imm, MarkKind, Rounding, Scalar, Space, Target, Weights};
 use systole_isa::program::Mark;
 use systole_isa::{Descriptor, ElementFormat, Op, Program, Tokens, Unit};
@@ -35,6 +36,8 @@ struct Recipe {
     /// With each job: whether it waits for the one before it.
     jobs: Vec<(Job, bool)>,
     n_rounds: u64,
+    /// Whether the scratchpad has so few banks that units wait for each other.
+    has_few_banks: bool,
 }
 
 fn job() -> impl Strategy<Value = Job> {
@@ -52,8 +55,16 @@ fn job() -> impl Strategy<Value = Job> {
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
-    (prop::collection::vec((job(), any::<bool>()), 1..10), 1u64..12)
-        .prop_map(|(jobs, n_rounds)| Recipe { jobs, n_rounds })
+    (
+        prop::collection::vec((job(), any::<bool>()), 1..10),
+        1u64..12,
+        any::<bool>(),
+    )
+        .prop_map(|(jobs, n_rounds, has_few_banks)| Recipe {
+            jobs,
+            n_rounds,
+            has_few_banks,
+        })
 }
 
 /// Bytes of a place in scratchpad, accumulators and DRAM.
@@ -86,6 +97,7 @@ fn program(recipe: &Recipe) -> (Program, u64, u64) {
         .map(|name| Mark {
             name: name.into(),
             op: "test".into(),
+            plan: None,
         })
         .to_vec();
     (program, read, written)
@@ -199,7 +211,13 @@ fn add_job(b: &mut Builder, job: &Job, i: i64, order: Tokens) -> Option<(bool, u
 }
 
 fn at_start(recipe: &Recipe) -> Machine {
-    let mut machine = load(program(recipe).0, &tiny());
+    let mut description = tiny();
+    description.spm_banks = recipe.has_few_banks.then_some(SpmBanks {
+        n_banks: 2,
+        word_bytes: 4,
+        ports: 1,
+    });
+    let mut machine = load(program(recipe).0, &description);
     let noise: Vec<u8> = (0..=255u8).map(|i| i.wrapping_mul(167) ^ 0x5a).collect();
     for (space, places) in [(Space::Spm, 32), (Space::Dram, 64)] {
         (0..places).for_each(|i| machine.memory_mut(space).write(256 * i, &noise));

@@ -12,14 +12,8 @@ use systole_simulator::observer::Watch;
 use systole_simulator::{Activity, BusyKind, Event, Machine, Mode, Status};
 use systole_testkit::tpu::dense_layer;
 
-/// The machine, with the bytes per core cycle of its published 34 GB/s: the clock is as much slower than 700 MHz as the shipped DRAM
-/// grade is slower than the published bandwidth.
 fn tpu() -> MachineDescription {
-    let mut machine = preset("tpu_v1").unwrap();
-    let published_bytes_per_cycle = 34e9 / 700e6;
-    let scale = machine.peak_dram_bytes_per_cycle() / published_bytes_per_cycle;
-    machine.clock_mhz = (f64::from(machine.clock_mhz) * scale).round() as u32;
-    machine
+    preset("tpu_v1").unwrap()
 }
 
 fn timed(machine: &MachineDescription, batch: u64, n_tiles: u64) -> Machine {
@@ -69,25 +63,35 @@ fn a_tile_shifts_in_256_cycles() {
     assert!(loads.iter().all(|(start, end)| end - start == 256), "{loads:?}");
 }
 
-#[test]
-fn a_tile_comes_from_dram_in_1349_cycles() {
-    let loads = instructions(&mut timed(&tpu(), 200, 40), "ld");
-    let intervals: Vec<u64> = loads.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
-    let shortest = *intervals.iter().min().unwrap();
+/// Cycles from the end of one tile's load to the end of the next: the median, which no refresh has met, and the average.
+fn tile_cycles(machine: &MachineDescription) -> (u64, f64) {
+    let loads = instructions(&mut timed(machine, 200, 40), "ld");
+    let mut intervals: Vec<u64> = loads.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
     let average = (loads[39].1 - loads[0].1) as f64 / 39.0;
-    eprintln!("tile from DRAM: {shortest} cycles at least, {average:.0} on average, 1349 published");
-    // A load starts when the one before it has ended, which costs one DRAM latency per tile, and refresh comes on top.
-    assert!((shortest as f64 / 1349.0 - 1.0).abs() < TILE_TOLERANCE, "{shortest}");
-    assert!((average / 1349.0 - 1.0).abs() < AVERAGE_TOLERANCE, "{average}");
+    intervals.sort_unstable();
+    (intervals[intervals.len() / 2], average)
 }
 
-/// For a tile without a refresh. The aim is 1 %; the latency between two loads, of which one ends before the next starts, keeps it at
-/// 1.7 %.
-const TILE_TOLERANCE: f64 = 0.018;
-/// With refresh, which 34 GB/s leaves out.
-const AVERAGE_TOLERANCE: f64 = 0.08;
-/// In percentage points. The aim is 3; refresh and the latency between two loads keep the stall at 3.1.
-const SPLIT_TOLERANCE: f64 = 3.2;
+#[test]
+fn a_tile_comes_from_dram_in_1349_cycles() {
+    let off = |cycles: f64| (cycles / 1349.0 - 1.0).abs();
+    let (median, average) = tile_cycles(&tpu());
+    eprintln!("tile from DRAM: {median} cycles, {average:.0} on average with refresh, 1349 published");
+    assert!(off(median as f64) < TILE_TOLERANCE, "{median}");
+    assert!(off(average) < AVERAGE_TOLERANCE, "{average}");
+    // Must fail: a unit that waits for the end of one load before it asks for the next pays a DRAM latency per tile.
+    let mut patient = tpu();
+    patient.dram.max_transfers = 1;
+    let (median, _) = tile_cycles(&patient);
+    assert!(off(median as f64) > TILE_TOLERANCE, "{median}");
+}
+
+/// For a tile without a refresh.
+const TILE_TOLERANCE: f64 = 0.01;
+/// With refresh, which the published 34 GB/s leaves out: DDR3 refreshes for 374 of 8320 clocks, 4.5 %.
+const AVERAGE_TOLERANCE: f64 = 0.05;
+/// In percentage points.
+const SPLIT_TOLERANCE: f64 = 3.0;
 
 #[test]
 fn a_layer_like_those_of_mlp0_splits_its_cycles_as_published() {

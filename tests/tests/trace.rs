@@ -308,6 +308,7 @@ fn rounds(n_rounds: i64) -> Machine {
     program.marks = vec![Mark {
         name: "tile, \"one\"".into(),
         op: "copy".into(),
+        plan: None,
     }];
     load(program, &tiny())
 }

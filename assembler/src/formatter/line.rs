@@ -109,6 +109,7 @@ impl<'t> Line<'t> {
                 | DirectiveKind::Generated
                 | DirectiveKind::Lines
                 | DirectiveKind::Mark
+                | DirectiveKind::Plan
                 | DirectiveKind::Input
                 | DirectiveKind::Output
                 | DirectiveKind::Equ

@@ -9,7 +9,7 @@ use systole_isa::operand::{
     Desc, DescRef, N_DESCRIPTORS, N_REGISTERS, N_TOKENS, OperandKind, OperandValue, Reg, Token,
 };
 use systole_isa::program::{
-    HostType, IoTensor, MachineReference, Mark, Program, Quantization, Segment, Symbol, SymbolKind,
+    HostType, IoTensor, LayerPlan, MachineReference, Mark, Program, Quantization, Segment, Symbol, SymbolKind,
 };
 use systole_isa::{ElementFormat, Instruction, Op, Tokens};
 
@@ -196,7 +196,11 @@ fn tensor() -> impl Strategy<Value = IoTensor> {
 /// Any program that has a file.
 pub(crate) fn program() -> impl Strategy<Value = Program> {
     let machine = (name(), any::<u64>()).prop_map(|(name, hash)| MachineReference { name, hash });
-    let mark = (name(), name()).prop_map(|(name, op)| Mark { name, op });
+    let plan = (any::<u64>(), any::<u64>()).prop_map(|(estimated_cycles, compulsory_bytes)| LayerPlan {
+        estimated_cycles,
+        compulsory_bytes,
+    });
+    let mark = (name(), name(), option::of(plan)).prop_map(|(name, op, plan)| Mark { name, op, plan });
     let described = (
         name(),
         option::of(machine),

@@ -26,6 +26,8 @@ const ACC_FREE: Token = Token::at(5);
 const OUTPUT_FULL: Token = Token::at(6);
 const OUTPUT_FREE: Token = Token::at(7);
 const PARAMETERS_FREE: Token = Token::at(8);
+/// What is to be added is in the buffer of outputs.
+const RESIDUAL_FULL: Token = Token::at(9);
 
 /// Output rows of the present image not yet begun, over all images of the block.
 const ROWS_LEFT: Reg = Reg::at(1);
@@ -126,10 +128,12 @@ struct Conv<'a> {
     machine: &'a MachineDescription,
     t: ConvTiling,
     f: Footprint,
-    /// Scratchpad addresses of the rings: input, weights, parameters, output.
-    spm: [u64; 4],
+    /// Scratchpad addresses of the rings: input, weights, parameters, output; and of products that wait for an addition.
+    spm: [u64; 5],
     weights_address: u64,
     parameters_address: u64,
+    /// Parameters of the addition at the end.
+    addition_address: Option<u64>,
     /// Columns of a full array tile.
     tile_cols: u64,
     /// Channels of a channel block, and of an array tile.
@@ -151,6 +155,7 @@ pub(crate) fn emit_conv(
         (f.weight_bytes, t.weight_buffers),
         (f.parameter_bytes, t.parameter_buffers),
         (f.output_bytes, t.output_buffers),
+        (f.sum_bytes, 1),
     ]);
     let tile_cols = u64::from(machine.cols).min(stage.n());
     let weights_address = e.constants(
@@ -167,6 +172,11 @@ pub(crate) fn emit_conv(
         spm,
         weights_address,
         parameters_address,
+        addition_address: stage.residual.map(|residual| {
+            let words = residual.parameters.words();
+            let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            e.constants(format!("{}.addition", layer.name), bytes)
+        }),
         tile_cols,
         channels: Size::of(CHANNELS, stage.n(), t.block_channels),
         tile: Size::of(N_SIZE, stage.n(), tile_cols),
@@ -225,6 +235,9 @@ impl Conv<'_> {
             e.set(ROWS_LEFT, self.stage.y.height as i64);
         }
         loads.begin(e);
+        if let Some(address) = self.addition_address {
+            self.addition_views(e, address);
+        }
         match self.t.order {
             Order::InputsOuter => {
                 loads.input(e);
@@ -263,7 +276,10 @@ impl Conv<'_> {
             }
             e.ordered(Op::MxNop {}, &[INPUT_FULL], &[]);
             self.begin_block(e);
-            self.each_channel_block(e, |e| self.item(e, Some(loads)));
+            self.each_channel_block(e, |e| {
+                self.claim_output(e);
+                self.item(e, Some(loads));
+            });
             e.ordered(Op::MxNop {}, &[], &[INPUT_FREE]);
             if self.t.input_buffers == 1 {
                 loads.next_input(e);
@@ -282,12 +298,14 @@ impl Conv<'_> {
             e.ordered(Op::MxNop {}, &[WEIGHTS_FULL], &[]);
             e.copy(Y_BLOCK, Y_OFFSET);
             e.repeat(n_blocks, |e| {
+                self.begin_block(e);
+                e.copy(Y_OFFSET, Y_BLOCK);
+                // A load of what is to be added has waited for its buffer longest, so it is the first in the queue.
+                self.claim_output(e);
                 if self.t.input_buffers > 1 {
                     loads.next_input(e);
                 }
                 e.ordered(Op::MxNop {}, &[INPUT_FULL], &[]);
-                self.begin_block(e);
-                e.copy(Y_OFFSET, Y_BLOCK);
                 self.item(e, None);
                 e.ordered(Op::MxNop {}, &[], &[INPUT_FREE]);
                 if self.t.input_buffers == 1 {

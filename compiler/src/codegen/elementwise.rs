@@ -1,389 +1,512 @@
-//! Code for what the vector unit does without the array: pooling, addition, rescaling.
+//! Code for operations of one element or one row at a time: rescaling, lookup, slopes, sums and products with repeated operands, softmax,
+//! layer normalization.
 //!
-//! All three have one shape: load pieces of the inputs, compute, store, each ring with two buffers where that fits.
+//! A stage is a nest of axes; each operand has a stride per axis, zero where it is repeated. A piece is a box of that nest. Operands that
+//! are the same for every piece are loaded once.
 
+use super::FitError;
 use super::emitter::{Emitter, View, at};
-use super::stage::{Feature, Sliding, Stage};
-use super::tiling::{SPM_ALIGNMENT, aligned};
-use super::{FitError, buffers};
-use systole_isa::numerics::{AddParameters, RequantParameters};
-use systole_isa::operand::{Axis, Desc, Imm, Reg, Scalar, Space, Token};
-use systole_isa::{ElementFormat, MachineDescription, Op};
+use super::pieces::{
+    Cut, INPUT_FREE, INPUT_FULL, MAX_ELEMENTS, OFFSETS, OUTPUT_FREE, OUTPUT_FULL, PieceWork, Plan, Walk, begin_rings,
+    box_cycles, buffer, does_not_fit, plan,
+};
+use super::stage::{ElementStage, Function, Operand, Stage};
+use super::tiling::aligned;
+use systole_isa::descriptor::N_LEVELS;
+use systole_isa::operand::{Count, Desc, DescRef, Imm, Reg, Space, Token};
+use systole_isa::{ElementFormat, MachineDescription, Op, latency};
 
-const INPUT_FULL: Token = Token::at(0);
-const INPUT_FREE: Token = Token::at(1);
-const OUTPUT_FULL: Token = Token::at(6);
-const OUTPUT_FREE: Token = Token::at(7);
+/// Descriptors of an operand: in DRAM, as it is loaded, as it is read.
+const INPUTS: [[Desc; 3]; 2] = [
+    [Desc::at(0), Desc::at(1), Desc::at(2)],
+    [Desc::at(3), Desc::at(4), Desc::at(5)],
+];
+const TABLE: [Desc; 3] = [Desc::at(6), Desc::at(7), Desc::at(8)];
+const Y: Desc = Desc::at(9);
+const Y_DRAM: Desc = Desc::at(10);
 
-const A_DRAM: Desc = Desc::at(0);
-const A_FILL: Desc = Desc::at(1);
-const A: Desc = Desc::at(2);
-const B_DRAM: Desc = Desc::at(3);
-const B: Desc = Desc::at(4);
-const P_DRAM: Desc = Desc::at(5);
-const P_FILL: Desc = Desc::at(6);
-const P: Desc = Desc::at(7);
-const Y: Desc = Desc::at(8);
-const Y_DRAM: Desc = Desc::at(9);
+/// The ring of the table, and that of the results; the inputs have the first ones.
+const TABLE_RING: usize = 2;
+const Y_RING: usize = 3;
 
-const LEFT: Reg = Reg::at(1);
-const SIZE: Reg = Reg::at(2);
-const A_OFFSET: Reg = Reg::at(3);
-const X_ROW: Reg = Reg::at(4);
-const A_BUFFER: Reg = Reg::at(5);
-const B_BUFFER: Reg = Reg::at(6);
-const Y_BUFFER: Reg = Reg::at(13);
-const Y_OFFSET: Reg = Reg::at(19);
+impl Operand {
+    /// The axes of a piece along which it has elements of its own.
+    fn axes(&self, sizes: &[u64]) -> Vec<(u64, u64)> {
+        let axes = sizes.iter().copied().zip(self.strides.iter().copied());
+        axes.filter(|(size, stride)| *size > 1 && *stride != 0).collect()
+    }
 
-/// The largest piece, in steps of `unit`-halving from `whole`, whose buffers fit, and how many buffers each ring has.
-fn piece(whole: u64, capacity: u64, bytes: impl Fn(u64) -> u64) -> Result<(u64, u64), u64> {
-    let mut size = whole;
-    loop {
-        for n_buffers in [if size < whole { 2 } else { 1 }, 1] {
-            if n_buffers * bytes(size) <= capacity {
-                return Ok((size, n_buffers));
-            }
+    /// Distinct elements in a piece.
+    fn n_distinct(&self, sizes: &[u64]) -> u64 {
+        self.axes(sizes).iter().map(|(size, _)| size).product()
+    }
+
+    /// Strides of the distinct elements packed without gaps.
+    fn packed(&self, sizes: &[u64]) -> Vec<u64> {
+        let mut step = 1;
+        let mut strides = vec![0; sizes.len()];
+        for axis in (0..sizes.len()).rev().filter(|&axis| self.strides[axis] != 0) {
+            strides[axis] = step;
+            step *= sizes[axis];
         }
-        if size == 1 {
-            return Err(bytes(1));
-        }
-        size = size.div_ceil(2);
+        strides
+    }
+
+    fn cycles(&self, machine: &MachineDescription, sizes: &[u64]) -> u64 {
+        let axes: Vec<_> = self.axes(sizes).iter().map(|&(n, stride)| (n, stride as i64)).collect();
+        box_cycles(machine, &axes)
+    }
+
+    /// Byte strides for [`Walk::offset`]; activations have one byte per element.
+    fn steps(&self) -> Vec<i64> {
+        self.strides.iter().map(|&stride| stride as i64).collect()
     }
 }
 
-fn rings(e: &mut Emitter, n_buffers: u64) -> [(Token, u64); 2] {
-    e.credit(INPUT_FREE, n_buffers);
-    e.credit(OUTPUT_FREE, n_buffers);
-    for register in [A_OFFSET, A_BUFFER, B_BUFFER, Y_BUFFER, Y_OFFSET] {
-        e.set(register, 0);
+impl Function {
+    /// Words of the table per column, if its rows belong to columns.
+    fn words_per_column(self) -> Option<u64> {
+        (self == Self::Prelu).then_some(6)
     }
-    [(INPUT_FREE, n_buffers), (OUTPUT_FREE, n_buffers)]
+
+    /// Whether it needs whole rows.
+    fn takes_rows(self) -> bool {
+        matches!(self, Self::Softmax | Self::LayerNorm)
+    }
+
+    fn cycles(self, machine: &MachineDescription, m: u64, n: u64) -> u64 {
+        let cycles = match self {
+            Self::Requant | Self::Prelu | Self::Add | Self::Mul => latency::vector(machine, m * n),
+            Self::Lut => latency::vector_lookup(machine, m * n, 256),
+            Self::Softmax => latency::softmax(machine, m, n),
+            Self::LayerNorm => latency::layer_norm(machine, m, n),
+        };
+        cycles.0
+    }
+
+    /// The table as a matrix for a piece with `n` columns: rows as (count, stride), and columns.
+    fn table(self, n: u64, table_len: u64) -> (Option<(u64, u64)>, u64) {
+        match self {
+            // One row serves every column.
+            Self::Requant => (Some((n, 0)), table_len),
+            Self::Prelu => (Some((n, 6)), 6),
+            Self::LayerNorm => (Some((n + 1, 2)), 2),
+            Self::Add | Self::Mul | Self::Lut | Self::Softmax => (None, table_len),
+        }
+    }
 }
 
-/// Appends the code of a maximum pooling.
+/// A stage with everything decided.
+struct Elements<'a> {
+    layer: &'a Stage,
+    stage: &'a ElementStage,
+    cuts: Vec<Cut>,
+    n_buffers: u64,
+    sizes: Vec<u64>,
+}
+
+/// Appends the code of an operation on elements or rows.
 ///
 /// # Errors
-/// If one row of output does not fit the scratchpad.
-pub(crate) fn emit_max_pool(
+/// If not even the smallest piece fits the scratchpad.
+pub(super) fn emit_elements(
     e: &mut Emitter,
     layer: &Stage,
-    (x, y): (&Feature, &Feature),
-    s: &Sliding,
-    clip: (i32, i32),
+    stage: &ElementStage,
     machine: &MachineDescription,
 ) -> Result<(), FitError> {
-    let (in_cols, row_out) = (s.span(1, y.width), y.width * y.channels);
-    let row = in_cols * x.channels;
-    let bytes = |rows: u64| aligned(s.span(0, rows) * row) + aligned(rows * row_out);
-    let (rows, n_buffers) = piece(y.height, machine.spm.capacity_bytes(), bytes)
-        .map_err(|needed| FitError::new(&layer.name, needed, 0, machine))?;
-    let in_rows = s.span(0, rows);
-    let [a, out] = buffers([
-        (aligned(in_rows * row), n_buffers),
-        (aligned(rows * row_out), n_buffers),
-    ]);
-    e.layer(&layer.name, layer.op);
-    // What lies in the padding must never be the maximum, so it is filled with the lowest value.
-    let (format, lowest) = (x.format, x.format.range().0);
-    let base = x.address as i64 - (s.pads[1] * x.channels) as i64;
-    let columns = [(in_cols, x.channels), (x.channels, 1)];
-    let dram = View {
-        space: Space::Dram,
-        format,
-        base,
-        zero_point: lowest,
-        rows: &[(in_rows, x.row_bytes())],
-        columns: &columns,
+    let n_axes = stage.axes.len();
+    let cuttable = n_axes - usize::from(stage.function.takes_rows());
+    // Descriptors have five levels: axes beyond them are walked one by one.
+    let most = |axis: usize| if axis + N_LEVELS < n_axes { 1 } else { stage.axes[axis] };
+    let cuts: Vec<Cut> = (0..cuttable)
+        .map(|axis| Cut {
+            total: stage.axes[axis],
+            size: most(axis),
+        })
+        .collect();
+    let Plan { cuts, n_buffers, .. } = plan(&cuts, machine, |sizes| stage.work(sizes, machine))
+        .map_err(|work| does_not_fit(&layer.name, &work, machine))?;
+    let sizes = stage.whole_sizes(&cuts.iter().map(|cut| cut.size).collect::<Vec<_>>());
+    let elements = Elements {
+        layer,
+        stage,
+        cuts,
+        n_buffers,
+        sizes,
     };
-    e.view(A_DRAM, &dram);
-    if s.pads[1] > 0 || in_cols > x.width {
-        e.window(A_DRAM, Axis::X, 3, 1, -(s.pads[1] as i64), x.width);
-    }
-    let fill = View {
-        space: Space::Spm,
-        base: a as i64,
-        rows: &[(in_rows, row)],
-        columns: &[(row, 1)],
-        ..dram
-    };
-    e.view(A_FILL, &fill);
-    let pixels = [(rows, s.strides[0] * row), (y.width, s.strides[1] * x.channels)];
-    let taps = [
-        (s.kernel[0], s.dilations[0] * row),
-        (s.kernel[1], s.dilations[1] * x.channels),
-        (x.channels, 1),
-    ];
-    e.view(
-        A,
-        &View {
-            rows: &pixels,
-            columns: &taps,
-            ..fill
-        },
-    );
-    output_views(e, y, out, (rows * y.width, y.channels), clip);
-    let rings = rings(e, n_buffers);
-    e.set(LEFT, y.height as i64);
-    e.set(X_ROW, -(s.pads[0] as i64));
-    e.set(A_OFFSET, -((s.pads[0] * x.row_bytes()) as i64));
-    let n_blocks = y.height.div_ceil(rows);
-    let needs_window = s.pads[0] > 0 || s.span(0, n_blocks * rows) > x.height + s.pads[0];
-    e.repeat(n_blocks, |e| {
-        e.op(Op::Min {
-            rd: SIZE,
-            ra: LEFT,
-            b: (rows as i64).into(),
-        });
-        e.op(Op::Mul {
-            rd: SIZE,
-            ra: SIZE,
-            b: (y.width as i64).into(),
-        });
-        if needs_window {
-            e.window(A_DRAM, Axis::Y, 2, 1, X_ROW, x.height);
-        }
-        let load = Op::Ld {
-            dst: at(A_FILL, A_BUFFER),
-            src: at(A_DRAM, A_OFFSET),
-            m: (in_rows as i64).into(),
-            n: (row as i64).into(),
-        };
-        e.ordered(load, &[INPUT_FREE], &[INPUT_FULL]);
-        let n = (y.channels as i64).into();
-        let pool = Op::VxMaxPool {
-            dst: at(Y, Y_BUFFER),
-            src: at(A, A_BUFFER),
-            m: SIZE.into(),
-            n,
-        };
-        e.ordered(pool, &[INPUT_FULL, OUTPUT_FREE], &[INPUT_FREE, OUTPUT_FULL]);
-        let store = Op::St {
-            dst: at(Y_DRAM, Y_OFFSET),
-            src: at(Y, Y_BUFFER),
-            m: SIZE.into(),
-            n,
-        };
-        e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
-        if n_blocks > 1 {
-            e.toggle(A_BUFFER, aligned(in_rows * row), n_buffers);
-            e.toggle(Y_BUFFER, aligned(rows * row_out), n_buffers);
-            e.add(LEFT, -(rows as i64));
-            e.add(X_ROW, (rows * s.strides[0]) as i64);
-            e.add(A_OFFSET, (rows * s.strides[0] * x.row_bytes()) as i64);
-            e.add(Y_OFFSET, (rows * row_out) as i64);
-        }
-    });
-    e.end_layer(&rings);
+    elements.emit(e);
     Ok(())
 }
 
-fn output_views(e: &mut Emitter, y: &Feature, spm: u64, (m, n): (u64, u64), clip: (i32, i32)) {
-    let (rows, columns) = ([(m, n)], [(n, 1)]);
-    let view = View {
-        space: Space::Spm,
-        format: y.format,
-        base: spm as i64,
-        zero_point: y.zero_point,
-        rows: &rows,
-        columns: &columns,
-    };
-    e.view(Y, &view);
-    e.op(Op::Clip {
-        d: Y,
-        lo: Imm(i64::from(clip.0)),
-        hi: Imm(i64::from(clip.1)),
-    });
-    e.view(
-        Y_DRAM,
-        &View {
-            space: Space::Dram,
-            base: y.address as i64,
-            ..view
-        },
-    );
-}
-
-/// An operation on tensors as flat lists of elements.
-struct Flat<'a> {
-    layer: &'a Stage,
-    inputs: &'a [Feature],
-    y: &'a Feature,
-    /// The parameter table, and whether its one row serves every column.
-    table: Vec<i32>,
-    clip: (i32, i32),
-}
-
-/// Appends the code of an addition with rescaling.
-///
-/// # Errors
-/// If not even one element of each tensor fits the scratchpad.
-pub(crate) fn emit_add(
-    e: &mut Emitter,
-    layer: &Stage,
-    inputs: [Feature; 2],
-    y: &Feature,
-    parameters: &AddParameters,
-    clip: (i32, i32),
-    machine: &MachineDescription,
-) -> Result<(), FitError> {
-    let flat = Flat {
-        layer,
-        inputs: &inputs,
-        y,
-        table: parameters.words(),
-        clip,
-    };
-    flat.emit(e, machine, |n| Op::VxAdd {
-        dst: at(Y, Y_BUFFER),
-        a: at(A, A_BUFFER),
-        b: at(B, B_BUFFER),
-        par: P.into(),
-        m: 1.into(),
-        n: n.into(),
-        rounding: layer.rounding,
-    })
-}
-
-/// Appends the code of a rescaling with one set of parameters.
-///
-/// # Errors
-/// If not even one element of each tensor fits the scratchpad.
-pub(crate) fn emit_requant(
-    e: &mut Emitter,
-    layer: &Stage,
-    x: Feature,
-    y: &Feature,
-    parameters: RequantParameters,
-    clip: (i32, i32),
-    machine: &MachineDescription,
-) -> Result<(), FitError> {
-    let table = [parameters.bias, parameters.multiplier, parameters.shift];
-    let flat = Flat {
-        layer,
-        inputs: &[x],
-        y,
-        table: table.to_vec(),
-        clip,
-    };
-    flat.emit(e, machine, |n| Op::VxRequant {
-        dst: at(Y, Y_BUFFER),
-        src: at(A, A_BUFFER),
-        par: P.into(),
-        m: 1.into(),
-        n: n.into(),
-        rounding: layer.rounding,
-    })
-}
-
-impl Flat<'_> {
-    fn emit(&self, e: &mut Emitter, machine: &MachineDescription, compute: impl Fn(Reg) -> Op) -> Result<(), FitError> {
-        let n_elements = self.y.n_elements();
-        let table_bytes = SPM_ALIGNMENT;
-        let n_rings = self.inputs.len() as u64 + 1;
-        let capacity = machine.spm.capacity_bytes().saturating_sub(table_bytes);
-        let (size, n_buffers) = piece(n_elements, capacity, |size| n_rings * aligned(size))
-            .map_err(|needed| FitError::new(&self.layer.name, needed + table_bytes, 0, machine))?;
-        let [par, a, b, out] = buffers([
-            (table_bytes, 1),
-            (aligned(size), n_buffers),
-            (if self.inputs.len() > 1 { aligned(size) } else { 0 }, n_buffers),
-            (aligned(size), n_buffers),
-        ]);
-        let table = self.table.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let table_address = e.constants(format!("{}.parameters", self.layer.name), table);
-        e.layer(&self.layer.name, self.layer.op);
-        self.table_views(e, table_address, par, size);
-        for (x, dram, local, address) in [(0, A_DRAM, A, a), (1, B_DRAM, B, b)] {
-            if let Some(x) = self.inputs.get(x) {
-                let (format, zero_point, columns) = (x.format, x.zero_point, [(size, 1)]);
-                let view = View {
-                    space: Space::Dram,
-                    format,
-                    base: x.address as i64,
-                    zero_point,
-                    rows: &[],
-                    columns: &columns,
-                };
-                e.buffered(dram, local, &view, address);
-            }
-        }
-        output_views(e, self.y, out, (1, size), self.clip);
-        let rings = rings(e, n_buffers);
-        e.op(Op::Ld {
-            dst: P_FILL.into(),
-            src: P_DRAM.into(),
-            m: 1.into(),
-            n: 3.into(),
-        });
-        e.set(LEFT, n_elements as i64);
-        self.pieces(e, n_elements.div_ceil(size), size, n_buffers, compute);
-        e.end_layer(&rings);
-        Ok(())
+impl ElementStage {
+    /// Sizes of a piece along all axes, given those along the axes that are cut.
+    fn whole_sizes(&self, cut: &[u64]) -> Vec<u64> {
+        let rest = self.axes[cut.len()..].iter();
+        cut.iter().chain(rest).copied().collect()
     }
 
-    /// The table has one row; every column of the operation reads it.
-    fn table_views(&self, e: &mut Emitter, address: u64, spm: u64, size: u64) {
-        let columns = [(3, 1)];
-        let view = View {
+    /// Whether an operand is the same for every piece.
+    fn is_fixed(&self, operand: &Operand, sizes: &[u64]) -> bool {
+        let mut axes = self.axes.iter().zip(sizes).zip(&operand.strides);
+        axes.all(|((total, size), stride)| total == size || *stride == 0)
+    }
+
+    /// Elements of the table that a piece needs.
+    fn table_len(&self, sizes: &[u64]) -> u64 {
+        match self.function.words_per_column() {
+            Some(words) => words * self.n_columns(sizes),
+            None => self.table_elements(),
+        }
+    }
+
+    fn table_elements(&self) -> u64 {
+        self.table.len() as u64 / u64::from(self.table_format.bits() / 8)
+    }
+
+    fn n_columns(&self, sizes: &[u64]) -> u64 {
+        sizes.last().copied().unwrap_or(1)
+    }
+
+    fn table_bytes(&self, sizes: &[u64]) -> u64 {
+        self.table_len(sizes) * u64::from(self.table_format.bits() / 8)
+    }
+
+    fn table_is_fixed(&self, sizes: &[u64]) -> bool {
+        self.function.words_per_column().is_none() || self.axes.last() == sizes.last()
+    }
+
+    fn work(&self, cut: &[u64], machine: &MachineDescription) -> PieceWork {
+        let sizes = self.whole_sizes(cut);
+        let n_elements: u64 = sizes.iter().product();
+        let n = self.n_columns(&sizes);
+        let mut work = PieceWork {
+            spm: aligned(n_elements),
+            elements: n_elements,
+            stores: self.output.cycles(machine, &sizes),
+            compute: self.function.cycles(machine, n_elements / n, n),
+            ..PieceWork::default()
+        };
+        for input in &self.inputs {
+            let bytes = aligned(input.n_distinct(&sizes));
+            if self.is_fixed(input, &sizes) {
+                work.spm_fixed += bytes;
+            } else {
+                work.spm += bytes;
+                work.loads += input.cycles(machine, &sizes);
+            }
+        }
+        let table = aligned(self.table_bytes(&sizes));
+        if self.table_is_fixed(&sizes) {
+            work.spm_fixed += table;
+        } else {
+            work.spm += table;
+        }
+        work
+    }
+}
+
+impl Elements<'_> {
+    fn emit(&self, e: &mut Emitter) {
+        let (stage, layer) = (self.stage, self.layer);
+        let table_address = e.constants(format!("{}.parameters", layer.name), stage.table.clone());
+        e.layer(&layer.name, layer.op);
+        let n = stage.n_columns(&self.sizes);
+        let m = self.sizes.iter().product::<u64>() / n;
+        debug_assert!(m * n <= MAX_ELEMENTS, "the plan keeps instructions small enough");
+        let mut spm = 0;
+        let mut reserve = |bytes: u64, n: u64| {
+            let address = spm;
+            spm += aligned(bytes) * n;
+            address
+        };
+        for (i, input) in stage.inputs.iter().enumerate() {
+            let address = reserve(input.n_distinct(&self.sizes), self.n_copies(input));
+            self.input_views(e, INPUTS[i], input, address);
+        }
+        let copies = if stage.table_is_fixed(&self.sizes) {
+            1
+        } else {
+            self.n_buffers
+        };
+        let address = reserve(stage.table_bytes(&self.sizes), copies);
+        self.table_views(e, table_address, address, n);
+        self.output_views(e, reserve(m * n, self.n_buffers));
+        let rings = begin_rings(e, self.n_buffers);
+        let walk = Walk { cuts: &self.cuts };
+        for (i, input) in stage
+            .inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, input)| self.is_fixed(input))
+        {
+            e.op(load(INPUTS[i], input.n_distinct(&self.sizes), Reg::ZERO, Reg::ZERO));
+        }
+        if stage.table_is_fixed(&self.sizes) {
+            e.op(load(TABLE, stage.table_len(&self.sizes), Reg::ZERO, Reg::ZERO));
+        }
+        walk.each(e, |e| self.piece(e, &walk, m, n));
+        e.end_layer(&rings);
+    }
+
+    fn is_fixed(&self, input: &Operand) -> bool {
+        self.stage.is_fixed(input, &self.sizes)
+    }
+
+    fn n_copies(&self, input: &Operand) -> u64 {
+        if self.is_fixed(input) { 1 } else { self.n_buffers }
+    }
+
+    /// The levels of rows and of columns of a piece.
+    fn levels(&self, strides: &[u64]) -> [Vec<(u64, u64)>; 2] {
+        let first = self.sizes.len().saturating_sub(N_LEVELS);
+        let mut rows: Vec<(u64, u64)> = self.sizes[first..]
+            .iter()
+            .copied()
+            .zip(strides[first..].iter().copied())
+            .collect();
+        let columns = rows.split_off(rows.len() - 1);
+        [rows, columns]
+    }
+
+    fn input_views(&self, e: &mut Emitter, [dram, fill, view]: [Desc; 3], input: &Operand, address: u64) {
+        let axes = input.axes(&self.sizes);
+        let base = View {
             space: Space::Dram,
-            format: ElementFormat::I32,
+            format: input.format,
+            base: input.address as i64,
+            zero_point: input.zero_point,
+            rows: &[],
+            columns: &axes,
+        };
+        e.view(dram, &base);
+        let local = View {
+            space: Space::Spm,
+            base: address as i64,
+            ..base
+        };
+        let columns = [(input.n_distinct(&self.sizes), 1)];
+        e.view(
+            fill,
+            &View {
+                columns: &columns,
+                ..local
+            },
+        );
+        let [rows, columns] = self.levels(&input.packed(&self.sizes));
+        let (rows, columns) = (&rows[..], &columns[..]);
+        e.view(view, &View { rows, columns, ..local });
+    }
+
+    fn table_views(&self, e: &mut Emitter, address: u64, spm: u64, n: u64) {
+        let len = self.stage.table_len(&self.sizes);
+        let run = [(len, 1)];
+        let base = View {
+            space: Space::Dram,
+            format: self.stage.table_format,
             base: address as i64,
             zero_point: 0,
             rows: &[],
-            columns: &columns,
+            columns: &run,
         };
-        let fill = e.buffered(P_DRAM, P_FILL, &view, spm);
+        let local = e.buffered(TABLE[0], TABLE[1], &base, spm);
+        let (rows, columns) = self.stage.function.table(n, len);
+        let (rows, columns): (Vec<_>, _) = (rows.into_iter().collect(), [(columns, 1)]);
         e.view(
-            P,
+            TABLE[2],
             &View {
-                rows: &[(size, 0)],
-                ..fill
+                rows: &rows,
+                columns: &columns,
+                ..local
             },
         );
     }
 
-    fn pieces(&self, e: &mut Emitter, n_pieces: u64, size: u64, n_buffers: u64, compute: impl Fn(Reg) -> Op) {
-        e.repeat(n_pieces, |e| {
-            e.op(Op::Min {
-                rd: SIZE,
-                ra: LEFT,
-                b: Scalar::Imm(size as i64),
-            });
-            let n = SIZE.into();
-            let load = Op::Ld {
-                dst: at(A, A_BUFFER),
-                src: at(A_DRAM, A_OFFSET),
-                m: 1.into(),
-                n,
-            };
-            if self.inputs.len() > 1 {
-                e.ordered(load, &[INPUT_FREE], &[]);
-                let load = Op::Ld {
-                    dst: at(B, B_BUFFER),
-                    src: at(B_DRAM, A_OFFSET),
-                    m: 1.into(),
-                    n,
-                };
-                e.ordered(load, &[], &[INPUT_FULL]);
-            } else {
-                e.ordered(load, &[INPUT_FREE], &[INPUT_FULL]);
-            }
-            e.ordered(compute(SIZE), &[INPUT_FULL, OUTPUT_FREE], &[INPUT_FREE, OUTPUT_FULL]);
-            let store = Op::St {
-                dst: at(Y_DRAM, Y_OFFSET),
-                src: at(Y, Y_BUFFER),
-                m: 1.into(),
-                n,
-            };
-            e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
-            if n_pieces > 1 {
-                for register in [A_BUFFER, B_BUFFER, Y_BUFFER] {
-                    e.toggle(register, aligned(size), n_buffers);
-                }
-                e.add(LEFT, -(size as i64));
-                e.add(A_OFFSET, size as i64);
-                e.add(Y_OFFSET, size as i64);
-            }
+    fn output_views(&self, e: &mut Emitter, spm: u64) {
+        let y = &self.stage.output;
+        let [rows, columns] = self.levels(&y.packed(&self.sizes));
+        let local = View {
+            space: Space::Spm,
+            format: y.format,
+            base: spm as i64,
+            zero_point: y.zero_point,
+            rows: &rows,
+            columns: &columns,
+        };
+        e.view(Y, &local);
+        e.op(Op::Clip {
+            d: Y,
+            lo: Imm(i64::from(self.stage.clip.0)),
+            hi: Imm(i64::from(self.stage.clip.1)),
         });
+        let [rows, columns] = self.levels(&y.strides);
+        let (space, base) = (Space::Dram, y.address as i64);
+        let (rows, columns) = (&rows[..], &columns[..]);
+        e.view(
+            Y_DRAM,
+            &View {
+                space,
+                base,
+                rows,
+                columns,
+                ..local
+            },
+        );
     }
+
+    fn piece(&self, e: &mut Emitter, walk: &Walk<'_>, m: u64, n: u64) {
+        let stage = self.stage;
+        let mut loads = Vec::new();
+        for (i, input) in stage
+            .inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, input)| !self.is_fixed(input))
+        {
+            let offset = walk.offset(e, OFFSETS[i], &input.steps());
+            loads.push(load(
+                INPUTS[i],
+                input.n_distinct(&self.sizes),
+                offset,
+                buffer(i, self.n_buffers),
+            ));
+        }
+        if !stage.table_is_fixed(&self.sizes) {
+            let mut strides = vec![0; stage.axes.len()];
+            let row = stage.function.words_per_column().unwrap_or(0) * 4;
+            strides.splice(stage.axes.len() - 1.., [row as i64]);
+            let offset = walk.offset(e, OFFSETS[TABLE_RING], &strides);
+            let len = stage.table_len(&self.sizes);
+            loads.push(load(TABLE, len, offset, buffer(TABLE_RING, self.n_buffers)));
+        }
+        load_all(e, loads);
+        e.ordered(
+            self.compute(m, n),
+            &[INPUT_FULL, OUTPUT_FREE],
+            &[INPUT_FREE, OUTPUT_FULL],
+        );
+        let offset = walk.offset(e, OFFSETS[Y_RING], &stage.output.steps());
+        let store = Op::St {
+            dst: at(Y_DRAM, offset),
+            src: at(Y, buffer(Y_RING, self.n_buffers)),
+            m: (m as i64).into(),
+            n: (n as i64).into(),
+        };
+        e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
+        for (i, input) in stage
+            .inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, input)| !self.is_fixed(input))
+        {
+            e.toggle(
+                buffer(i, self.n_buffers),
+                aligned(input.n_distinct(&self.sizes)),
+                self.n_buffers,
+            );
+        }
+        if !stage.table_is_fixed(&self.sizes) {
+            e.toggle(
+                buffer(TABLE_RING, self.n_buffers),
+                aligned(stage.table_bytes(&self.sizes)),
+                self.n_buffers,
+            );
+        }
+        e.toggle(buffer(Y_RING, self.n_buffers), aligned(m * n), self.n_buffers);
+    }
+
+    fn compute(&self, m: u64, n: u64) -> Op {
+        let (m, n): (Count, Count) = ((m as i64).into(), (n as i64).into());
+        let input = |i: usize| -> DescRef {
+            let Some(input) = self.stage.inputs.get(i) else {
+                return INPUTS[i][2].into();
+            };
+            let offset = if self.is_fixed(input) {
+                Reg::ZERO
+            } else {
+                buffer(i, self.n_buffers)
+            };
+            at(INPUTS[i][2], offset)
+        };
+        let fixed = self.stage.table_is_fixed(&self.sizes);
+        let table = at(
+            TABLE[2],
+            if fixed {
+                Reg::ZERO
+            } else {
+                buffer(TABLE_RING, self.n_buffers)
+            },
+        );
+        let dst = at(Y, buffer(Y_RING, self.n_buffers));
+        let (src, a, b, par, rounding) = (input(0), input(0), input(1), table, self.layer.rounding);
+        match self.stage.function {
+            Function::Requant => Op::VxRequant {
+                dst,
+                src,
+                par,
+                m,
+                n,
+                rounding,
+            },
+            Function::Prelu => Op::VxPrelu {
+                dst,
+                src,
+                par,
+                m,
+                n,
+                rounding,
+            },
+            Function::Lut => Op::VxLut { dst, src, table, m, n },
+            Function::Add => Op::VxAdd {
+                dst,
+                a,
+                b,
+                par,
+                m,
+                n,
+                rounding,
+            },
+            Function::Mul => Op::VxMul {
+                dst,
+                a,
+                b,
+                par,
+                m,
+                n,
+                rounding,
+            },
+            Function::Softmax => Op::VxSoftmax { dst, src, table, m, n },
+            Function::LayerNorm => Op::VxLayerNorm { dst, src, par, m, n },
+        }
+    }
+}
+
+/// A load of `n` elements as one run of the scratchpad.
+pub(super) fn load([dram, fill, _]: [Desc; 3], n: u64, offset: Reg, buffer: Reg) -> Op {
+    Op::Ld {
+        dst: at(fill, buffer),
+        src: at(dram, offset),
+        m: 1.into(),
+        n: (n as i64).into(),
+    }
+}
+
+/// The loads of a piece: the first one waits for a free buffer, the last one says that all of them are there. Without any, a load that
+/// does nothing stands for them.
+pub(super) fn load_all(e: &mut Emitter, loads: Vec<Op>) {
+    let loads = if loads.is_empty() { vec![Op::LdNop {}] } else { loads };
+    let last = loads.len() - 1;
+    for (i, load) in loads.into_iter().enumerate() {
+        let waits: &[Token] = if i == 0 { &[INPUT_FREE] } else { &[] };
+        let posts: &[Token] = if i == last { &[INPUT_FULL] } else { &[] };
+        e.ordered(load, waits, posts);
+    }
+}
+
+/// The table of a stage as bytes.
+pub(super) fn words(words: &[i32]) -> (Vec<u8>, ElementFormat) {
+    (
+        words.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        ElementFormat::I32,
+    )
 }

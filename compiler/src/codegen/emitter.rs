@@ -250,10 +250,7 @@ impl Emitter {
     /// Starts a layer.
     pub(crate) fn layer(&mut self, name: &str, op: &str) {
         let id = self.marks.len() as i64;
-        self.marks.push(Mark {
-            name: name.to_owned(),
-            op: op.to_owned(),
-        });
+        self.marks.push(Mark::new(name, op));
         self.op(Op::Mark {
             kind: systole_isa::operand::MarkKind::Layer,
             id: Imm(id),

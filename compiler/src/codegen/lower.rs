@@ -1,11 +1,17 @@
 //! From operators to stages: every tensor gets its place in DRAM, every parameter its table.
 
+mod elements;
+
 use super::FitError;
 use super::emitter::Emitter;
-use super::stage::{ConvStage, Feature, Sliding, Stage, StageKind};
+use super::fusion::{self, Fusion};
+use super::placing::Placing;
+use super::stage::{
+    ConvStage, Copy, Feature, GroupedStage, MoveStage, PoolStage, Pooling, Residual, Sliding, Stage, StageKind,
+};
 use crate::error::{CompileError, CompileErrorKind, Subject};
 use crate::quantized::{
-    DType, IoTensor, QAdd, QConv, QDense, QMaxPool, QNode, QOp, QRequant, QuantizedGraph, TensorData, TensorId, Window,
+    DType, IoTensor, QAvgPool, QConv, QDense, QMaxPool, QMove, QNode, QOp, QuantizedGraph, TensorData, TensorId, Window,
 };
 use systole_isa::ElementFormat;
 use systole_isa::numerics::{RequantParameters, Scale};
@@ -26,21 +32,31 @@ pub(super) struct Lowered {
 pub(super) fn lower(graph: &QuantizedGraph, e: &mut Emitter) -> Result<Lowered, Vec<CompileError>> {
     let mut lowering = Lowering {
         graph,
+        placing: Placing::of(graph),
         addresses: vec![None; graph.tensors.len()],
     };
     let mut symbols = Vec::new();
+    let fusions = fusion::additions(graph, &lowering.placing);
     let io = graph.inputs.iter().map(|io| io.tensor);
     let written = graph.nodes.iter().map(|node| node.op.output());
+    let written = written.filter(|id| !fusions.iter().any(|fusion| fusion.products == *id));
     for id in io.chain(written) {
         lowering.place(id, e, &mut symbols);
     }
     let mut errors = Vec::new();
     let mut stages = Vec::new();
-    for node in &graph.nodes {
-        for id in node.op.activations() {
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let fusion = fusions.iter().find(|fusion| fusion.concerns(index));
+        let fused_operand = fusion.map(Fusion::other);
+        for id in node.op.activations().into_iter().chain(fused_operand) {
             lowering.place_constant(id, e);
         }
-        match lowering.stage(node) {
+        let stage = match fusion {
+            None => lowering.stage(index, node),
+            Some(fusion) if fusion.producer == index => lowering.fused(node, fusion).map(Some),
+            Some(_) => Ok(None),
+        };
+        match stage {
             Ok(stage) => stages.extend(stage),
             Err(error) => errors.push(error),
         }
@@ -66,28 +82,25 @@ pub(super) fn lower(graph: &QuantizedGraph, e: &mut Emitter) -> Result<Lowered, 
 
 struct Lowering<'g> {
     graph: &'g QuantizedGraph,
+    placing: Placing,
+    /// Of tensors with memory of their own.
     addresses: Vec<Option<u64>>,
 }
 
 impl Lowering<'_> {
-    /// Reserves DRAM for a tensor; a view lies where the tensor lies that it shows.
+    /// Reserves DRAM for a tensor, unless it lies within another one.
     fn place(&mut self, id: TensorId, e: &mut Emitter, symbols: &mut Vec<Symbol>) {
-        let view = self.graph.nodes.iter().find_map(|node| match &node.op {
-            QOp::View(view) if view.output == id => Some(view.input),
-            _ => None,
-        });
+        if self.placing.slice(id).root != id || self.addresses[id.index()].is_some() {
+            return;
+        }
         let tensor = self.graph.tensor(id);
-        let shown = view.and_then(|input| self.addresses[input.index()]);
-        let address = shown.unwrap_or_else(|| {
-            let address = e.reserve_dram(tensor.len() as u64);
-            let size = tensor.len() as u64;
-            symbols.push(Symbol {
-                name: tensor.name.clone(),
-                kind: SymbolKind::Dram,
-                value: address,
-                size,
-            });
-            address
+        let size = tensor.len() as u64;
+        let address = e.reserve_dram(size);
+        symbols.push(Symbol {
+            name: tensor.name.clone(),
+            kind: SymbolKind::Dram,
+            value: address,
+            size,
         });
         self.addresses[id.index()] = Some(address);
     }
@@ -100,7 +113,9 @@ impl Lowering<'_> {
     }
 
     fn address(&self, id: TensorId) -> Result<u64, CompileError> {
-        self.addresses[id.index()].ok_or_else(|| {
+        let slice = self.placing.slice(id);
+        let root = self.addresses[slice.root.index()].map(|address| address + slice.offset);
+        root.ok_or_else(|| {
             CompileError::new(
                 CompileErrorKind::BrokenGraph,
                 Subject::tensor(&self.graph.tensor(id).name),
@@ -130,21 +145,31 @@ impl Lowering<'_> {
             height,
             width,
             channels,
-            pitch: channels,
+            pitch: self.placing.slice(id).pitch,
             format,
             zero_point,
         })
     }
 
-    fn stage(&self, node: &QNode) -> Result<Option<Stage>, CompileError> {
+    fn stage(&self, index: usize, node: &QNode) -> Result<Option<Stage>, CompileError> {
         let (op, kind) = match &node.op {
+            QOp::Conv(op) if op.groups > 1 => ("group-conv", self.grouped(&node.name, op)?),
             QOp::Conv(op) => ("conv", self.conv(&node.name, op)?),
             QOp::Dense(op) => ("dense", self.dense(&node.name, op)?),
             QOp::MaxPool(op) => ("max-pool", self.max_pool(op)?),
+            QOp::AvgPool(op) => ("avg-pool", self.avg_pool(op)?),
             QOp::Add(op) => ("add", self.add(op)?),
+            QOp::Mul(op) => ("mul", self.mul(op)?),
             QOp::Requant(op) => ("requantize", self.requant(op)?),
+            QOp::Lut(op) => ("lut", self.lut(op)?),
+            QOp::Prelu(op) => ("prelu", self.prelu(op)?),
+            QOp::Softmax(op) => ("softmax", self.softmax(op)?),
+            QOp::LayerNorm(op) => ("layer-norm", self.layer_norm(op)?),
+            QOp::Move(op) => match self.move_pieces(index, op)? {
+                Some(kind) => ("move", kind),
+                None => return Ok(None),
+            },
             QOp::View(_) => return Ok(None),
-            other => return Err(untranslated(node, other)),
         };
         Ok(Some(Stage {
             name: node.name.clone(),
@@ -159,7 +184,16 @@ impl Lowering<'_> {
         let y = self.feature(op.output, op.output_zero_point)?;
         let constants = (op.weights, op.bias, &op.weight_zero_points[..], &op.scales[..]);
         let clip = (op.clip.lo, op.clip.hi);
-        self.product(name, x, y, sliding(&op.window), constants, clip)
+        let conv = self.product(name, x, y, sliding(&op.window), constants, clip)?;
+        Ok(StageKind::Conv(Box::new(conv)))
+    }
+
+    fn grouped(&self, name: &str, op: &QConv) -> Result<StageKind, CompileError> {
+        let StageKind::Conv(conv) = self.conv(name, op)? else {
+            unreachable!("a convolution is a convolution");
+        };
+        let groups = op.groups as u64;
+        Ok(StageKind::Grouped(Box::new(GroupedStage { conv: *conv, groups })))
     }
 
     fn dense(&self, name: &str, op: &QDense) -> Result<StageKind, CompileError> {
@@ -168,13 +202,19 @@ impl Lowering<'_> {
             height: op.m as u64,
             width: 1,
             channels: channels as u64,
-            pitch: channels as u64,
+            // Rows are pixels unless the matrix is another cut of the same elements, which then lie side by side.
+            pitch: if feature.channels == channels as u64 {
+                feature.pitch
+            } else {
+                channels as u64
+            },
             ..feature
         };
         let x = matrix(self.feature(op.input, op.input_zero_point)?, op.k);
         let y = matrix(self.feature(op.output, op.output_zero_point)?, op.n);
         let constants = (op.weights, op.bias, &op.weight_zero_points[..], &op.scales[..]);
-        self.product(name, x, y, Sliding::POINT, constants, (op.clip.lo, op.clip.hi))
+        let conv = self.product(name, x, y, Sliding::POINT, constants, (op.clip.lo, op.clip.hi))?;
+        Ok(StageKind::Conv(Box::new(conv)))
     }
 
     fn product(
@@ -185,7 +225,7 @@ impl Lowering<'_> {
         sliding: Sliding,
         (weights, bias, zero_points, scales): (TensorId, TensorId, &[i32], &[Scale]),
         clip: (i32, i32),
-    ) -> Result<StageKind, CompileError> {
+    ) -> Result<ConvStage, CompileError> {
         let weight_zero_point = zero_points.first().copied().unwrap_or(0);
         if zero_points.iter().any(|&zero_point| zero_point != weight_zero_point) {
             return Err(CompileError::new(
@@ -216,7 +256,7 @@ impl Lowering<'_> {
             .zip(scales)
             .map(|(&bias, &scale)| RequantParameters::new(bias, scale))
             .collect();
-        Ok(StageKind::Conv(Box::new(ConvStage {
+        Ok(ConvStage {
             x,
             y,
             sliding,
@@ -225,36 +265,114 @@ impl Lowering<'_> {
             weight_zero_point,
             parameters,
             clip,
-        })))
+            residual: None,
+        })
+    }
+
+    /// A convolution or matrix product with the addition that follows it.
+    fn fused(&self, node: &QNode, fusion: &Fusion<'_>) -> Result<Stage, CompileError> {
+        let add = fusion.add;
+        let unfused = |output| self.graph.tensor(output).dtype;
+        let (kind, op, dtype, zero_point, clip) = match &node.op {
+            QOp::Conv(op) => {
+                let fused = QConv {
+                    output: add.output,
+                    output_zero_point: add.output_zero_point,
+                    clip: add.clip,
+                    ..op.clone()
+                };
+                (
+                    self.conv(&node.name, &fused)?,
+                    "conv+add",
+                    unfused(op.output),
+                    op.output_zero_point,
+                    op.clip,
+                )
+            }
+            QOp::Dense(op) => {
+                let fused = QDense {
+                    output: add.output,
+                    output_zero_point: add.output_zero_point,
+                    clip: add.clip,
+                    ..op.clone()
+                };
+                (
+                    self.dense(&node.name, &fused)?,
+                    "dense+add",
+                    unfused(op.output),
+                    op.output_zero_point,
+                    op.clip,
+                )
+            }
+            _ => unreachable!("only what makes products ends with an addition"),
+        };
+        let StageKind::Conv(mut conv) = kind else {
+            unreachable!("products are convolutions");
+        };
+        let zero_point_of_other = add.zero_points[usize::from(!fusion.is_first)];
+        let other = self.feature(fusion.other(), zero_point_of_other)?;
+        conv.residual = Some(Residual {
+            x: Feature {
+                address: other.address,
+                format: other.format,
+                zero_point: other.zero_point,
+                ..conv.y
+            },
+            is_first: fusion.is_first,
+            parameters: add.parameters,
+            products: (format_of(&node.name, dtype)?, zero_point, (clip.lo, clip.hi)),
+        });
+        Ok(Stage {
+            name: node.name.clone(),
+            op,
+            rounding: self.graph.rounding,
+            kind: StageKind::Conv(conv),
+        })
     }
 
     fn max_pool(&self, op: &QMaxPool) -> Result<StageKind, CompileError> {
         let (x, y) = (self.feature(op.input, 0)?, self.feature(op.output, 0)?);
-        Ok(StageKind::MaxPool {
+        Ok(StageKind::Pool(PoolStage {
             x,
             y,
             sliding: sliding(&op.window),
+            pooling: Pooling::Max,
             clip: y.format.range(),
-        })
+        }))
     }
 
-    fn add(&self, op: &QAdd) -> Result<StageKind, CompileError> {
-        Ok(StageKind::Add {
-            a: self.feature(op.a, op.zero_points[0])?,
-            b: self.feature(op.b, op.zero_points[1])?,
-            y: self.feature(op.output, op.output_zero_point)?,
-            parameters: op.parameters,
-            clip: (op.clip.lo, op.clip.hi),
-        })
-    }
-
-    fn requant(&self, op: &QRequant) -> Result<StageKind, CompileError> {
-        Ok(StageKind::Requant {
+    fn avg_pool(&self, op: &QAvgPool) -> Result<StageKind, CompileError> {
+        Ok(StageKind::Pool(PoolStage {
             x: self.feature(op.input, op.input_zero_point)?,
             y: self.feature(op.output, op.output_zero_point)?,
-            parameters: RequantParameters::new(0, op.scale),
+            sliding: sliding(&op.window),
+            pooling: Pooling::Average {
+                divide: op.divide,
+                scale: op.scale,
+            },
             clip: (op.clip.lo, op.clip.hi),
-        })
+        }))
+    }
+
+    /// What is left to be moved, if anything.
+    fn move_pieces(&self, index: usize, op: &QMove) -> Result<Option<StageKind>, CompileError> {
+        let output = self.graph.tensor(op.output);
+        let mut copies = Vec::new();
+        for (input, moved) in self.placing.moves(index, op) {
+            let root = |id| self.address(id).map(|address| address - self.placing.slice(id).offset);
+            copies.push(Copy {
+                from: root(input)? + moved.first[0],
+                to: root(op.output)? + moved.first[1],
+                axes: moved.axes.iter().map(|&(n, [from, to])| (n, from, to as u64)).collect(),
+            });
+        }
+        let fill = match op.fill {
+            Some(value) => Some((self.address(op.output)?, output.len() as u64, value)),
+            None => None,
+        };
+        let format = format_of(&output.name, output.dtype)?;
+        let is_needed = !copies.is_empty() || fill.is_some();
+        Ok(is_needed.then_some(StageKind::Move(MoveStage { format, copies, fill })))
     }
 
     /// An input or output with the strides at which the user's axes lie in DRAM.
@@ -282,16 +400,6 @@ impl Lowering<'_> {
             strides,
         })
     }
-}
-
-fn untranslated(node: &QNode, op: &QOp) -> CompileError {
-    CompileError::new(
-        CompileErrorKind::UnsupportedOperator,
-        Subject::node(&node.name),
-        format!("operator {}", op.name()),
-        "an operator that code generation knows",
-        "replace it when exporting the model",
-    )
 }
 
 fn sliding(window: &Window) -> Sliding {
@@ -333,7 +441,11 @@ pub(super) fn does_not_fit(error: &FitError) -> CompileError {
         Subject::node(&error.layer),
         format!("that its smallest tiles need {}", bytes(error.needs)),
         format!("at most what the machine has, {}", bytes(error.has)),
-        "choose a machine with larger `spm` or `acc`",
+        format!(
+            "choose a machine with at least {} KiB of `spm` and {} KiB of `acc`",
+            error.needs[0].div_ceil(1024),
+            error.needs[1].div_ceil(1024).max(1)
+        ),
     )
 }
 

@@ -1,8 +1,8 @@
 //! Stages: what the machine is to do layer by layer, with every tensor at its place in DRAM. Code generation sees nothing else.
 
 use systole_isa::ElementFormat;
-use systole_isa::numerics::{AddParameters, RequantParameters};
-use systole_isa::operand::Rounding;
+use systole_isa::numerics::{AddParameters, RequantParameters, Scale};
+use systole_isa::operand::{Divide, Rounding};
 
 /// An activation tensor in DRAM, images x height x width x channels, channels innermost. A matrix of M rows has height M and width 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,20 @@ pub(crate) struct ConvStage {
     /// One per output channel.
     pub(crate) parameters: Vec<RequantParameters>,
     pub(crate) clip: (i32, i32),
+    /// What is added to the requantized products before they are stored; `y` and `clip` are those of the sum.
+    pub(crate) residual: Option<Residual>,
+}
+
+/// An addition that a convolution ends with: its products never leave the scratchpad.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Residual {
+    /// The other operand, of the shape and pitch of the sum.
+    pub(crate) x: Feature,
+    /// Whether it is the first operand.
+    pub(crate) is_first: bool,
+    pub(crate) parameters: AddParameters,
+    /// Format, zero point and clipping of the products.
+    pub(crate) products: (ElementFormat, i32, (i32, i32)),
 }
 
 impl ConvStage {
@@ -100,32 +114,100 @@ impl ConvStage {
     pub(crate) fn n(&self) -> u64 {
         self.y.channels
     }
+
+    /// How often the vector unit sees each result; each time but the first, another operand comes from DRAM.
+    pub(crate) fn n_vector_passes(&self) -> u64 {
+        1 + u64::from(self.residual.is_some())
+    }
+}
+
+/// An operand of a stage that works element by element: an address and a stride per axis of the stage, zero where it is repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Operand {
+    /// DRAM byte address.
+    pub(crate) address: u64,
+    pub(crate) format: ElementFormat,
+    pub(crate) zero_point: i32,
+    /// Elements from an index to the next, per axis.
+    pub(crate) strides: Vec<u64>,
+}
+
+/// What happens to an element or a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Requant,
+    Prelu,
+    Lut,
+    Add,
+    Mul,
+    Softmax,
+    LayerNorm,
+}
+
+/// An operation on elements or on rows, which are the last axis.
+#[derive(Clone, Debug)]
+pub(crate) struct ElementStage {
+    pub(crate) function: Function,
+    /// Lengths of the nested axes, outermost first.
+    pub(crate) axes: Vec<u64>,
+    pub(crate) inputs: Vec<Operand>,
+    pub(crate) output: Operand,
+    /// Elements of the function's table, and their format.
+    pub(crate) table: Vec<u8>,
+    pub(crate) table_format: ElementFormat,
+    pub(crate) clip: (i32, i32),
+}
+
+/// What becomes of the elements of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pooling {
+    Max,
+    Average { divide: Divide, scale: Scale },
+}
+
+/// A pooling.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolStage {
+    pub(crate) x: Feature,
+    pub(crate) y: Feature,
+    pub(crate) sliding: Sliding,
+    pub(crate) pooling: Pooling,
+    pub(crate) clip: (i32, i32),
+}
+
+/// A convolution in groups: each sees its own slice of the input's channels and makes its own slice of the output's.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupedStage {
+    /// The whole tensors; weights are `[kernel rows, kernel columns, input channels of a group] x [all output channels]`.
+    pub(crate) conv: ConvStage,
+    pub(crate) groups: u64,
+}
+
+/// A box of elements that is copied: (length, stride in the source, stride in the destination) per axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Copy {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) axes: Vec<(u64, i64, u64)>,
+}
+
+/// Elements in other places.
+#[derive(Clone, Debug)]
+pub(crate) struct MoveStage {
+    pub(crate) format: ElementFormat,
+    pub(crate) copies: Vec<Copy>,
+    /// Address, length and value of what is filled before.
+    pub(crate) fill: Option<(u64, u64, i32)>,
 }
 
 /// What a stage computes.
 #[derive(Clone, Debug)]
 pub(crate) enum StageKind {
     Conv(Box<ConvStage>),
-    MaxPool {
-        x: Feature,
-        y: Feature,
-        sliding: Sliding,
-        clip: (i32, i32),
-    },
-    /// Elementwise sum.
-    Add {
-        a: Feature,
-        b: Feature,
-        y: Feature,
-        parameters: AddParameters,
-        clip: (i32, i32),
-    },
-    Requant {
-        x: Feature,
-        y: Feature,
-        parameters: RequantParameters,
-        clip: (i32, i32),
-    },
+    Grouped(Box<GroupedStage>),
+    Pool(PoolStage),
+    Elements(ElementStage),
+    Move(MoveStage),
 }
 
 /// One layer.

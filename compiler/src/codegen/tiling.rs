@@ -48,6 +48,8 @@ pub(crate) struct Footprint {
     pub(crate) weight_bytes: u64,
     pub(crate) parameter_bytes: u64,
     pub(crate) output_bytes: u64,
+    /// Products of one array tile that wait for an addition, and its parameters.
+    pub(crate) sum_bytes: u64,
     pub(crate) acc_bytes: u64,
 }
 
@@ -149,6 +151,9 @@ impl ConvTiling {
             weight_bytes: aligned(self.chunk * self.block_channels),
             parameter_bytes: aligned(self.block_channels * PARAMETER_BYTES),
             output_bytes: aligned(pixels * self.block_channels),
+            sum_bytes: stage.residual.as_ref().map_or(0, |_| {
+                aligned(pixels * u64::from(machine.cols).min(stage.n())) + SPM_ALIGNMENT
+            }),
             acc_bytes: pixels * u64::from(machine.cols).min(stage.n()) * 4,
         }
     }
@@ -158,7 +163,8 @@ impl ConvTiling {
             spm_needed: self.input_buffers * f.input_bytes
                 + self.weight_buffers * f.weight_bytes
                 + self.parameter_buffers * f.parameter_bytes
-                + self.output_buffers * f.output_bytes,
+                + self.output_buffers * f.output_bytes
+                + f.sum_bytes,
             acc_needed: self.acc_buffers * f.acc_bytes,
         }
     }
@@ -213,7 +219,8 @@ fn product_cycles(stage: &ConvStage, machine: &MachineDescription, m: u64) -> u6
 
 /// Cycles of the requantization of one array tile over `m` pixels.
 fn requantize_cycles(stage: &ConvStage, machine: &MachineDescription, m: u64) -> u64 {
-    latency::vector(machine, m * stage.n().min(u64::from(machine.cols))).0
+    let once = latency::vector(machine, m * stage.n().min(u64::from(machine.cols))).0;
+    once * stage.n_vector_passes()
 }
 
 /// Cycles of the array, with what it waits for the vector unit.
@@ -248,7 +255,7 @@ fn dram_bytes(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -
     let weights = weight_passes * stage.n() * (stage.k() + PARAMETER_BYTES);
     let n_pixels = y.images * y.height * y.width;
     let outputs = t.n_channel_blocks(stage) * moved_bytes(n_pixels, t.block_channels.min(stage.n()), y.pitch, burst);
-    inputs + weights + outputs
+    inputs + weights + outputs * stage.n_vector_passes()
 }
 
 fn estimate(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> Estimate {
@@ -261,7 +268,8 @@ fn estimate(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> 
     Estimate {
         array: array_cycles(t, stage, machine),
         dram: cycles(dram_bytes(t, stage, machine)) + n_transfers * 8,
-        vector: y.n_elements().div_ceil(u64::from(machine.vector.n_lanes)) + blocks * array_tiles * 5,
+        vector: stage.n_vector_passes()
+            * (y.n_elements().div_ceil(u64::from(machine.vector.n_lanes)) + blocks * array_tiles * 5),
         ends: cycles(t.input_bytes(stage) + f.weight_bytes)
             + cycles(f.output_bytes)
             + 2 * DRAM_LATENCY_CYCLES

@@ -117,10 +117,12 @@ impl Sample {
                 Mark {
                     name: "load operands".to_owned(),
                     op: "load".to_owned(),
+                    plan: None,
                 },
                 Mark {
                     name: "product".to_owned(),
                     op: "gemm".to_owned(),
+                    plan: None,
                 },
             ],
             ..Program::default()

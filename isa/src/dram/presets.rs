@@ -41,6 +41,38 @@ pub(super) const fn timing(standard: DramStandard) -> DramTiming {
                 ),
             ],
         },
+        DramStandard::Ddr3_2133 => DramTiming {
+            clock_ps: 938,
+            cl: 13,
+            cwl: 10,
+            rcd: 13,
+            rp: 13,
+            ras: 36,
+            rc: 49,
+            rrd_s: 6,
+            rrd_l: 6,
+            faw: 27,
+            ccd_s: 4,
+            ccd_l: 4,
+            wtr_s: 8,
+            wtr_l: 8,
+            wr: 16,
+            rtp: 8,
+            turnaround: 2,
+            refi: 8320,
+            rfc: 374,
+            burst_clocks: 4,
+            source: "Ramulator 2 at commit 1fb94b8, src/dram/impl/DDR3.cpp, DDR3_2133M with DDR3_8Gb_x8",
+            exceptions: &[
+                RATE,
+                TURNAROUND,
+                (
+                    "CWL",
+                    "Ramulator at commit 10973a3, src/DDR3.h, DDR3_2133M, whose write latency is JEDEC's for this clock; that of Ramulator 2 is one for all grades",
+                ),
+                ("tREFI", "Ramulator at commit 10973a3, src/DDR3.h, DDR3_2133M: 7.8 us"),
+            ],
+        },
         DramStandard::Ddr4_2400 => DramTiming {
             clock_ps: 833,
             cl: 17,
@@ -220,7 +252,7 @@ pub(super) const fn organization(standard: DramStandard) -> DramOrganization {
         ..ddr4
     };
     match standard {
-        DramStandard::Ddr3_1866 => DramOrganization {
+        DramStandard::Ddr3_1866 | DramStandard::Ddr3_2133 => DramOrganization {
             n_bank_groups: 1,
             n_banks_per_group: 8,
             row_bytes: 16384,
@@ -249,6 +281,8 @@ pub(super) const fn organization(standard: DramStandard) -> DramOrganization {
 
 const DDR3_IDD: &str =
     "IDD values of DRAMsim3's DDR3_8Gb_x8_1866 with the formulas of its configuration.cc, 8 devices per rank";
+const DDR3_2133_IDD: &str =
+    "DRAMsim3's DDR3_8Gb_x8_1866, per command and in standby, for want of credible IDD values of the faster grade";
 const DDR4_2400_IDD: &str =
     "IDD values of DRAMsim3's DDR4_8Gb_x8_2400 with the formulas of its configuration.cc, 8 devices per rank";
 const DDR4_3200_IDD: &str =
@@ -306,6 +340,11 @@ pub(super) const fn energy(standard: DramStandard) -> DramEnergy {
         DramStandard::Ddr3_1866 => from_idd(
             [10_573_700, 3_790_400, 3_790_400, 746_700_000, 572_400, 410_400],
             DDR3_IDD,
+            sourced(12_897, IO_DDR3),
+        ),
+        DramStandard::Ddr3_2133 => from_idd(
+            [10_573_700, 3_790_400, 3_790_400, 746_700_000, 572_400, 410_400],
+            DDR3_2133_IDD,
             sourced(12_897, IO_DDR3),
         ),
         DramStandard::Ddr4_2400 => from_idd(

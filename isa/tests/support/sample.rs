@@ -3,7 +3,7 @@
 use systole_isa::format::ElementFormat;
 use systole_isa::operand::{Desc, Imm, MarkKind, Reg, Target};
 use systole_isa::program::{
-    HostType, IoTensor, MachineReference, Mark, Program, Quantization, Segment, Symbol, SymbolKind,
+    HostType, IoTensor, LayerPlan, MachineReference, Mark, Program, Quantization, Segment, Symbol, SymbolKind,
 };
 use systole_isa::{Instruction, Op};
 
@@ -89,6 +89,10 @@ pub(crate) fn sample() -> Program {
         marks: vec![Mark {
             name: "conv1".to_owned(),
             op: "conv".to_owned(),
+            plan: Some(LayerPlan {
+                estimated_cycles: 1234,
+                compulsory_bytes: 5678,
+            }),
         }],
         inputs: vec![tensor("x", 0.1)],
         outputs: vec![tensor("y", f32::MIN_POSITIVE)],

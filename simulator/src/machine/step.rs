@@ -1,15 +1,17 @@
 //! What happens within the cycle of an event: completions, the sequencer's instruction, starts.
 
 use super::*;
+use crate::bank_use::bank_use;
 use crate::mx::MxInFlight;
 use crate::work::matrix::TileShape;
 use systole_isa::FormatPair;
+use systole_isa::latency::banks::BankUse;
 
 impl Machine {
     /// Completes the work that ends now, in the fixed order LD, ST, MX, VX.
     pub(super) fn complete(&mut self, observer: &mut impl Observer) -> Result<(), Fault> {
         for unit in [Unit::Ld, Unit::St] {
-            self.advance_transfer(unit, observer);
+            self.complete_transfers(unit, observer);
         }
         let now = self.state.now;
         while let Some(at) = self.state.mx.in_flight.iter().position(|x| x.done_at <= now) {
@@ -39,39 +41,29 @@ impl Machine {
         Ok(())
     }
 
-    fn advance_transfer(&mut self, unit: Unit, observer: &mut impl Observer) {
-        let slot = &mut self.state.transfers[unit.index() - Unit::Ld.index()];
-        let done_at = slot.as_ref().and_then(Transfer::done_at);
-        if done_at.is_none_or(|at| at > self.state.now) {
-            return;
+    fn complete_transfers(&mut self, unit: Unit, observer: &mut impl Observer) {
+        let index = unit.index() - Unit::Ld.index();
+        while let Some(done) = self.state.dma[index].take_done(self.state.now) {
+            let mut counts = static_counts(&done.dispatched.work);
+            counts.add(&done.counts);
+            let commands = self
+                .state
+                .dram_timing
+                .take_counts(&self.dram_parameters, &self.state.dma[index]);
+            add_dram_counts(&commands, &mut counts);
+            if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
+                && self.mode == Mode::Full
+            {
+                exec::copy(&mut self.state.memories, dst, src, *m, *n);
+            }
+            self.retire(
+                unit,
+                (&done.dispatched, &done.release),
+                done.started_at,
+                counts,
+                observer,
+            );
         }
-        let Some(done) = slot.take() else {
-            return;
-        };
-        let mut counts = static_counts(&done.dispatched.work);
-        counts.add(&done.counts);
-        self.add_dram_counts(unit, &mut counts);
-        if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
-            && self.mode == Mode::Full
-        {
-            exec::copy(&mut self.state.memories, dst, src, *m, *n);
-        }
-        self.retire(
-            unit,
-            (&done.dispatched, &done.release),
-            done.started_at,
-            counts,
-            observer,
-        );
-    }
-
-    /// Adds the row hits and row commands that a DMA unit has caused since this was last done. A store is complete before the last of its
-    /// bursts is in the devices; what those cause counts with the unit's next transfer, or with the halt.
-    fn add_dram_counts(&mut self, unit: Unit, counts: &mut EventCounts) {
-        let commands = self.state.dram_timing.take_counts(unit.index() - Unit::Ld.index());
-        counts.dram_row_hits += commands.row_hits();
-        counts.dram_activates += commands.activates;
-        counts.dram_precharges += commands.precharges;
     }
 
     /// Performs an instruction of the array and counts what happened.
@@ -238,8 +230,10 @@ impl Machine {
                 ..EventCounts::default()
             };
             if matches!(effect, Effect::Halt) {
-                self.add_dram_counts(Unit::Ld, &mut counts);
-                self.add_dram_counts(Unit::St, &mut counts);
+                for unit in &self.state.dma {
+                    let commands = self.state.dram_timing.take_counts(&self.dram_parameters, unit);
+                    add_dram_counts(&commands, &mut counts);
+                }
             }
             self.account(layer, &counts, now);
             observer.event(&Event::Completed {
@@ -310,6 +304,10 @@ impl Machine {
         }
         let tile = self.tile_of(&head.work);
         let accesses = self.checked_accesses(unit, pc, &head.work, tile.as_ref().map(|tile| &tile.shape))?;
+        let banks = bank_use(&self.description, &head.work, tile.as_ref().map(|tile| &tile.shape));
+        if !self.banks_admit(banks) {
+            return Ok(false);
+        }
         let head = self.state.queues[unit.index()]
             .pop_front()
             .expect("the head was just inspected");
@@ -317,7 +315,7 @@ impl Machine {
         let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max();
         self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end.unwrap_or(0));
         let release = self.ordered(unit, &head, accesses)?;
-        self.begin(unit, head, release);
+        self.begin(unit, head, release, banks);
         Ok(true)
     }
 
@@ -325,7 +323,10 @@ impl Machine {
         let state = &self.state;
         match unit {
             Unit::Seq => Ok(false),
-            Unit::Ld | Unit::St => Ok(state.transfers[unit.index() - Unit::Ld.index()].is_none()),
+            Unit::Ld | Unit::St => {
+                let dma = &state.dma[unit.index() - Unit::Ld.index()];
+                Ok(dma.is_free(&self.dram_parameters, state.now))
+            }
             Unit::Vx => Ok(state.vx.is_none()),
             Unit::Mx => {
                 if let Some(why) = state.mx.never_startable(work) {
@@ -334,6 +335,18 @@ impl Machine {
                 Ok(matches!(state.mx.start(&self.description, work, state.now), Start::Now))
             }
         }
+    }
+
+    /// Whether the scratchpad's banks have so many words per cycle left. An instruction alone always fits.
+    fn banks_admit(&self, wanted: BankUse) -> bool {
+        let Some(banks) = &self.description.spm_banks else {
+            return true;
+        };
+        let state = &self.state;
+        let taken = state.dma.iter().map(DmaUnit::words_per_cycle).sum::<u64>()
+            + state.mx.words_per_cycle(state.now)
+            + state.vx.as_ref().map_or(0, |vx| vx.banks.words_per_cycle);
+        wanted.words_per_cycle == 0 || taken + wanted.words_per_cycle <= banks.words_per_cycle()
     }
 
     /// The tile that a product would use now.
@@ -378,7 +391,7 @@ impl Machine {
         }
     }
 
-    fn begin(&mut self, unit: Unit, dispatched: Dispatched, release: Release) {
+    fn begin(&mut self, unit: Unit, dispatched: Dispatched, release: Release, banks: BankUse) {
         let now = self.state.now;
         match unit {
             Unit::Seq => {}
@@ -393,20 +406,22 @@ impl Machine {
                     ),
                     _ => (Vec::new(), 0),
                 };
-                let transfer = Transfer::begin(dispatched, release, traffic, is_write, now);
-                self.state.transfers[unit.index() - Unit::Ld.index()] = Some(transfer);
+                let dma = &mut self.state.dma[unit.index() - Unit::Ld.index()];
+                dma.begin(&self.dram_parameters, (dispatched, release), traffic, banks, now);
             }
             Unit::Mx => {
                 let facts = self.facts(&dispatched.work);
-                self.state.mx.begin(&self.description, dispatched, release, facts, now);
+                let mx = &mut self.state.mx;
+                mx.begin(&self.description, dispatched, release, (facts, banks), now);
             }
             Unit::Vx => {
-                let done_at = now + vx::duration(&self.description, &dispatched.work);
+                let done_at = now + vx::duration(&self.description, &dispatched.work, banks);
                 self.state.vx = Some(VxInFlight {
                     dispatched,
                     release,
                     started_at: now,
                     done_at,
+                    banks,
                 });
             }
         }
@@ -450,8 +465,9 @@ impl Machine {
         };
         let status = match unit {
             Unit::Seq => None,
-            Unit::Ld | Unit::St => state.transfers[unit.index() - Unit::Ld.index()]
-                .as_ref()
+            // The oldest one, for whose data everything behind it waits.
+            Unit::Ld | Unit::St => state.dma[unit.index() - Unit::Ld.index()]
+                .oldest()
                 .map(|transfer| busy(&transfer.dispatched, transfer.started_at, BusyKind::Transfer)),
             Unit::Mx => state.mx.status(now),
             Unit::Vx => state
@@ -468,7 +484,13 @@ impl Machine {
         };
         let waiting = || {
             let head = state.queues[unit.index()].front()?;
-            let activity = Activity::Stalled(StallReason::Token);
+            let has_tokens = missing_tokens(&state.tokens, &head.tokens).is_empty();
+            let reason = if has_tokens {
+                StallReason::SpmBank
+            } else {
+                StallReason::Token
+            };
+            let activity = Activity::Stalled(reason);
             Some(UnitStatus {
                 activity,
                 pc: Some(head.pc),
@@ -498,4 +520,12 @@ impl Machine {
             end: self.state.now,
         });
     }
+}
+
+/// Adds the row hits and row commands that transfers have caused. A store is complete before the last of its bursts is in the devices; what
+/// those cause counts with the unit's next transfer, or with the halt.
+fn add_dram_counts(commands: &DramCounts, counts: &mut EventCounts) {
+    counts.dram_row_hits += commands.row_hits();
+    counts.dram_activates += commands.activates;
+    counts.dram_precharges += commands.precharges;
 }

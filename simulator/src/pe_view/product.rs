@@ -4,6 +4,7 @@ use super::{Columns, Pack, PeState, PeView, dot};
 use crate::exec::{self, Tile};
 use crate::machine::{Machine, Mode};
 use crate::work::matrix::{Product, Stationary};
+use systole_isa::latency::banks::BankUse;
 
 /// One pass of one row that is somewhere in the array.
 struct Wave {
@@ -16,7 +17,13 @@ struct Wave {
 }
 
 impl Machine {
-    pub(super) fn show_product(&self, view: &mut PeView, product: &Product, tile: &Tile, local: u64) {
+    pub(super) fn show_product(
+        &self,
+        view: &mut PeView,
+        (product, tile): (&Product, &Tile),
+        banks: BankUse,
+        local: u64,
+    ) {
         let shape = &tile.shape;
         let pair = shape.pair(product.a.format);
         let passes = self.description().rate(pair).passes();
@@ -30,8 +37,9 @@ impl Machine {
             true => exec::live_rows(&self.state.memories, product),
             false => (0..product.m).collect(),
         };
-        // Passes that are anywhere in the array now.
-        let n_waves = rows.len() as u64 * passes;
+        // Passes that are anywhere in the array now, and gaps where the scratchpad is slower than the passes of a row.
+        let interval = passes.max(banks.interval);
+        let n_waves = rows.len() as u64 * interval;
         let first = local.saturating_sub((view.n_rows + view.n_cols - 2) as u64);
         if first >= n_waves || n_waves == 0 {
             return;
@@ -45,20 +53,23 @@ impl Machine {
             })
             .collect();
         let mut row = Vec::new();
-        let waves: Vec<Wave> = (first..=last)
+        let waves: Vec<Option<Wave>> = (first..=last)
             .map(|wave| {
-                let (row_idx, pass) = (rows[(wave / passes) as usize], wave % passes);
+                let (row_idx, pass) = (rows[(wave / interval) as usize], wave % interval);
+                if pass >= passes {
+                    return None;
+                }
                 if has_values {
                     exec::moving_row(&self.state.memories, product, tile, row_idx, &mut row);
                 }
                 let (part, bits) = (pass % moving_parts, product.a.format.bits());
                 row.iter_mut()
                     .for_each(|value| *value = exec::digit(*value, part, moving_parts, bits));
-                Wave {
+                Some(Wave {
                     row: product.m0 + row_idx,
                     part: (pass / moving_parts) as usize,
                     first: view.store(&row),
-                }
+                })
             })
             .collect();
         let gates = self.description().sparsity.zero_gating;
@@ -67,7 +78,7 @@ impl Machine {
                 let wave = local
                     .checked_sub((r + c) as u64)
                     .and_then(|wave| wave.checked_sub(first));
-                if let Some(wave) = wave.and_then(|wave| waves.get(wave as usize)) {
+                if let Some(Some(wave)) = wave.and_then(|wave| waves.get(wave as usize)) {
                     let held = &held[wave.part];
                     show(view, tile, held, wave, (r, c), (has_values, gates, packing));
                 }

@@ -3,14 +3,13 @@
 use super::super::emitter::{Emitter, at};
 use super::super::tiling::PARAMETER_BYTES;
 use super::loads::Loads;
-use super::views::{C, P, W, X, Y, Y_DRAM};
+use super::views::{A, A_DRAM, A_PARAMETERS, C, P, T, W, X, Y, Y_DRAM};
 use super::*;
 use systole_isa::operand::{Accumulate, Weights};
 
 impl Conv<'_> {
-    /// One channel block of one block of rows. With `loads`, its weights are loaded for it.
+    /// One channel block of one block of rows, whose buffer of outputs is claimed. With `loads`, its weights are loaded for it.
     pub(super) fn item(&self, e: &mut Emitter, loads: Option<&Loads<'_>>) {
-        e.ordered(Op::VxNop {}, &[OUTPUT_FREE], &[]);
         match loads {
             Some(loads) if self.t.n_chunks(self.stage) > 1 => self.chunks(e, loads),
             Some(loads) => self.with_weights(e, loads, |e| self.tiles(e)),
@@ -32,6 +31,22 @@ impl Conv<'_> {
         if loads.is_some() {
             e.toggle(P_BUFFER, self.f.parameter_bytes, self.t.parameter_buffers);
         }
+    }
+
+    /// Waits for a free buffer of outputs, and for what is to be added to them.
+    pub(super) fn claim_output(&self, e: &mut Emitter) {
+        if self.stage.residual.is_none() {
+            e.ordered(Op::VxNop {}, &[OUTPUT_FREE], &[]);
+            return;
+        }
+        let load = Op::Ld {
+            dst: at(A, Y_BUFFER),
+            src: at(A_DRAM, Y_OFFSET),
+            m: self.pixels().into(),
+            n: self.channels.into(),
+        };
+        e.ordered(load, &[OUTPUT_FREE], &[RESIDUAL_FULL]);
+        e.ordered(Op::VxNop {}, &[RESIDUAL_FULL], &[]);
     }
 
     /// Runs `body` on the next block of weights.
@@ -156,7 +171,11 @@ impl Conv<'_> {
 
     fn requantize(&self, e: &mut Emitter) {
         let requantize = Op::VxRequant {
-            dst: at(Y, Y_TILE),
+            dst: if self.stage.residual.is_some() {
+                T.into()
+            } else {
+                at(Y, Y_TILE)
+            },
             src: at(C, C_BUFFER),
             par: at(P, P_TILE),
             m: self.pixels().into(),
@@ -164,6 +183,23 @@ impl Conv<'_> {
             rounding: self.rounding,
         };
         e.ordered(requantize, &[ACC_FULL], &[ACC_FREE]);
+        if let Some(residual) = self.stage.residual {
+            let operands = (T.into(), at(A, Y_TILE));
+            let (a, b) = if residual.is_first {
+                (operands.1, operands.0)
+            } else {
+                operands
+            };
+            e.op(Op::VxAdd {
+                dst: at(Y, Y_TILE),
+                a,
+                b,
+                par: A_PARAMETERS.into(),
+                m: self.pixels().into(),
+                n: self.tile.into(),
+                rounding: self.rounding,
+            });
+        }
         e.toggle(C_BUFFER, self.f.acc_bytes, self.t.acc_buffers);
     }
 }

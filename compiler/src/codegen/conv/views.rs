@@ -1,7 +1,7 @@
 //! The descriptors of a convolution.
 
 use super::super::emitter::{Emitter, View};
-use super::super::tiling::PARAMETER_ELEMENTS;
+use super::super::tiling::{PARAMETER_ELEMENTS, SPM_ALIGNMENT};
 use super::Conv;
 use systole_isa::operand::{Axis, Desc, Imm, Reg, Space};
 use systole_isa::{ElementFormat, Op};
@@ -18,6 +18,13 @@ pub(super) const P: Desc = Desc::at(8);
 pub(super) const C: Desc = Desc::at(9);
 pub(super) const Y: Desc = Desc::at(10);
 pub(super) const Y_DRAM: Desc = Desc::at(11);
+/// What is added: in DRAM, and in the buffer of outputs.
+pub(super) const A_DRAM: Desc = Desc::at(12);
+pub(super) const A: Desc = Desc::at(13);
+/// Products of an array tile that wait for the addition.
+pub(super) const T: Desc = Desc::at(14);
+const A_TABLE: Desc = Desc::at(15);
+pub(super) const A_PARAMETERS: Desc = Desc::at(16);
 
 /// Level of the rows of an image in `X_DRAM`.
 pub(super) const Y_LEVEL: u8 = 2;
@@ -159,14 +166,70 @@ impl Conv<'_> {
         );
     }
 
+    /// The views of the addition at the end, and the load of its parameters.
+    pub(super) fn addition_views(&self, e: &mut Emitter, address: u64) {
+        let Some(residual) = self.stage.residual else { return };
+        let (n_pixels, channels) = (self.t.pixels(self.stage), self.t.block_channels);
+        let (x, (format, zero_point, (lo, hi))) = (residual.x, residual.products);
+        let columns = [(channels, 1)];
+        let (in_dram, in_spm) = ([(n_pixels, x.pitch)], [(n_pixels, channels)]);
+        let view = |space, base: u64, rows| View {
+            space,
+            format: x.format,
+            base: base as i64,
+            zero_point: x.zero_point,
+            rows,
+            columns: &columns,
+        };
+        e.view(A_DRAM, &view(Space::Dram, x.address, &in_dram));
+        e.view(A, &view(Space::Spm, self.spm[3], &in_spm));
+        let products = View {
+            space: Space::Spm,
+            format,
+            base: (self.spm[4] + SPM_ALIGNMENT) as i64,
+            zero_point,
+            rows: &[(n_pixels, self.tile_cols)],
+            columns: &[(self.tile_cols, 1)],
+        };
+        e.view(T, &products);
+        e.op(Op::Clip {
+            d: T,
+            lo: Imm(i64::from(lo)),
+            hi: Imm(i64::from(hi)),
+        });
+        let n_words = residual.parameters.words().len() as u64;
+        let table = View {
+            space: Space::Dram,
+            format: ElementFormat::I32,
+            base: address as i64,
+            zero_point: 0,
+            rows: &[],
+            columns: &[(n_words, 1)],
+        };
+        e.buffered(A_TABLE, A_PARAMETERS, &table, self.spm[4]);
+        e.op(Op::Ld {
+            dst: A_PARAMETERS.into(),
+            src: A_TABLE.into(),
+            m: 1.into(),
+            n: (n_words as i64).into(),
+        });
+    }
+
     /// Sets the row length of the outputs in the scratchpad to the channels of the present block.
     pub(super) fn restride_output(&self, e: &mut Emitter, channels: Reg) {
-        e.op(Op::Level {
-            d: Y,
-            index: Imm(3),
-            count: (self.t.pixels(self.stage) as i64).into(),
-            stride: channels.into(),
-        });
+        let views = if self.stage.residual.is_some() {
+            &[Y, A][..]
+        } else {
+            &[Y][..]
+        };
+        for &d in views {
+            e.op(Op::Level {
+                d,
+                index: Imm(3),
+                count: (self.t.pixels(self.stage) as i64).into(),
+                stride: channels.into(),
+            });
+        }
     }
 
     /// Sets the row length of the weights to the columns of the present array tile.

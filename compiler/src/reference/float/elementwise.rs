@@ -64,13 +64,13 @@ pub(super) fn relu(call: &Call) -> Result<TensorData, CompileError> {
 pub(super) fn clip(call: &Call, min: Option<f32>, max: Option<f32>) -> Result<TensorData, CompileError> {
     let data = call.operand(0)?.data;
     if let TensorData::F32(values) = data {
-        let bound = |position| Ok(call.optional_floats(position)?.and_then(|v| v.first().copied()));
+        let bound = |position| Ok::<_, CompileError>(call.optional_floats(position)?.and_then(|v| v.first().copied()));
         let lo = bound(1)?.or(min).unwrap_or(f32::NEG_INFINITY);
         let hi = bound(2)?.or(max).unwrap_or(f32::INFINITY);
         return Ok(TensorData::F32(values.iter().map(|x| x.max(lo).min(hi)).collect()));
     }
     let bound = |position, default: i32| match call.optional(position) {
-        Some(_) => Ok(call.integers(position)?.first().copied().unwrap_or(default)),
+        Some(_) => Ok::<_, CompileError>(call.integers(position)?.first().copied().unwrap_or(default)),
         None => Ok(default),
     };
     let (lo, hi) = (bound(1, i32::MIN)?, bound(2, i32::MAX)?);

@@ -52,7 +52,7 @@ pub(super) fn layer_normalization(call: &Call, axis: i64, epsilon: f32) -> Resul
     let (x, shape) = (call.floats(0)?, call.operand(0)?.shape);
     let axis = resolve_axis(call.node, axis, shape.len())?;
     let length: usize = shape[axis..].iter().product();
-    let list = |position| Ok(call.optional_floats(position)?.map(|v| (v, call.operands[position])));
+    let list = |position| Ok::<_, CompileError>(call.optional_floats(position)?.map(|v| (v, call.operands[position])));
     let spread = |list: Option<(&[f32], Option<super::ValueRef>)>, default: f32| match list {
         Some((values, Some(value))) => expanded(values, value.shape, shape).into_owned(),
         _ => vec![default; x.len()],

@@ -263,7 +263,7 @@ pub(super) fn q_linear_add(call: &Call) -> Result<TensorData, CompileError> {
     let to = call.result();
     let a = expanded(&a, call.operand(0)?.shape, to);
     let b = expanded(&b, call.operand(3)?.shape, to);
-    let first = |position| Ok(call.floats(position)?.first().copied().unwrap_or(1.0));
+    let first = |position| Ok::<_, CompileError>(call.floats(position)?.first().copied().unwrap_or(1.0));
     let (a_scale, b_scale, y_scale) = (first(1)?, first(4)?, first(6)?);
     let zero_point = call.integers_or_zero(7)?.first().copied().unwrap_or(0);
     let dtype = call

@@ -23,6 +23,14 @@ impl VectorWork {
         }
     }
 
+    /// Elements that the lanes compute with; moving is no computation.
+    pub(crate) fn computed_elements(&self) -> u64 {
+        match self.op {
+            VectorOp::Move => 0,
+            _ => self.n_elements(),
+        }
+    }
+
     /// Cycles from start to completion.
     pub(crate) fn cycles(&self, machine: &MachineDescription) -> u64 {
         let (m, n) = (self.m, self.n);

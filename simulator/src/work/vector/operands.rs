@@ -7,7 +7,7 @@ use crate::work::{ON_CHIP, in_space, require, within_view};
 use systole_isa::descriptor::N_LEVELS;
 use systole_isa::numerics::{AddParameters, MulParameters, PreluParameters, SOFTMAX_TABLE_WORDS};
 use systole_isa::operand::{Accumulate, Space};
-use systole_isa::{Descriptor, ElementFormat};
+use systole_isa::{Descriptor, ElementFormat, MachineDescription};
 
 /// What an operation does with a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,8 +123,12 @@ impl VectorWork {
         }
     }
 
-    /// Checks memories, formats and sizes.
-    pub(crate) fn check(&self) -> Result<(), FaultKind> {
+    /// Checks what the machine has, memories, formats and sizes.
+    pub(crate) fn check(&self, machine: &MachineDescription) -> Result<(), FaultKind> {
+        require(machine.vector.pooling || !self.has_window(), || {
+            let name = &machine.name;
+            format!("the machine `{name}` lacks this: `vector.pooling` is false in its description")
+        })?;
         for operand in self.operands() {
             let allowed = match operand.role {
                 Role::Table => &[Space::Spm],

@@ -1,0 +1,466 @@
+//! Windows that slide over images, in pieces of output pixels and channels: poolings and convolutions in groups.
+//!
+//! Channels come in units; a unit reads some channels of the input and makes some of the output. What is done with a piece once its
+//! pixels are in the scratchpad is a [`Kernel`]'s matter. Padding is filled by the load.
+
+use super::FitError;
+use super::elementwise::{load, load_all};
+use super::emitter::{Emitter, View, at};
+use super::pieces::{
+    Cut, OFFSETS, OUTPUT_FREE, OUTPUT_FULL, PieceWork, Plan, Walk, begin_rings, box_cycles, buffer, does_not_fit, plan,
+};
+use super::stage::{Feature, Sliding, Stage};
+use super::tiling::aligned;
+use systole_isa::operand::{Axis, Coord, Desc, Imm, Reg, Space};
+use systole_isa::{ElementFormat, MachineDescription, Op};
+
+/// Descriptors of the input and of the tables: in DRAM, as they are loaded, as they are read.
+pub(super) const X: [Desc; 3] = [Desc::at(0), Desc::at(1), Desc::at(2)];
+pub(super) const TABLES: [[Desc; 3]; 2] = [
+    [Desc::at(3), Desc::at(4), Desc::at(5)],
+    [Desc::at(6), Desc::at(7), Desc::at(8)],
+];
+pub(super) const Y: Desc = Desc::at(9);
+const Y_DRAM: Desc = Desc::at(10);
+/// Descriptors and registers that a kernel has for itself.
+pub(super) const KERNEL_DESCRIPTORS: [Desc; 2] = [Desc::at(11), Desc::at(12)];
+pub(super) const KERNEL_REGISTERS: [Reg; 8] = [
+    Reg::at(20),
+    Reg::at(21),
+    Reg::at(22),
+    Reg::at(23),
+    Reg::at(24),
+    Reg::at(25),
+    Reg::at(26),
+    Reg::at(27),
+];
+/// Image row and column of the first element of a piece.
+const ORIGINS: [Reg; 2] = [Reg::at(18), Reg::at(19)];
+
+/// The cuts: images, units of channels, output rows, output columns.
+const IMAGES: usize = 0;
+const UNITS: usize = 1;
+const ROWS: usize = 2;
+const COLUMNS: usize = 3;
+
+/// Rings: the input, the tables, the results.
+pub(super) const X_RING: usize = 0;
+pub(super) const TABLE_RINGS: [usize; 2] = [1, 2];
+pub(super) const Y_RING: usize = 3;
+
+/// Parameters or weights, unit by unit.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    pub(super) bytes: Vec<u8>,
+    pub(super) format: ElementFormat,
+    pub(super) zero_point: i32,
+    /// Elements per unit of channels; `None` if the whole table serves all units.
+    pub(super) per_unit: Option<u64>,
+}
+
+impl Table {
+    fn element_bytes(&self) -> u64 {
+        u64::from(self.format.bits() / 8)
+    }
+
+    /// Elements for so many units.
+    fn len(&self, n_units: u64) -> u64 {
+        match self.per_unit {
+            Some(elements) => elements * n_units,
+            None => self.bytes.len() as u64 / self.element_bytes(),
+        }
+    }
+}
+
+/// What a kernel knows of a piece.
+#[derive(Clone, Copy)]
+pub(super) struct Piece {
+    pub(super) rows: u64,
+    pub(super) columns: u64,
+    pub(super) units: u64,
+    /// Elements from a row of the piece's input to the next, and from a pixel to the next.
+    pub(super) x_row: u64,
+    pub(super) x_pixel: u64,
+    /// Channels of a pixel of the result.
+    pub(super) y_pixel: u64,
+    pub(super) n_buffers: u64,
+    /// Whether there is more than one piece along the channels, so that tables change.
+    pub(super) tables_change: bool,
+}
+
+impl Piece {
+    /// Output pixels.
+    pub(super) fn pixels(&self) -> u64 {
+        self.rows * self.columns
+    }
+
+    pub(super) fn x_buffer(&self) -> Reg {
+        buffer(X_RING, self.n_buffers)
+    }
+
+    pub(super) fn y_buffer(&self) -> Reg {
+        buffer(Y_RING, self.n_buffers)
+    }
+
+    /// The buffer of a table that has elements per unit.
+    pub(super) fn table_buffer(&self, table: usize) -> Reg {
+        if self.tables_change {
+            buffer(TABLE_RINGS[table], self.n_buffers)
+        } else {
+            Reg::ZERO
+        }
+    }
+}
+
+/// What is done with the windows of a piece.
+pub(super) trait Kernel {
+    /// Channels of the input and of the output per unit.
+    fn unit(&self) -> [u64; 2];
+    /// What it needs besides pixels, at most two.
+    fn tables(&self) -> &[Table];
+    /// The value of elements in the padding.
+    fn padding(&self) -> i32;
+    /// Limits of results.
+    fn clip(&self) -> (i32, i32);
+    /// Bytes of accumulators, elements of the largest instruction, and cycles, for so many pixels and units.
+    fn work(&self, pixels: u64, units: u64, machine: &MachineDescription) -> [u64; 3];
+    /// The levels of a table's view: rows and columns.
+    fn table_levels(&self, table: usize, units: u64) -> [Vec<(u64, u64)>; 2];
+    /// Channels that one instruction reads of a piece with so many.
+    fn window_channels(&self, units: u64) -> u64;
+    /// Whether elements in the padding do not count, so that windows have to bound what is read.
+    fn leaves_padding_out(&self) -> bool;
+    /// Sets up its own views and rings; returns what [`Emitter::end_layer`] takes back.
+    fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<(systole_isa::operand::Token, u64)>;
+    /// From a full input to a full output.
+    fn compute(&self, e: &mut Emitter, piece: &Piece);
+}
+
+/// A stage whose windows slide over images.
+pub(super) struct Patches<'a> {
+    pub(super) x: &'a Feature,
+    pub(super) y: &'a Feature,
+    pub(super) sliding: &'a Sliding,
+    pub(super) kernel: &'a dyn Kernel,
+}
+
+impl Patches<'_> {
+    fn piece(&self, cuts: &[Cut], n_buffers: u64) -> Piece {
+        let [units, rows, columns] = [UNITS, ROWS, COLUMNS].map(|axis| cuts[axis].size);
+        let [ux, uy] = self.kernel.unit();
+        let x_pixel = units * ux;
+        Piece {
+            rows,
+            columns,
+            units,
+            x_row: self.sliding.span(1, columns) * x_pixel,
+            x_pixel,
+            y_pixel: units * uy,
+            n_buffers,
+            tables_change: cuts[UNITS].n_pieces() > 1,
+        }
+    }
+
+    fn x_bytes(&self, piece: &Piece) -> u64 {
+        self.sliding.span(0, piece.rows) * piece.x_row
+    }
+
+    fn work(&self, piece: &Piece, machine: &MachineDescription) -> PieceWork {
+        let (x, y) = (self.x, self.y);
+        let (pixels, units) = (piece.pixels(), piece.units);
+        let [in_rows, in_columns] = [self.sliding.span(0, piece.rows), self.sliding.span(1, piece.columns)];
+        let axes = |feature: &Feature, rows: u64, columns: u64, channels: u64| {
+            box_cycles(
+                machine,
+                &[
+                    (rows, feature.row_bytes() as i64),
+                    (columns, feature.pitch as i64),
+                    (channels, 1),
+                ],
+            )
+        };
+        let [acc, elements, compute] = self.kernel.work(pixels, units, machine);
+        let mut work = PieceWork {
+            spm: aligned(self.x_bytes(piece)) + aligned(pixels * piece.y_pixel),
+            acc,
+            elements: elements.max(self.x_bytes(piece)),
+            loads: axes(x, in_rows.min(x.height), in_columns.min(x.width), piece.x_pixel),
+            stores: axes(y, piece.rows, piece.columns, piece.y_pixel),
+            compute,
+            ..PieceWork::default()
+        };
+        for table in self.kernel.tables() {
+            let bytes = aligned(table.len(units) * table.element_bytes());
+            if piece.tables_change && table.per_unit.is_some() {
+                work.spm += bytes;
+                work.loads += box_cycles(machine, &[(bytes, 1)]);
+            } else {
+                work.spm_fixed += bytes;
+            }
+        }
+        work
+    }
+
+    /// The best pieces.
+    ///
+    /// # Errors
+    /// What the smallest pieces need.
+    pub(super) fn plan(&self, machine: &MachineDescription) -> Result<Plan, PieceWork> {
+        let y = self.y;
+        let n_units = y.channels / self.kernel.unit()[1];
+        let totals = [
+            (y.images, 1),
+            (n_units, n_units),
+            (y.height, y.height),
+            (y.width, y.width),
+        ];
+        let cuts = totals.map(|(total, size)| Cut { total, size });
+        plan(&cuts, machine, |sizes| {
+            let cuts: Vec<Cut> = cuts
+                .iter()
+                .zip(sizes)
+                .map(|(cut, &size)| Cut { size, ..*cut })
+                .collect();
+            self.work(&self.piece(&cuts, 1), machine)
+        })
+    }
+
+    /// Appends the code of the stage in these pieces.
+    pub(super) fn emit(&self, e: &mut Emitter, layer: &Stage, plan: &Plan) {
+        let piece = self.piece(&plan.cuts, plan.n_buffers);
+        let tables = self.kernel.tables();
+        let addresses: Vec<u64> = tables
+            .iter()
+            .map(|table| e.constants(format!("{}.{}", layer.name, table.name), table.bytes.clone()))
+            .collect();
+        e.layer(&layer.name, layer.op);
+        let mut spm = 0;
+        let mut reserve = |bytes: u64, n: u64| {
+            let address = spm;
+            spm += aligned(bytes) * n;
+            address
+        };
+        self.input_views(e, &piece, reserve(self.x_bytes(&piece), piece.n_buffers));
+        for (i, table) in tables.iter().enumerate() {
+            let n = if changes(table, &piece) { piece.n_buffers } else { 1 };
+            let local = reserve(table.len(piece.units) * table.element_bytes(), n);
+            self.table_views(e, i, addresses[i], local, piece.units);
+        }
+        self.output_views(e, &piece, reserve(piece.pixels() * piece.y_pixel, piece.n_buffers));
+        let mut rings = begin_rings(e, piece.n_buffers).to_vec();
+        rings.extend(self.kernel.begin(e, &piece));
+        for (i, table) in tables.iter().enumerate().filter(|(_, table)| !changes(table, &piece)) {
+            e.op(load(TABLES[i], table.len(piece.units), Reg::ZERO, Reg::ZERO));
+        }
+        let walk = Walk { cuts: &plan.cuts };
+        walk.each(e, |e| self.one(e, &walk, &piece));
+        e.end_layer(&rings);
+    }
+
+    fn input_views(&self, e: &mut Emitter, piece: &Piece, spm: u64) {
+        let (x, s) = (self.x, self.sliding);
+        let [in_rows, in_columns] = [s.span(0, piece.rows), s.span(1, piece.columns)];
+        let columns = [(in_rows, x.row_bytes()), (in_columns, x.pitch), (piece.x_pixel, 1)];
+        let dram = View {
+            space: Space::Dram,
+            format: x.format,
+            base: x.address as i64 - (s.pads[0] * x.row_bytes() + s.pads[1] * x.pitch) as i64,
+            zero_point: self.kernel.padding(),
+            rows: &[],
+            columns: &columns,
+        };
+        e.view(X[0], &dram);
+        let local = View {
+            space: Space::Spm,
+            base: spm as i64,
+            ..dram
+        };
+        let run = [(in_rows * piece.x_row, 1)];
+        e.view(X[1], &View { columns: &run, ..local });
+        let rows = [
+            (piece.rows, s.strides[0] * piece.x_row),
+            (piece.columns, s.strides[1] * piece.x_pixel),
+        ];
+        let columns = [
+            (s.kernel[0], s.dilations[0] * piece.x_row),
+            (s.kernel[1], s.dilations[1] * piece.x_pixel),
+            (self.kernel.window_channels(piece.units), 1),
+        ];
+        e.view(
+            X[2],
+            &View {
+                rows: &rows,
+                columns: &columns,
+                ..local
+            },
+        );
+    }
+
+    fn table_views(&self, e: &mut Emitter, i: usize, address: u64, spm: u64, units: u64) {
+        let table = &self.kernel.tables()[i];
+        let run = [(table.len(units), 1)];
+        let dram = View {
+            space: Space::Dram,
+            format: table.format,
+            base: address as i64,
+            zero_point: table.zero_point,
+            rows: &[],
+            columns: &run,
+        };
+        let local = e.buffered(TABLES[i][0], TABLES[i][1], &dram, spm);
+        let [rows, columns] = self.kernel.table_levels(i, units);
+        e.view(
+            TABLES[i][2],
+            &View {
+                rows: &rows,
+                columns: &columns,
+                ..local
+            },
+        );
+    }
+
+    fn output_views(&self, e: &mut Emitter, piece: &Piece, spm: u64) {
+        let y = self.y;
+        let columns = [(piece.y_pixel, 1)];
+        let local = View {
+            space: Space::Spm,
+            format: y.format,
+            base: spm as i64,
+            zero_point: y.zero_point,
+            rows: &[(piece.pixels(), piece.y_pixel)],
+            columns: &columns,
+        };
+        e.view(Y, &local);
+        let (lo, hi) = self.kernel.clip();
+        e.op(Op::Clip {
+            d: Y,
+            lo: Imm(i64::from(lo)),
+            hi: Imm(i64::from(hi)),
+        });
+        let rows = [(piece.rows, y.row_bytes()), (piece.columns, y.pitch)];
+        e.view(
+            Y_DRAM,
+            &View {
+                space: Space::Dram,
+                base: y.address as i64,
+                rows: &rows,
+                ..local
+            },
+        );
+    }
+
+    /// Whether windows reach beyond the image along an axis.
+    fn reaches_beyond(&self, axis: usize) -> bool {
+        let (inside, n_outputs) = [(self.x.height, self.y.height), (self.x.width, self.y.width)][axis];
+        let s = self.sliding;
+        s.pads[axis] > 0 || s.span(axis, n_outputs) > inside
+    }
+
+    /// One piece.
+    fn one(&self, e: &mut Emitter, walk: &Walk<'_>, piece: &Piece) {
+        let (x, y, s) = (self.x, self.y, self.sliding);
+        self.bound(e, walk);
+        let [ux, uy] = self.kernel.unit().map(|channels| channels as i64);
+        let [down, right] = [s.strides[0] * x.row_bytes(), s.strides[1] * x.pitch].map(|bytes| bytes as i64);
+        let offset = walk.offset(e, OFFSETS[X_RING], &[x.image_bytes() as i64, ux, down, right]);
+        let mut loads = vec![load(X, self.x_bytes(piece), offset, piece.x_buffer())];
+        for (i, table) in self
+            .kernel
+            .tables()
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| changes(table, piece))
+        {
+            let step = table.len(1) * table.element_bytes();
+            let offset = walk.offset(e, OFFSETS[TABLE_RINGS[i]], &[0, step as i64]);
+            loads.push(load(TABLES[i], table.len(piece.units), offset, piece.table_buffer(i)));
+        }
+        load_all(e, loads);
+        self.kernel.compute(e, piece);
+        let strides = [y.image_bytes(), uy as u64, y.row_bytes(), y.pitch].map(|bytes| bytes as i64);
+        let offset = walk.offset(e, OFFSETS[Y_RING], &strides);
+        let store = Op::St {
+            dst: at(Y_DRAM, offset),
+            src: at(Y, piece.y_buffer()),
+            m: (piece.pixels() as i64).into(),
+            n: (piece.y_pixel as i64).into(),
+        };
+        e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
+        e.toggle(piece.x_buffer(), aligned(self.x_bytes(piece)), piece.n_buffers);
+        for (i, table) in self
+            .kernel
+            .tables()
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| changes(table, piece))
+        {
+            let bytes = table.len(piece.units) * table.element_bytes();
+            e.toggle(piece.table_buffer(i), aligned(bytes), piece.n_buffers);
+        }
+        e.toggle(
+            piece.y_buffer(),
+            aligned(piece.pixels() * piece.y_pixel),
+            piece.n_buffers,
+        );
+    }
+
+    /// Bounds what is loaded, and what is read if the padding does not count, to the image.
+    fn bound(&self, e: &mut Emitter, walk: &Walk<'_>) {
+        let s = self.sliding;
+        let axes = [(Axis::Y, ROWS, self.x.height, 2u8), (Axis::X, COLUMNS, self.x.width, 3)];
+        for (i, (axis, cut, extent, level)) in axes.into_iter().enumerate() {
+            if !self.reaches_beyond(i) {
+                continue;
+            }
+            let origin: Coord = match walk.at(cut) {
+                None => (-(s.pads[i] as i64)).into(),
+                Some(at) => {
+                    e.op(Op::Mul {
+                        rd: ORIGINS[i],
+                        ra: at,
+                        b: (s.strides[i] as i64).into(),
+                    });
+                    e.add(ORIGINS[i], -(s.pads[i] as i64));
+                    ORIGINS[i].into()
+                }
+            };
+            let window = |d: Desc, [outer, inner]: [(u8, u64); 2]| Op::Window {
+                d,
+                axis,
+                outer: Imm(i64::from(outer.0)),
+                outer_step: Imm(outer.1 as i64),
+                inner: Imm(i64::from(inner.0)),
+                inner_step: Imm(inner.1 as i64),
+                origin,
+                extent: (extent as i64).into(),
+            };
+            e.op(window(X[0], [(level, 1), (level, 0)]));
+            if self.kernel.leaves_padding_out() {
+                e.op(window(X[2], [(i as u8, s.strides[i]), (level, s.dilations[i])]));
+            }
+        }
+    }
+}
+
+/// Whether a table is loaded for every piece.
+fn changes(table: &Table, piece: &Piece) -> bool {
+    piece.tables_change && table.per_unit.is_some()
+}
+
+/// Appends the code of a stage in the best pieces.
+///
+/// # Errors
+/// If not even the smallest piece fits.
+pub(super) fn emit_patches(
+    e: &mut Emitter,
+    layer: &Stage,
+    patches: &Patches<'_>,
+    machine: &MachineDescription,
+) -> Result<(), FitError> {
+    let plan = patches
+        .plan(machine)
+        .map_err(|work| does_not_fit(&layer.name, &work, machine))?;
+    debug_assert_eq!(plan.cuts[IMAGES].size, 1, "one image at a time");
+    patches.emit(e, layer, &plan);
+    Ok(())
+}
