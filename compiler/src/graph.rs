@@ -8,6 +8,8 @@ pub mod data;
 pub mod display;
 pub(crate) mod edit;
 pub mod infer;
+pub mod macs;
+pub mod movement;
 pub mod op;
 pub mod quantization;
 pub mod resize;
@@ -16,6 +18,7 @@ pub mod verify;
 pub mod window;
 
 pub use data::{DType, TensorData};
+pub use macs::n_macs;
 pub use op::{ClipRange, Op};
 pub use quantization::Quantization;
 pub use resize::{CoordinateTransform, NearestRounding, ResizeMode};
@@ -190,6 +193,8 @@ pub struct Graph {
     pub name: String,
     /// How its integer operators round.
     pub rounding: Rounding,
+    /// Whether the model itself has the channels of its images last: its nodes and its user have them in the machine's order from the beginning.
+    pub channels_last: bool,
     /// All tensors; [`TensorId`] is the index.
     pub tensors: Vec<Tensor>,
     /// All nodes in an order in which they can be executed; [`NodeId`] is the index.
@@ -205,6 +210,7 @@ impl Default for Graph {
         Self {
             name: String::new(),
             rounding: Rounding::Float,
+            channels_last: false,
             tensors: Vec::new(),
             nodes: Vec::new(),
             inputs: Vec::new(),

@@ -1,4 +1,4 @@
-//! Reads ONNX models: float, QDQ and QOperator, with the quantized operators of `com.microsoft`.
+//! Reads ONNX models of operator sets 7 to 22: float, QDQ and QOperator, with the quantized operators of `com.microsoft`.
 //!
 //! Reading is generous with what it keeps and strict with what it believes: an operator that the compiler does not
 //! know becomes [`Op::Unsupported`](crate::graph::Op::Unsupported) so that the graph can still be shown, while shapes,
@@ -12,7 +12,7 @@ mod wire;
 
 use crate::error::{ImportError, ImportErrorKind, Subject};
 use crate::graph::Graph;
-use rten_onnx::onnx::ModelProto;
+use rten_onnx::onnx::{ModelProto, OperatorSetIdProto};
 
 /// Reads a model file. A symbolic batch axis becomes 1.
 ///
@@ -42,8 +42,19 @@ pub fn import_onnx(bytes: &[u8]) -> Result<Graph, Vec<ImportError>> {
         ));
         return Err(errors);
     };
-    let graph = builder::build(&graph, &mut errors);
+    let graph = builder::build(&graph, standard_opset(&model.opset_import), &mut errors);
     if errors.is_empty() { Ok(graph) } else { Err(errors) }
+}
+
+/// The version of the standard operators; if the file states none, the newest that all files of the last years can be read as.
+fn standard_opset(imports: &[OperatorSetIdProto]) -> i64 {
+    const DEFAULT: i64 = 13;
+    let is_standard = |import: &&OperatorSetIdProto| matches!(import.domain.as_deref(), None | Some("" | "ai.onnx"));
+    imports
+        .iter()
+        .find(is_standard)
+        .and_then(|import| import.version)
+        .unwrap_or(DEFAULT)
 }
 
 fn malformed(found: String) -> ImportError {

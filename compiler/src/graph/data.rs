@@ -166,6 +166,23 @@ impl TensorData {
         }
     }
 
+    /// The elements of a row-major array of `shape` after its axes are reordered: new axis `i` is old axis `axes[i]`.
+    ///
+    /// # Panics
+    /// If `axes` is not a permutation of the axes of `shape`, or the shape has more elements than there are.
+    pub fn transposed(&self, shape: &[usize], axes: &[usize]) -> Self {
+        match self {
+            Self::F32(values) => Self::F32(transpose(values, shape, axes)),
+            Self::U8(values) => Self::U8(transpose(values, shape, axes)),
+            Self::I8(values) => Self::I8(transpose(values, shape, axes)),
+            Self::U16(values) => Self::U16(transpose(values, shape, axes)),
+            Self::I16(values) => Self::I16(transpose(values, shape, axes)),
+            Self::I32(values) => Self::I32(transpose(values, shape, axes)),
+            Self::I64(values) => Self::I64(transpose(values, shape, axes)),
+            Self::Bool(values) => Self::Bool(transpose(values, shape, axes)),
+        }
+    }
+
     /// The elements picked by index, in that order.
     ///
     /// # Panics
@@ -189,6 +206,40 @@ impl TensorData {
     }
 }
 
+/// Copies without a list of indices, which for the weights of large layers would be eight times their size.
+fn transpose<T: Copy>(values: &[T], shape: &[usize], axes: &[usize]) -> Vec<T> {
+    let strides = strides(shape);
+    let Some((&last, outer)) = axes.split_last() else {
+        return values.to_vec();
+    };
+    let (n_inner, inner_stride) = (shape[last], strides[last]);
+    let n_elements: usize = shape.iter().product();
+    let mut result = Vec::with_capacity(n_elements);
+    let (mut position, mut base) = (vec![0; outer.len()], 0);
+    while result.len() < n_elements {
+        result.extend((0..n_inner).map(|i| values[base + i * inner_stride]));
+        for (index, &axis) in position.iter_mut().zip(outer).rev() {
+            *index += 1;
+            base += strides[axis];
+            if *index < shape[axis] {
+                break;
+            }
+            base -= *index * strides[axis];
+            *index = 0;
+        }
+    }
+    result
+}
+
+/// Distances between neighbours along each axis of a row-major array.
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (0..shape.len().saturating_sub(1)).rev() {
+        strides[axis] = strides[axis + 1] * shape[axis + 1];
+    }
+    strides
+}
+
 /// For a row-major array of `shape` whose axes are reordered to `axes` (new axis `i` is old axis `axes[i]`), the old
 /// flat index of every new element.
 ///
@@ -196,10 +247,7 @@ impl TensorData {
 /// If `axes` is not a permutation of the axes of `shape`.
 pub fn transposed_indices(shape: &[usize], axes: &[usize]) -> Vec<usize> {
     assert_eq!(shape.len(), axes.len(), "one entry per axis");
-    let mut strides = vec![1; shape.len()];
-    for axis in (0..shape.len().saturating_sub(1)).rev() {
-        strides[axis] = strides[axis + 1] * shape[axis + 1];
-    }
+    let strides = strides(shape);
     let mut indices = vec![0];
     for &axis in axes {
         indices = indices
@@ -209,6 +257,21 @@ pub fn transposed_indices(shape: &[usize], axes: &[usize]) -> Vec<usize> {
             .collect();
     }
     indices
+}
+
+/// Number of elements and first element of `start..end` by `step`, which is not zero, along an axis of `length`, as in numpy: negative places count from the end.
+pub fn sliced(length: usize, start: i64, end: i64, step: i64) -> (usize, usize) {
+    let length = length as i64;
+    let from_end = |place: i64| if place < 0 { place.saturating_add(length) } else { place };
+    let (lo, hi) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let (first, last) = (from_end(start).clamp(lo, hi), from_end(end).clamp(lo, hi));
+    let distance = if step > 0 { last - first } else { first - last };
+    let n = if distance > 0 {
+        (distance - 1) / step.saturating_abs() + 1
+    } else {
+        0
+    };
+    (n as usize, first.max(0) as usize)
 }
 
 #[cfg(test)]
@@ -224,11 +287,34 @@ mod tests {
     }
 
     #[test]
+    fn elements_follow_the_list_of_indices() {
+        let data = TensorData::I32((0..120).collect());
+        for axes in [[0, 1, 2, 3], [2, 3, 1, 0], [0, 2, 3, 1], [3, 0, 2, 1]] {
+            let shape = [2, 3, 4, 5];
+            assert_eq!(
+                data.transposed(&shape, &axes),
+                data.gather(&transposed_indices(&shape, &axes))
+            );
+        }
+        assert_eq!(TensorData::I8(vec![7]).transposed(&[], &[]), TensorData::I8(vec![7]));
+        assert!(TensorData::I8(vec![]).transposed(&[2, 0], &[1, 0]).is_empty());
+    }
+
+    #[test]
     fn integers_are_clipped_into_their_type() {
         assert_eq!(
             TensorData::from_i32(&[-200, 5, 200], DType::I8),
             Some(TensorData::I8(vec![-128, 5, 127]))
         );
         assert_eq!(TensorData::from_i32(&[1], DType::F32), None);
+    }
+
+    #[test]
+    fn slices_follow_numpy() {
+        assert_eq!(sliced(10, 2, 8, 3), (2, 2));
+        assert_eq!(sliced(10, -3, i64::MAX, 1), (3, 7));
+        assert_eq!(sliced(10, i64::MAX, i64::MIN, -1), (10, 9));
+        assert_eq!(sliced(10, 8, 2, -2), (3, 8));
+        assert_eq!(sliced(10, 5, 5, 1), (0, 5));
     }
 }

@@ -1,6 +1,7 @@
 //! A graph as text, one line per node, for `--dump-after` and for snapshots.
 
 use super::op::Op;
+use super::unary::Unary;
 use super::window::{Padding, Pads, WindowAttributes};
 use super::{Graph, GraphIo, Layout, Node, Quantization, Tensor, TensorId};
 use std::fmt;
@@ -86,11 +87,58 @@ fn node_text(graph: &Graph, node: &Node) -> String {
 
 fn attributes_text(op: &Op) -> String {
     let window = match op {
-        Op::Conv { window, group } | Op::QLinearConv { window, group } | Op::QConv { window, group, .. } => {
+        Op::Conv { window, group }
+        | Op::ConvInteger { window, group }
+        | Op::QLinearConv { window, group }
+        | Op::QConv { window, group, .. } => {
             format!("{} group {group}", window_text(window))
         }
         Op::MaxPool { window } => window_text(window),
-        Op::Gemm { trans_b: true, .. } | Op::QGemm { trans_b: true } => " transposed".into(),
+        Op::AveragePool {
+            window,
+            count_include_pad,
+        }
+        | Op::QAveragePool {
+            window,
+            count_include_pad,
+            ..
+        } => {
+            let counted = if *count_include_pad { " padding counted" } else { "" };
+            format!("{}{counted}", window_text(window))
+        }
+        Op::Gemm {
+            trans_a,
+            trans_b,
+            alpha,
+            beta,
+        } => gemm_text(*trans_a, *trans_b, *alpha, *beta),
+        Op::QGemm { trans_b: true } => " transposed".into(),
+        Op::Unary(function) => unary_text(*function),
+        Op::ReduceMean { axes, keep_dims } => format!(" axes {axes:?} kept {keep_dims}"),
+        Op::Softmax { axis, coerce_to_matrix } => {
+            format!(
+                " axis {axis}{}",
+                if *coerce_to_matrix { " and all behind it" } else { "" }
+            )
+        }
+        Op::BatchNormalization { epsilon } => format!(" epsilon {epsilon:e}"),
+        Op::LayerNormalization { axis, epsilon } => format!(" axis {axis} epsilon {epsilon:e}"),
+        Op::QLayerNorm { epsilon, .. } => format!(" epsilon {epsilon:e}"),
+        Op::Lrn {
+            alpha,
+            beta,
+            bias,
+            size,
+        } => format!(" alpha {alpha:e} beta {beta} bias {bias} size {size}"),
+        Op::Concat { axis } | Op::Gather { axis } => format!(" axis {axis}"),
+        Op::Split { axis, sizes } => {
+            let sizes = sizes.as_ref().map_or(String::new(), |sizes| format!(" into {sizes:?}"));
+            format!(" axis {axis}{sizes}")
+        }
+        Op::Resize { mode } => format!(" {:?} {:?}", mode.transform, mode.rounding),
+        Op::Squeeze { axes: Some(axes) } | Op::Unsqueeze { axes: Some(axes) } => format!(" axes {axes:?}"),
+        Op::Cast { to } => format!(" to {to}"),
+        Op::ConstantOfShape { value } => format!(" of {value:?}"),
         Op::Clip { min, max } => format!(" min {min:?} max {max:?}"),
         Op::Flatten { axis } | Op::QuantizeLinear { axis, .. } | Op::DequantizeLinear { axis } => {
             format!(" axis {axis}")
@@ -111,6 +159,32 @@ fn attributes_text(op: &Op) -> String {
     match op.clone().clip_mut() {
         Some(clip) => format!("{window} clip {}..={}", clip.lo, clip.hi),
         None => window,
+    }
+}
+
+fn gemm_text(trans_a: bool, trans_b: bool, alpha: f32, beta: f32) -> String {
+    let mut text = String::new();
+    if trans_a {
+        text += " first transposed";
+    }
+    if trans_b {
+        text += " transposed";
+    }
+    if alpha != 1.0 {
+        text += &format!(" alpha {alpha}");
+    }
+    if beta != 1.0 {
+        text += &format!(" beta {beta}");
+    }
+    text
+}
+
+fn unary_text(function: Unary) -> String {
+    match function {
+        Unary::LeakyRelu { alpha } | Unary::Elu { alpha } => format!(" alpha {alpha}"),
+        Unary::HardSigmoid { alpha, beta } => format!(" alpha {alpha} beta {beta}"),
+        Unary::Gelu { approximate: true } => " approximate".into(),
+        _ => String::new(),
     }
 }
 

@@ -2,9 +2,15 @@
 //!
 //! This is the one place that knows shapes: a pass writes what it says into the graph, the verifier compares.
 
+mod movement;
+mod product;
+mod shape;
+mod window;
+
 use super::data::DType;
+use super::movement::{operand, resolve_axis, shape_error};
 use super::op::Op;
-use super::{Graph, Layout, Node, Tensor, TensorId, WindowAttributes, element_count};
+use super::{Graph, Node, Tensor, element_count};
 use crate::error::{CompileError, CompileErrorKind, Subject};
 
 /// What can be said about a result; `None` where the operands do not tell.
@@ -29,87 +35,222 @@ impl Inferred {
     }
 }
 
-/// Shape and type of the first output of a node.
+/// Shape and type of every output of a node.
 ///
 /// # Errors
-/// Operands that are missing or do not fit together.
-pub fn infer(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
+/// Operands that are missing or do not fit together, and shapes that depend on what is not constant.
+pub fn infer(graph: &Graph, node: &Node) -> Result<Vec<Inferred>, CompileError> {
+    let mut inferred = match &node.op {
+        Op::Split { axis, sizes } => {
+            let x = operand(graph, node, 0)?;
+            let shapes = movement::split(graph, node, x, *axis, sizes.as_deref())?;
+            shapes
+                .into_iter()
+                .map(|shape| Inferred::shaped(shape, x.dtype))
+                .collect()
+        }
+        _ => vec![infer_first(graph, node)?],
+    };
+    inferred.resize(node.outputs.len().max(1), Inferred::default());
+    inferred.iter().try_for_each(|result| within_limits(node, result))?;
+    Ok(inferred)
+}
+
+fn infer_first(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
     let tensor = |position| operand(graph, node, position);
-    let inferred = match &node.op {
-        Op::Conv { window, group } => {
-            float(graph, node, 0)?;
-            Inferred::shaped(conv(node, tensor(0)?, tensor(1)?, window, *group)?, Some(DType::F32))
+    Ok(match &node.op {
+        Op::Unsupported { .. } | Op::Split { .. } => Inferred::default(),
+        Op::Conv { .. }
+        | Op::ConvInteger { .. }
+        | Op::QConv { .. }
+        | Op::QLinearConv { .. }
+        | Op::MaxPool { .. }
+        | Op::AveragePool { .. }
+        | Op::QAveragePool { .. }
+        | Op::QMean { .. }
+        | Op::GlobalAveragePool
+        | Op::GlobalMaxPool => of_windows(graph, node)?,
+        Op::Gemm { .. } | Op::MatMul | Op::MatMulInteger | Op::QDense { .. } | Op::QGemm { .. } | Op::QLinearMatMul => {
+            of_products(graph, node)?
         }
-        Op::QConv { window, group, .. } => Inferred::shaped(conv(node, tensor(0)?, tensor(1)?, window, *group)?, None),
-        Op::QLinearConv { window, group } => {
-            let shape = conv(node, tensor(0)?, tensor(3)?, window, *group)?;
-            Inferred::shaped(shape, tensor(7)?.dtype)
-        }
-        Op::Gemm { trans_b, .. } => {
-            float(graph, node, 0)?;
-            Inferred::shaped(product(node, tensor(0)?, tensor(1)?, *trans_b)?, Some(DType::F32))
-        }
-        Op::MatMul => {
-            float(graph, node, 0)?;
-            Inferred::shaped(product(node, tensor(0)?, tensor(1)?, false)?, Some(DType::F32))
-        }
-        Op::QDense { .. } => Inferred::shaped(product(node, tensor(0)?, tensor(1)?, false)?, None),
-        Op::QGemm { trans_b } => {
-            let shape = product(node, tensor(0)?, tensor(3)?, *trans_b)?;
-            Inferred::shaped(shape, q_gemm_dtype(graph, node))
-        }
-        Op::QLinearMatMul => Inferred::shaped(product(node, tensor(0)?, tensor(3)?, false)?, tensor(7)?.dtype),
-        Op::MaxPool { window } => Inferred::shaped(max_pool(node, tensor(0)?, window)?, tensor(0)?.dtype),
-        Op::Relu | Op::Clip { .. } | Op::Identity => Inferred::like(tensor(0)?),
-        Op::Flatten { axis } => Inferred::shaped(flatten(node, tensor(0)?, *axis)?, tensor(0)?.dtype),
-        Op::Reshape { allow_zero } => {
-            Inferred::shaped(reshape(node, tensor(0)?, tensor(1)?, *allow_zero)?, tensor(0)?.dtype)
-        }
-        Op::Transpose { permutation } => {
-            Inferred::shaped(transpose(node, tensor(0)?, permutation.as_deref())?, tensor(0)?.dtype)
-        }
-        Op::Add => {
-            float(graph, node, 0)?;
-            Inferred::shaped(broadcast(node, tensor(0)?, tensor(1)?)?, Some(DType::F32))
-        }
+        Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow => Inferred::shaped(
+            shape::broadcast(node, tensor(0)?, tensor(1)?)?,
+            arithmetic(graph, node)?,
+        ),
         Op::QLinearAdd => {
             let dtype = node.input(7).map_or(tensor(0)?.dtype, |zero| graph.tensor(zero).dtype);
-            Inferred::shaped(broadcast(node, tensor(0)?, tensor(3)?)?, dtype)
+            Inferred::shaped(shape::broadcast(node, tensor(0)?, tensor(3)?)?, dtype)
         }
-        Op::QAdd { .. } => Inferred::shaped(broadcast(node, tensor(0)?, tensor(1)?)?, None),
+        Op::QAdd { .. } | Op::QMul { .. } => Inferred::shaped(shape::broadcast(node, tensor(0)?, tensor(1)?)?, None),
+        Op::Relu | Op::Clip { .. } | Op::Identity => Inferred::like(tensor(0)?),
+        Op::Unary(_)
+        | Op::PRelu
+        | Op::Softmax { .. }
+        | Op::BatchNormalization { .. }
+        | Op::LayerNormalization { .. }
+        | Op::Lrn { .. }
+        | Op::ReduceMean { .. } => Inferred::shaped(of_float_functions(graph, node)?, Some(DType::F32)),
         Op::QuantizeLinear { dtype, .. } => {
+            float(graph, node, 0)?;
             let zero = node.input(2).and_then(|zero| graph.tensor(zero).dtype);
             Inferred::shaped(tensor(0)?.shape.clone(), zero.or(*dtype).or(Some(DType::U8)))
         }
         Op::Quantize { dtype } => Inferred::shaped(tensor(0)?.shape.clone(), Some(*dtype)),
         Op::DequantizeLinear { .. } | Op::Dequantize => Inferred::shaped(tensor(0)?.shape.clone(), Some(DType::F32)),
-        Op::QRequant { .. } => Inferred::shaped(tensor(0)?.shape.clone(), None),
-        Op::View => Inferred::shaped(view(graph, node, tensor(0)?)?, tensor(0)?.dtype),
+        Op::QRequant { .. } | Op::QPRelu { .. } | Op::QLut | Op::QSoftmax | Op::QLayerNorm { .. } => {
+            Inferred::shaped(tensor(0)?.shape.clone(), None)
+        }
+        Op::Cast { to } => Inferred::shaped(tensor(0)?.shape.clone(), Some(*to)),
+        Op::Shape => {
+            let rank = tensor(0)?.shape.as_ref().map(|shape| vec![shape.len()]);
+            Inferred::shaped(rank, Some(DType::I64))
+        }
+        Op::ConstantOfShape { value } => {
+            Inferred::shaped(Some(shape::constant_of_shape(graph, node)?), Some(value.dtype()))
+        }
+        Op::Flatten { .. }
+        | Op::Reshape { .. }
+        | Op::Transpose { .. }
+        | Op::Squeeze { .. }
+        | Op::Unsqueeze { .. }
+        | Op::View
+        | Op::Concat { .. }
+        | Op::Slice
+        | Op::Pad
+        | Op::Resize { .. }
+        | Op::Gather { .. } => Inferred::shaped(of_movement(graph, node)?, tensor(0)?.dtype),
+    })
+}
+
+fn of_windows(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
+    let tensor = |position| operand(graph, node, position);
+    let x = tensor(0)?;
+    Ok(match &node.op {
+        Op::Conv { window, group } => {
+            float(graph, node, 0)?;
+            float(graph, node, 1)?;
+            let shape = window::conv(node, x, tensor(1)?, window, *group)?;
+            window::check_bias(graph, node, tensor(1)?)?;
+            Inferred::shaped(shape, Some(DType::F32))
+        }
+        Op::ConvInteger { window, group } => {
+            Inferred::shaped(window::conv(node, x, tensor(1)?, window, *group)?, Some(DType::I32))
+        }
+        Op::QConv { window, group, .. } => Inferred::shaped(window::conv(node, x, tensor(1)?, window, *group)?, None),
+        Op::QLinearConv { window, group } => {
+            let shape = window::conv(node, x, tensor(3)?, window, *group)?;
+            Inferred::shaped(shape, tensor(7)?.dtype)
+        }
+        Op::MaxPool { window } => Inferred::shaped(window::pool(node, x, window)?, x.dtype),
+        Op::AveragePool { window, .. } => {
+            float(graph, node, 0)?;
+            Inferred::shaped(window::pool(node, x, window)?, Some(DType::F32))
+        }
+        Op::QAveragePool { window, .. } => Inferred::shaped(window::pool(node, x, window)?, None),
+        Op::GlobalAveragePool => {
+            float(graph, node, 0)?;
+            Inferred::shaped(window::global_pool(node, x)?, Some(DType::F32))
+        }
+        Op::QMean { .. } => Inferred::shaped(window::global_pool(node, x)?, None),
+        Op::GlobalMaxPool => Inferred::shaped(window::global_pool(node, x)?, x.dtype),
         _ => Inferred::default(),
-    };
-    within_limits(node, &inferred)?;
-    Ok(inferred)
+    })
 }
 
-fn shape_error(node: &Node, found: String, expected: &str) -> CompileError {
-    CompileError::new(
-        CompileErrorKind::Shape,
-        Subject::node(&node.name),
-        found,
-        expected,
-        "correct the shapes in the model",
-    )
+fn of_products(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
+    let tensor = |position| operand(graph, node, position);
+    let a = tensor(0)?;
+    Ok(match &node.op {
+        Op::Gemm { trans_a, trans_b, .. } => {
+            float(graph, node, 0)?;
+            float(graph, node, 1)?;
+            let c = node.input(2).map(|id| graph.tensor(id));
+            let shape = product::gemm(node, [a, tensor(1)?], c, [*trans_a, *trans_b])?;
+            Inferred::shaped(shape, Some(DType::F32))
+        }
+        Op::MatMul => {
+            float(graph, node, 0)?;
+            float(graph, node, 1)?;
+            Inferred::shaped(product::mat_mul(node, a, tensor(1)?)?, Some(DType::F32))
+        }
+        Op::MatMulInteger => Inferred::shaped(product::mat_mul(node, a, tensor(1)?)?, Some(DType::I32)),
+        Op::QDense { .. } => Inferred::shaped(product::product(node, a, tensor(1)?, false)?, None),
+        Op::QGemm { trans_b } => {
+            let shape = product::product(node, a, tensor(3)?, *trans_b)?;
+            Inferred::shaped(shape, q_gemm_dtype(graph, node))
+        }
+        Op::QLinearMatMul => {
+            let shape = product::product(node, a, tensor(3)?, false)?;
+            Inferred::shaped(shape, tensor(7)?.dtype)
+        }
+        _ => Inferred::default(),
+    })
 }
 
-fn operand<'g>(graph: &'g Graph, node: &Node, position: usize) -> Result<&'g Tensor, CompileError> {
-    let id: TensorId = node.input(position).ok_or_else(|| {
-        shape_error(
-            node,
-            format!("no operand {position} of {}", node.op.name()),
-            "an operand there",
-        )
-    })?;
-    Ok(graph.tensor(id))
+fn of_float_functions(graph: &Graph, node: &Node) -> Result<Option<Vec<usize>>, CompileError> {
+    let x = operand(graph, node, 0)?;
+    float(graph, node, 0)?;
+    let rank = x.shape.as_ref().map(Vec::len);
+    match &node.op {
+        Op::PRelu => {
+            operand(graph, node, 1)?;
+            shape::broadcast_into(graph, node, x, 1)
+        }
+        Op::Softmax { axis, .. } => {
+            rank.map(|rank| resolve_axis(node, *axis, rank)).transpose()?;
+            Ok(x.shape.clone())
+        }
+        Op::BatchNormalization { .. } => {
+            operand(graph, node, 4)?;
+            shape::per_channel(graph, node, x, 1..5)
+        }
+        Op::LayerNormalization { axis, .. } => {
+            rank.map(|rank| resolve_axis(node, *axis, rank)).transpose()?;
+            operand(graph, node, 1)?;
+            shape::broadcast_into(graph, node, x, 1)?;
+            shape::broadcast_into(graph, node, x, 2)
+        }
+        Op::Lrn { .. } => shape::per_channel(graph, node, x, 0..0),
+        Op::ReduceMean { axes, keep_dims } => shape::reduce(graph, node, x, axes.as_deref(), *keep_dims),
+        _ => Ok(x.shape.clone()),
+    }
+}
+
+fn of_movement(graph: &Graph, node: &Node) -> Result<Option<Vec<usize>>, CompileError> {
+    let x = operand(graph, node, 0)?;
+    match &node.op {
+        Op::Flatten { axis } => shape::flatten(node, x, *axis),
+        Op::Reshape { allow_zero } => shape::reshape(graph, node, x, *allow_zero),
+        Op::Transpose { permutation } => shape::transpose(node, x, permutation.as_deref()),
+        Op::Squeeze { axes } => shape::squeeze(graph, node, x, axes.as_deref()),
+        Op::Unsqueeze { axes } => shape::unsqueeze(graph, node, x, axes.as_deref()),
+        Op::View => shape::view(graph, node, x),
+        Op::Concat { axis } => movement::concat(graph, node, *axis),
+        Op::Slice => movement::slice(graph, node, x),
+        Op::Pad => movement::pad(graph, node, x),
+        Op::Resize { .. } => movement::resize(graph, node, x),
+        Op::Gather { axis } => movement::gather(node, x, operand(graph, node, 1)?, *axis),
+        _ => Ok(None),
+    }
+}
+
+/// The type of a result of arithmetic: that of both operands, which is f32, or an integer of 32 or 64 bits in computations
+/// of shapes.
+fn arithmetic(graph: &Graph, node: &Node) -> Result<Option<DType>, CompileError> {
+    let (a, b) = (operand(graph, node, 0)?, operand(graph, node, 1)?);
+    let wide = |dtype: Option<DType>| matches!(dtype, Some(DType::I32 | DType::I64));
+    if !wide(a.dtype) || matches!(node.op, Op::Pow) {
+        float(graph, node, 0)?;
+        float(graph, node, 1)?;
+        return Ok(Some(DType::F32));
+    }
+    match b.dtype {
+        Some(dtype) if Some(dtype) != a.dtype => {
+            let found = format!("`{}` of {:?} and `{}` of {dtype}", a.name, a.dtype, b.name);
+            Err(shape_error(node, found, "one type"))
+        }
+        _ => Ok(a.dtype),
+    }
 }
 
 fn float(graph: &Graph, node: &Node, position: usize) -> Result<(), CompileError> {
@@ -143,223 +284,4 @@ fn q_gemm_dtype(graph: &Graph, node: &Node) -> Option<DType> {
         (Some(_), None) => node.input(0).and_then(|a| graph.tensor(a).dtype),
         (None, None) => Some(DType::F32),
     }
-}
-
-/// The image axes of an operand, or an error if its rank is known and is not 4.
-fn image(node: &Node, tensor: &Tensor) -> Result<Option<[usize; 4]>, CompileError> {
-    match (&tensor.shape, tensor.image_axes()) {
-        (None, _) => Ok(None),
-        (Some(_), Some(axes)) => Ok(Some(axes)),
-        (Some(shape), None) => Err(shape_error(
-            node,
-            format!("operand `{}` of shape {shape:?}", tensor.name),
-            "an image of 4 axes (batch, channels, height, width)",
-        )),
-    }
-}
-
-fn image_shape(layout: Layout, [n, c, h, w]: [usize; 4]) -> Vec<usize> {
-    match layout {
-        Layout::Nhwc => vec![n, h, w, c],
-        Layout::Logical | Layout::FlattenedNhwc { .. } => vec![n, c, h, w],
-    }
-}
-
-/// Lengths and steps of zero have no meaning and would divide by zero further on.
-fn check_window(node: &Node, window: &WindowAttributes) -> Result<(), CompileError> {
-    let kernel = window.kernel.unwrap_or([1, 1]);
-    if [kernel, window.strides, window.dilations].as_flattened().contains(&0) {
-        return Err(shape_error(
-            node,
-            format!("{window:?}"),
-            "kernel, strides and dilations of at least 1",
-        ));
-    }
-    Ok(())
-}
-
-fn conv(
-    node: &Node,
-    x: &Tensor,
-    w: &Tensor,
-    attributes: &WindowAttributes,
-    group: usize,
-) -> Result<Option<Vec<usize>>, CompileError> {
-    let (Some([n, channels, height, width]), Some(weights)) = (image(node, x)?, &w.shape) else {
-        return Ok(None);
-    };
-    check_window(node, attributes)?;
-    let mismatch = |found: String, expected: &str| Err(shape_error(node, found, expected));
-    let (co, ci, kernel) = match (weights.as_slice(), attributes.kernel) {
-        (&[co, ci, kh, kw], _) => (co, ci, [kh, kw]),
-        (&[rows, co], Some(kernel)) => (co, rows / (kernel[0] * kernel[1]), kernel),
-        _ => {
-            return mismatch(
-                format!("weights of shape {weights:?}"),
-                "4 axes (out, in, height, width)",
-            );
-        }
-    };
-    if attributes.kernel.is_some_and(|stated| stated != kernel) || kernel.contains(&0) {
-        let stated = attributes.kernel;
-        return mismatch(
-            format!("kernel_shape {stated:?} and weights of shape {weights:?}"),
-            "the same non-zero kernel in both",
-        );
-    }
-    if ci.checked_mul(group) != Some(channels) || co.checked_rem(group) != Some(0) {
-        return mismatch(
-            format!(
-                "{channels} channels in `{}`, weights of shape {weights:?}, {group} groups",
-                x.name
-            ),
-            "channels = groups x input channels of the weights, output channels a multiple of groups",
-        );
-    }
-    let window = attributes.resolve(kernel, [height, width]);
-    match window.output([height, width], attributes.ceil_mode) {
-        Some([oh, ow]) => Ok(Some(image_shape(x.layout, [n, co, oh, ow]))),
-        None => mismatch(
-            format!("an image of {height} x {width} and {window:?}"),
-            "a window that fits into the padded image",
-        ),
-    }
-}
-
-fn max_pool(node: &Node, x: &Tensor, attributes: &WindowAttributes) -> Result<Option<Vec<usize>>, CompileError> {
-    let Some([n, c, height, width]) = image(node, x)? else {
-        return Ok(None);
-    };
-    check_window(node, attributes)?;
-    let window = attributes.resolve([1, 1], [height, width]);
-    match window.output([height, width], attributes.ceil_mode) {
-        Some([oh, ow]) => Ok(Some(image_shape(x.layout, [n, c, oh, ow]))),
-        None => Err(shape_error(
-            node,
-            format!("an image of {height} x {width} and {window:?}"),
-            "a window that fits into the padded image",
-        )),
-    }
-}
-
-fn product(node: &Node, a: &Tensor, b: &Tensor, trans_b: bool) -> Result<Option<Vec<usize>>, CompileError> {
-    let (Some(left), Some(right)) = (&a.shape, &b.shape) else {
-        return Ok(None);
-    };
-    let &[rows, columns] = right.as_slice() else {
-        return Err(shape_error(
-            node,
-            format!("second operand `{}` of shape {right:?}", b.name),
-            "a matrix (batched products of two activations are not supported)",
-        ));
-    };
-    let (k, n) = if trans_b { (columns, rows) } else { (rows, columns) };
-    match left.split_last() {
-        Some((&depth, outer)) if depth == k && !outer.is_empty() => {
-            Ok(Some(outer.iter().copied().chain([n]).collect()))
-        }
-        _ => Err(shape_error(
-            node,
-            format!("operands `{}` of shape {left:?} and `{}` of {k} x {n}", a.name, b.name),
-            "as many columns on the left as rows on the right",
-        )),
-    }
-}
-
-fn flatten(node: &Node, x: &Tensor, axis: i64) -> Result<Option<Vec<usize>>, CompileError> {
-    let Some(shape) = &x.shape else { return Ok(None) };
-    let rank = shape.len() as i64;
-    let split = if axis < 0 { axis + rank } else { axis };
-    if !(0..=rank).contains(&split) {
-        let found = format!("axis {axis} for `{}` of shape {shape:?}", x.name);
-        return Err(shape_error(node, found, "an axis of the operand"));
-    }
-    let (rows, columns) = shape.split_at(split as usize);
-    Ok(Some(vec![rows.iter().product(), columns.iter().product()]))
-}
-
-fn reshape(node: &Node, x: &Tensor, target: &Tensor, allow_zero: bool) -> Result<Option<Vec<usize>>, CompileError> {
-    let Some(shape) = &x.shape else { return Ok(None) };
-    let Some(entries) = target.data.as_ref().and_then(|data| data.to_i64()) else {
-        return Err(CompileError::new(
-            CompileErrorKind::NotConstant,
-            Subject::node(&node.name),
-            format!("a new shape `{}` that is computed", target.name),
-            "a constant",
-            "fold the shape computation into a constant when exporting the model",
-        ));
-    };
-    let wrong = || {
-        let found = format!("`{}` of shape {shape:?} and the new shape {entries:?}", x.name);
-        shape_error(node, found, "the same number of elements")
-    };
-    let mut result = Vec::with_capacity(entries.len());
-    let mut open = None;
-    for (axis, &entry) in entries.iter().enumerate() {
-        result.push(match entry {
-            -1 if open.is_none() => {
-                open = Some(axis);
-                1
-            }
-            0 if !allow_zero => *shape.get(axis).ok_or_else(wrong)?,
-            _ => usize::try_from(entry).map_err(|_| wrong())?,
-        });
-    }
-    let total: usize = shape.iter().product();
-    let known = element_count(&result).ok_or_else(wrong)?;
-    if let Some(axis) = open {
-        if known == 0 || !total.is_multiple_of(known) {
-            return Err(wrong());
-        }
-        result[axis] = total / known;
-    } else if known != total {
-        return Err(wrong());
-    }
-    Ok(Some(result))
-}
-
-fn transpose(node: &Node, x: &Tensor, permutation: Option<&[usize]>) -> Result<Option<Vec<usize>>, CompileError> {
-    let Some(shape) = &x.shape else { return Ok(None) };
-    let reversed: Vec<usize> = (0..shape.len()).rev().collect();
-    let axes = permutation.unwrap_or(&reversed);
-    let mut sorted = axes.to_vec();
-    sorted.sort_unstable();
-    if sorted != (0..shape.len()).collect::<Vec<_>>() {
-        let found = format!("axes {axes:?} for `{}` of shape {shape:?}", x.name);
-        return Err(shape_error(node, found, "each axis once"));
-    }
-    Ok(Some(axes.iter().map(|&axis| shape[axis]).collect()))
-}
-
-fn broadcast(node: &Node, a: &Tensor, b: &Tensor) -> Result<Option<Vec<usize>>, CompileError> {
-    let (Some(left), Some(right)) = (&a.shape, &b.shape) else {
-        return Ok(None);
-    };
-    let rank = left.len().max(right.len());
-    let length = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |own| shape[own]);
-    (0..rank)
-        .map(|axis| match (length(left, axis), length(right, axis)) {
-            (l, r) if l == r || r == 1 => Ok(l),
-            (1, r) => Ok(r),
-            _ => Err(shape_error(
-                node,
-                format!("`{}` of shape {left:?} and `{}` of shape {right:?}", a.name, b.name),
-                "equal lengths, or 1, along every axis",
-            )),
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map(Some)
-}
-
-/// A view has the shape its output states; only the number of elements can be wrong.
-fn view(graph: &Graph, node: &Node, x: &Tensor) -> Result<Option<Vec<usize>>, CompileError> {
-    let stated = node.outputs.first().and_then(|&y| graph.tensor(y).shape.as_ref());
-    let (Some(from), Some(to)) = (&x.shape, stated) else {
-        return Ok(stated.cloned());
-    };
-    if element_count(from) == element_count(to) {
-        return Ok(Some(to.clone()));
-    }
-    let found = format!("`{}` of shape {from:?} seen as {to:?}", x.name);
-    Err(shape_error(node, found, "the same number of elements"))
 }

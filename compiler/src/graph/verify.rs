@@ -134,20 +134,23 @@ fn check_node(graph: &Graph, node: &Node, errors: &mut Vec<CompileError>) {
         errors.push(broken(subject(), "no output".into(), "at least one"));
         return;
     };
-    let output = graph.tensor(output);
     match infer(graph, node) {
         Err(error) => errors.push(broken(subject(), error.to_string(), "operands that fit")),
         Ok(inferred) => {
-            if inferred.shape.is_some() && inferred.shape != output.shape {
-                let found = format!("result `{}` of shape {:?}", output.name, output.shape);
-                errors.push(broken(subject(), found, &format!("shape {:?}", inferred.shape)));
-            }
-            if inferred.dtype.is_some() && inferred.dtype != output.dtype {
-                let found = format!("result `{}` of type {:?}", output.name, output.dtype);
-                errors.push(broken(subject(), found, &format!("type {:?}", inferred.dtype)));
+            for (inferred, &output) in inferred.iter().zip(&node.outputs) {
+                let output = graph.tensor(output);
+                if inferred.shape.is_some() && inferred.shape != output.shape {
+                    let found = format!("result `{}` of shape {:?}", output.name, output.shape);
+                    errors.push(broken(subject(), found, &format!("shape {:?}", inferred.shape)));
+                }
+                if inferred.dtype.is_some() && inferred.dtype != output.dtype {
+                    let found = format!("result `{}` of type {:?}", output.name, output.dtype);
+                    errors.push(broken(subject(), found, &format!("type {:?}", inferred.dtype)));
+                }
             }
         }
     }
+    let output = graph.tensor(output);
     check_layout(graph, node, output, errors);
     check_clip(node, output, errors);
 }

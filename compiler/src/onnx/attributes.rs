@@ -1,4 +1,4 @@
-//! Attributes of a node, read by name and checked.
+//! One node of the file: its attributes, read by name and checked, and which operands it has.
 
 use crate::graph::{Padding, Pads, WindowAttributes};
 use rten_onnx::onnx::{AttributeProto, NodeProto, TensorProto};
@@ -13,15 +13,38 @@ pub(super) struct AttributeFault {
     pub(super) expected: String,
 }
 
-/// The attributes of one node.
+/// One node.
 #[derive(Clone, Copy)]
-pub(super) struct Attributes<'a> {
+pub(super) struct NodeView<'a> {
     node: &'a NodeProto,
+    opset: i64,
+    /// Which operands are connected.
+    present: &'a [bool],
 }
 
-impl<'a> Attributes<'a> {
-    pub(super) fn new(node: &'a NodeProto) -> Self {
-        Self { node }
+impl<'a> NodeView<'a> {
+    pub(super) fn new(node: &'a NodeProto, opset: i64, present: &'a [bool]) -> Self {
+        Self { node, opset, present }
+    }
+
+    /// The version of the standard operators that the file uses. Some operators changed their meaning or defaults.
+    pub(super) const fn opset(self) -> i64 {
+        self.opset
+    }
+
+    /// Name of the operator.
+    pub(super) fn op_type(self) -> &'a str {
+        self.node.op_type.as_deref().unwrap_or_default()
+    }
+
+    /// Number of operands, unconnected ones between others included.
+    pub(super) const fn n_operands(self) -> usize {
+        self.present.len()
+    }
+
+    /// Whether there is an operand at a position.
+    pub(super) fn has_operand(self, position: usize) -> bool {
+        self.present.get(position) == Some(&true)
     }
 
     fn get(self, name: &str) -> Option<&'a AttributeProto> {

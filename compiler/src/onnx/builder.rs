@@ -1,7 +1,7 @@
 //! From the messages of a file to a graph: names become ids, and wiring is checked.
 
-use super::attributes::{AttributeFault, Attributes};
-use super::ops::{self, Parsed};
+use super::attributes::{AttributeFault, NodeView};
+use super::ops::{self, Expansion, Parsed, Source};
 use super::tensor;
 use crate::error::{ImportError, ImportErrorKind, Subject};
 use crate::graph::{Graph, GraphIo, Node, Op, Tensor, TensorId};
@@ -9,7 +9,8 @@ use rten_onnx::onnx::{GraphProto, NodeProto, TypeProtoTensor, ValueInfoProto};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Builds the graph. What cannot be read is reported and replaced by something harmless, so that the rest is checked.
-pub(super) fn build(proto: &GraphProto, errors: &mut Vec<ImportError>) -> Graph {
+/// `opset` is the version of the standard operators.
+pub(super) fn build(proto: &GraphProto, opset: i64, errors: &mut Vec<ImportError>) -> Graph {
     let produced_later = proto
         .node
         .iter()
@@ -20,6 +21,7 @@ pub(super) fn build(proto: &GraphProto, errors: &mut Vec<ImportError>) -> Graph 
         graph: Graph::default(),
         ids: BTreeMap::new(),
         produced_later,
+        opset,
         errors,
     };
     builder.initializers(proto);
@@ -36,6 +38,7 @@ struct Builder<'a> {
     graph: Graph,
     ids: BTreeMap<&'a str, TensorId>,
     produced_later: BTreeSet<&'a str>,
+    opset: i64,
     errors: &'a mut Vec<ImportError>,
 }
 
@@ -92,7 +95,7 @@ impl<'a> Builder<'a> {
         };
         let inputs: Vec<_> = proto.input.iter().map(|input| self.operand(&name, input)).collect();
         let present: Vec<bool> = inputs.iter().map(Option::is_some).collect();
-        let parsed = match ops::parse(proto, &present) {
+        let parsed = match ops::parse(proto, self.opset, &present) {
             Ok(parsed) => parsed,
             Err(AttributeFault { found, expected }) => {
                 self.attribute_error(&name, op_type, found, expected);
@@ -101,6 +104,7 @@ impl<'a> Builder<'a> {
         };
         match parsed {
             Parsed::Op(op) => self.add_node(name, op, inputs, proto),
+            Parsed::Several(nodes) => self.expand(&name, nodes, &inputs, proto),
             Parsed::Constant => self.constant(&name, proto),
         }
     }
@@ -113,12 +117,7 @@ impl<'a> Builder<'a> {
     }
 
     fn add_node(&mut self, name: String, op: Op, inputs: Vec<Option<TensorId>>, proto: &'a NodeProto) {
-        let outputs: Vec<TensorId> = proto
-            .output
-            .iter()
-            .filter(|output| !output.is_empty())
-            .map(|output| self.define(output, Tensor::named(output.as_str())))
-            .collect();
+        let outputs = self.node_outputs(&name, &op, proto);
         if outputs.is_empty() {
             self.wiring(Subject::node(&name), "no output", "at least one");
             return;
@@ -131,12 +130,65 @@ impl<'a> Builder<'a> {
         });
     }
 
+    /// Left-out names at the end are outputs that do not exist. In between they are nameless, and so are all of a Split, whose
+    /// number of outputs counts.
+    fn node_outputs(&mut self, node: &str, op: &Op, proto: &'a NodeProto) -> Vec<TensorId> {
+        let is_split = matches!(op, Op::Split { .. });
+        let n_named = proto
+            .output
+            .iter()
+            .rposition(|name| !name.is_empty())
+            .map_or(0, |i| i + 1);
+        let n_outputs = if is_split { proto.output.len() } else { n_named };
+        let outputs = proto.output[..n_outputs].iter().enumerate();
+        outputs
+            .map(|(index, output)| {
+                if output.is_empty() {
+                    self.graph.add_tensor(Tensor::named(format!("{node}.{index}")))
+                } else {
+                    self.define(output, Tensor::named(output.as_str()))
+                }
+            })
+            .collect()
+    }
+
+    /// Adds the nodes that stand for one node of the file; the last one has its name and its outputs.
+    fn expand(&mut self, name: &str, expansion: Expansion, inputs: &[Option<TensorId>], proto: &'a NodeProto) {
+        let n_nodes = expansion.nodes.len();
+        let mut results: Vec<TensorId> = Vec::with_capacity(n_nodes);
+        for (index, (op, sources)) in expansion.nodes.into_iter().enumerate() {
+            let operand = |(position, source)| match source {
+                Source::Operand(i) => inputs.get(i).copied().flatten(),
+                Source::Node(i) => Some(results[i]),
+                Source::Constant(shape, data) => {
+                    let name = format!("{name}.{index}.{position}");
+                    Some(self.graph.add_tensor(Tensor::constant(name, shape, data)))
+                }
+                Source::Absent => None,
+            };
+            let operands = sources.into_iter().enumerate().map(operand).collect();
+            if index + 1 == n_nodes {
+                self.add_node(name.into(), op, operands, proto);
+                continue;
+            }
+            let step = format!("{name}.{index}");
+            let result = self.graph.add_tensor(Tensor::named(step.as_str()));
+            results.push(result);
+            self.graph.add_node(Node {
+                name: step,
+                op,
+                inputs: operands,
+                outputs: vec![result],
+            });
+        }
+    }
+
     fn constant(&mut self, node: &str, proto: &'a NodeProto) {
         let Some(output) = proto.output.first().map(String::as_str) else {
             self.wiring(Subject::node(node), "no output", "one");
             return;
         };
-        match ops::constant::value(Attributes::new(proto), &Subject::tensor(output)) {
+        match ops::constant::value(NodeView::new(proto, self.opset, &[]), &Subject::tensor(output)) {
             Ok((shape, data)) => {
                 self.define(output, Tensor::constant(output, shape, data));
             }

@@ -2,7 +2,7 @@
 
 use crate::error::{ImportError, Subject};
 use crate::graph::TensorData;
-use crate::onnx::attributes::{AttributeFault, Attributes};
+use crate::onnx::attributes::{AttributeFault, NodeView};
 use crate::onnx::tensor;
 
 /// Why a constant has no value.
@@ -20,20 +20,20 @@ impl From<AttributeFault> for Fault {
 }
 
 /// Shape and elements.
-pub(in crate::onnx) fn value(attributes: Attributes, subject: &Subject) -> Result<(Vec<usize>, TensorData), Fault> {
-    if let Some(proto) = attributes.tensor("value")? {
+pub(in crate::onnx) fn value(node: NodeView, subject: &Subject) -> Result<(Vec<usize>, TensorData), Fault> {
+    if let Some(proto) = node.tensor("value")? {
         return tensor::constant(proto, subject).map_err(Fault::Data);
     }
-    if let Some(value) = attributes.float("value_float")? {
+    if let Some(value) = node.float("value_float")? {
         return Ok((vec![], TensorData::F32(vec![value])));
     }
-    if let Some(value) = attributes.int("value_int")? {
+    if let Some(value) = node.int("value_int")? {
         return Ok((vec![], TensorData::I64(vec![value])));
     }
-    if let Some(values) = attributes.floats("value_floats")? {
+    if let Some(values) = node.floats("value_floats")? {
         return Ok((vec![values.len()], TensorData::F32(values.to_vec())));
     }
-    if let Some(values) = attributes.ints("value_ints")? {
+    if let Some(values) = node.ints("value_ints")? {
         return Ok((vec![values.len()], TensorData::I64(values.to_vec())));
     }
     Err(Fault::Attribute(AttributeFault {
