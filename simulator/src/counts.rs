@@ -86,6 +86,10 @@ event_counts! {
     dram_activates,
     /// Rows closed to open others.
     dram_precharges,
+    /// Cycles in which a DMA unit's next burst was ready and waited because as many as allowed were under way.
+    outstanding_cycles,
+    /// Cycles in which a DMA unit's next burst was ready and waited because the DRAM's queue was full.
+    dram_queue_cycles,
 }
 
 impl EventCounts {

@@ -114,8 +114,10 @@ pub(crate) struct DmaUnit {
     next_issue_at: u64,
     /// Bursts issued in the cycle `next_issue_at`.
     n_in_cycle: u32,
-    /// Whether its next burst found its queue full.
+    /// Whether its next burst has found its queue full and no place has become free since.
     is_blocked: bool,
+    /// Cycle in which its next burst first found its queue full.
+    queued_from: Option<u64>,
     /// Reads that wait in queues, of all transfers.
     n_waiting: usize,
     /// Completion cycles of bursts that are on their way, ascending.
@@ -131,6 +133,7 @@ impl DmaUnit {
             next_issue_at: 0,
             n_in_cycle: 0,
             is_blocked: false,
+            queued_from: None,
             n_waiting: 0,
             outstanding: VecDeque::new(),
         }
@@ -240,9 +243,34 @@ impl DmaUnit {
         self.will_complete(index, at);
     }
 
+    /// Notes that its next burst found its queue full in cycle `now`.
+    fn block(&mut self, now: u64) {
+        self.is_blocked = true;
+        if self.queued_from.is_none() {
+            self.queued_from = Some(now);
+            self.waited_for_others(now);
+        }
+    }
+
+    /// Counts the cycles since its next burst was ready, in which too many others were under way.
+    fn waited_for_others(&mut self, now: u64) {
+        let waited = now - self.next_issue_at;
+        if let Some(transfer) = self.under_way.back_mut() {
+            transfer.counts.outstanding_cycles += waited;
+        }
+    }
+
     /// Notes that its next burst was accepted in cycle `now`; a unit issues one burst per channel and cycle, or as slowly as the
     /// scratchpad's banks take them.
     fn issued(&mut self, now: u64, n_channels: u32) {
+        match self.queued_from.take() {
+            None => self.waited_for_others(now),
+            Some(from) => {
+                if let Some(transfer) = self.under_way.back_mut() {
+                    transfer.counts.dram_queue_cycles += now - from;
+                }
+            }
+        }
         let interval = self.under_way.back().map_or(1, |transfer| transfer.banks.interval);
         self.n_in_cycle = if now == self.next_issue_at {
             self.n_in_cycle + 1
@@ -368,7 +396,7 @@ impl Dram {
         let location = p.map.locate(transfer.bursts[transfer.n_issued]);
         let channel = &mut self.channels[location.channel as usize];
         if !channel.has_room(unit.is_write) {
-            unit.is_blocked = true;
+            unit.block(at);
             return;
         }
         while unit.outstanding.front().is_some_and(|&done| done <= at) {

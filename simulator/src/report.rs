@@ -125,6 +125,8 @@ impl RunTotals {
                 bandwidth_bytes_per_second: (counts.dram_read_bytes + counts.dram_write_bytes) as f64
                     / seconds.max(f64::MIN_POSITIVE),
                 row_hit_rate: ratio(counts.dram_row_hits, bursts),
+                outstanding_cycles: counts.outstanding_cycles,
+                queue_cycles: counts.dram_queue_cycles,
             },
             spm: SpmSummary {
                 read_bytes: counts.spm_read_bytes,
@@ -294,6 +296,10 @@ pub struct DramSummary {
     pub bandwidth_bytes_per_second: f64,
     /// Share of bursts that found their row open.
     pub row_hit_rate: f64,
+    /// Transfer cycles, over both DMA units, in which the next burst waited because as many as allowed were under way.
+    pub outstanding_cycles: u64,
+    /// Transfer cycles, over both DMA units, in which the next burst waited because the DRAM's queue was full.
+    pub queue_cycles: u64,
 }
 
 /// Scratchpad traffic.

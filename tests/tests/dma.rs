@@ -76,6 +76,51 @@ fn the_next_load_starts_when_the_last_burst_of_the_one_before_is_issued() {
     assert!(alone[1].2 >= first_end, "{alone:?}");
 }
 
+/// Cycles between the starts of two loads, of `n` bursts and of one, and what the first one waited for: others, the queue.
+fn issue(n: i64, max_outstanding: u32) -> (u64, u64, u64) {
+    let mut machine = machine(4);
+    // Faster than the DRAM.
+    (machine.clock_mhz, machine.dram.max_outstanding) = (2000, max_outstanding);
+    let mut done = Vec::new();
+    load(loads(&[n, 1], |_| NONE), &machine).advance_to(
+        1_000_000,
+        &mut Watch(|event: &Event| {
+            if let Event::Completed {
+                unit: Unit::Ld,
+                start,
+                counts,
+                ..
+            } = *event
+            {
+                done.push((start, counts.outstanding_cycles, counts.dram_queue_cycles));
+            }
+        }),
+    );
+    (done[1].0 - done[0].0, done[0].1, done[0].2)
+}
+
+#[test]
+fn every_cycle_of_issuing_has_one_reason() {
+    for n in [1, 7, 33, 64, 150, 200] {
+        for max_outstanding in [1, 8, 32, 1024] {
+            let (cycles, others, queue) = issue(n, max_outstanding);
+            assert_eq!(
+                cycles,
+                DMA_SETUP_CYCLES + n as u64 + others + queue,
+                "{n} bursts, {max_outstanding}"
+            );
+            assert!(
+                others == 0 || n > i64::from(max_outstanding),
+                "{n} bursts, {max_outstanding}"
+            );
+            assert!(queue == 0 || max_outstanding > 32, "the queue holds 32");
+        }
+    }
+    // Must fail: what limits is told apart.
+    assert!(issue(200, 8).1 > 0 && issue(200, 8).2 == 0);
+    assert!(issue(200, 1024).1 == 0 && issue(200, 1024).2 > 0);
+}
+
 #[test]
 fn a_load_behind_others_still_waits_for_its_token() {
     // The second load takes what the first one posts when it is complete.

@@ -163,6 +163,7 @@ impl Case {
             rows,
             cols,
             overlap,
+            exit_stages: (seed % 4) as usize,
             jobs: Vec::new(),
         };
         for i in 0..n_jobs {
@@ -205,6 +206,7 @@ impl Case {
             rows,
             cols,
             overlap,
+            exit_stages: 0,
             jobs: (0..n_jobs).map(|_| job()).collect(),
         }
     }

@@ -133,6 +133,8 @@ pub(crate) struct Case {
     pub(crate) rows: usize,
     pub(crate) cols: usize,
     pub(crate) overlap: Overlap,
+    /// Registers between the array and the accumulators.
+    pub(crate) exit_stages: usize,
     pub(crate) jobs: Vec<Job>,
 }
 
@@ -203,6 +205,7 @@ impl Case {
             rows: self.rows as u32,
             cols: self.cols as u32,
             overlap: self.overlap,
+            exit_stages: self.exit_stages as u32,
             sparsity: SparsityFeatures::default(),
             ..tiny()
         };
@@ -337,10 +340,11 @@ impl Case {
         }
     }
 
-    /// Cycles after the last sum in which rows and columns without one would have left; `None` if nothing leaves.
+    /// Cycles after the last sum has left in which rows and columns without one would have left and the registers behind the array are
+    /// passed; `None` if nothing leaves.
     pub(crate) fn unused_cycles(&self, job: usize) -> Option<u64> {
-        let columns = self.cols - self.width(job);
-        (!self.leaving(job).is_empty()).then_some(columns as u64)
+        let cycles = self.cols - self.width(job) + self.exit_stages;
+        (!self.leaving(job).is_empty()).then_some(cycles as u64)
     }
 
     /// When the rules let the instructions start, given the start of the first: an instruction at the head of the array's queue starts as
@@ -348,7 +352,7 @@ impl Case {
     /// whole array, and a drain chain that is free when they are complete.
     pub(crate) fn expected_times(&self, first: u64) -> Vec<Times> {
         let (rows, cols) = (self.rows as u64, self.cols as u64);
-        let drain = rows + cols - 2;
+        let drain = rows + cols - 2 + self.exit_stages as u64;
         let full = self.overlap == Overlap::Full;
         let mut expected: Vec<Times> = Vec::new();
         // When the instruction before started; when ports are free; when everything of either kind is done; what was swapped when.
