@@ -13,11 +13,13 @@ pub mod gemm;
 pub mod graph;
 pub mod onnx;
 pub mod passes;
+pub mod post_training;
 pub mod quantized;
 pub mod reference;
 
 pub use error::{CompileError, CompileErrorKind, ImportError, ImportErrorKind, Subject};
 pub use graph::{Graph, TensorId};
 pub use onnx::import_onnx;
-pub use passes::{PASSES, check_supported, lower, run_passes};
+pub use passes::{Context, PASSES, check_supported, lower, lower_in, run_passes, run_passes_in};
+pub use post_training::LowerOptions;
 pub use quantized::QuantizedGraph;

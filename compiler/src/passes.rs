@@ -20,12 +20,43 @@ mod lower_qoperator;
 mod merge_pads;
 mod move_quantize;
 mod nhwc_layout;
+mod pointwise;
+mod quantize_floats;
 mod support;
 
 use crate::error::{CompileError, CompileErrorKind, Subject};
 use crate::graph::{Graph, Op, TensorData, verify};
+use crate::post_training::LowerOptions;
 use crate::quantized::QuantizedGraph;
 use std::ops::ControlFlow;
+use systole_isa::Diagnostic;
+
+type Errors = Vec<CompileError>;
+
+/// What passes know beside the graph, and what they have to say about it.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// What the user decided.
+    pub options: LowerOptions,
+    /// Warnings, in the order in which they came up.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Context {
+    /// A context without warnings.
+    pub fn new(options: LowerOptions) -> Self {
+        Self {
+            options,
+            diagnostics: Vec::new(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Rewrite {
+    Graph(fn(&mut Graph) -> Result<(), Errors>),
+    InContext(fn(&mut Graph, &mut Context) -> Result<(), Errors>),
+}
 
 /// One rewriting step.
 #[derive(Clone, Copy, Debug)]
@@ -34,16 +65,27 @@ pub struct Pass {
     pub name: &'static str,
     /// What it does, in one line.
     pub description: &'static str,
-    run: fn(&mut Graph) -> Result<(), Vec<CompileError>>,
+    run: Rewrite,
 }
 
 impl Pass {
-    /// Runs this pass alone, and the verifier after it.
+    /// Runs this pass alone as if the user had decided nothing, and the verifier after it.
     ///
     /// # Errors
     /// What the pass cannot rewrite, or, if it left a broken graph, what is broken.
     pub fn run(&self, graph: &mut Graph) -> Result<(), Vec<CompileError>> {
-        (self.run)(graph)?;
+        self.run_in(graph, &mut Context::default())
+    }
+
+    /// Runs this pass alone, and the verifier after it.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_in(&self, graph: &mut Graph, context: &mut Context) -> Result<(), Vec<CompileError>> {
+        match self.run {
+            Rewrite::Graph(run) => run(graph)?,
+            Rewrite::InContext(run) => run(graph, context)?,
+        }
         verify(graph)
     }
 }
@@ -53,7 +95,23 @@ const fn pass(
     description: &'static str,
     run: fn(&mut Graph) -> Result<(), Vec<CompileError>>,
 ) -> Pass {
-    Pass { name, description, run }
+    Pass {
+        name,
+        description,
+        run: Rewrite::Graph(run),
+    }
+}
+
+const fn pass_in_context(
+    name: &'static str,
+    description: &'static str,
+    run: fn(&mut Graph, &mut Context) -> Result<(), Vec<CompileError>>,
+) -> Pass {
+    Pass {
+        name,
+        description,
+        run: Rewrite::InContext(run),
+    }
 }
 
 /// All passes in the order in which they run.
@@ -97,6 +155,12 @@ pub const PASSES: &[Pass] = &[
         "attach-quantization",
         "move scales and zero points from operands to tensors",
         attach_quantization::run,
+    ),
+    // Before lowering, so that quantized models and float ones go one way.
+    pass_in_context(
+        "quantize-floats",
+        "give a float model scales: observed ranges, symmetric weights",
+        quantize_floats::run,
     ),
     pass(
         "lower-qoperator",
@@ -216,12 +280,24 @@ fn is_training(graph: &Graph, node: &crate::graph::Node) -> bool {
     mode.is_some_and(|data| data != &Some(TensorData::Bool(vec![false])))
 }
 
-/// Runs the passes in order. `observe` sees the graph after each pass and may stop there.
+/// Runs the passes in order as if the user had decided nothing. `observe` sees the graph after each pass and may stop there.
 ///
 /// # Errors
 /// Operators nobody knows, all at once; otherwise everything the first failing pass found.
 pub fn run_passes(
+    graph: Graph,
+    observe: &mut dyn FnMut(&Pass, &Graph) -> ControlFlow<()>,
+) -> Result<Graph, Vec<CompileError>> {
+    run_passes_in(graph, &mut Context::default(), observe)
+}
+
+/// Runs the passes in order. `observe` sees the graph after each pass and may stop there.
+///
+/// # Errors
+/// As [`run_passes`].
+pub fn run_passes_in(
     mut graph: Graph,
+    context: &mut Context,
     observe: &mut dyn FnMut(&Pass, &Graph) -> ControlFlow<()>,
 ) -> Result<Graph, Vec<CompileError>> {
     let unsupported = check_supported(&graph);
@@ -229,7 +305,7 @@ pub fn run_passes(
         return Err(unsupported);
     }
     for pass in PASSES {
-        pass.run(&mut graph)?;
+        pass.run_in(&mut graph, context)?;
         if observe(pass, &graph).is_break() {
             break;
         }
@@ -237,12 +313,20 @@ pub fn run_passes(
     Ok(graph)
 }
 
-/// Runs all passes and turns the result into a quantized graph.
+/// Runs all passes as if the user had decided nothing and turns the result into a quantized graph. Warnings are dropped.
 ///
 /// # Errors
 /// As [`run_passes`], and what keeps a layer from being computed in integers.
 pub fn lower(graph: Graph) -> Result<QuantizedGraph, Vec<CompileError>> {
-    let graph = run_passes(graph, &mut |_, _| ControlFlow::Continue(()))?;
+    lower_in(graph, &mut Context::default())
+}
+
+/// Runs all passes and turns the result into a quantized graph. Warnings are left in the context.
+///
+/// # Errors
+/// As [`lower`].
+pub fn lower_in(graph: Graph, context: &mut Context) -> Result<QuantizedGraph, Vec<CompileError>> {
+    let graph = run_passes_in(graph, context, &mut |_, _| ControlFlow::Continue(()))?;
     QuantizedGraph::from_graph(&graph)
 }
 

@@ -23,10 +23,12 @@
 mod build;
 mod io;
 mod ops;
+mod scale;
 
 pub use crate::graph::{ClipRange, DType, Pads, TensorData, TensorId, Window};
 pub use io::IoTensor;
 pub use ops::*;
+pub use scale::fixed_scale;
 
 use crate::error::CompileError;
 use crate::graph::Graph;

@@ -9,7 +9,7 @@ mod kernels;
 
 pub use float::{FloatError, FloatValues, Value, ValueRef, execute_float, observe_float};
 
-use crate::quantized::{QOp, QuantizedGraph, TensorId};
+use crate::quantized::{QuantizedGraph, TensorId};
 use thiserror::Error;
 
 /// Why a graph could not be executed on these inputs.
@@ -77,15 +77,7 @@ pub fn execute(graph: &QuantizedGraph, inputs: &[Vec<i32>]) -> Result<Values, Ex
         tensors[io.tensor.index()].clone_from(values);
     }
     for node in &graph.nodes {
-        let result = match &node.op {
-            QOp::Conv(op) => kernels::conv(graph, op, &tensors),
-            QOp::Dense(op) => kernels::dense(graph, op, &tensors),
-            QOp::MaxPool(op) => kernels::max_pool(graph, op, &tensors),
-            QOp::Add(op) => kernels::add(op, &tensors),
-            QOp::Requant(op) => kernels::requant(graph, op, &tensors),
-            QOp::View(op) => tensors[op.input.index()].clone(),
-            other => unreachable!("no pass makes {} yet", other.name()),
-        };
+        let result = kernels::run(graph, &node.op, &tensors);
         tensors[node.op.output().index()] = result;
     }
     Ok(Values { tensors })

@@ -7,6 +7,7 @@ pub mod layers;
 pub mod manual;
 pub mod models;
 pub mod program_test;
+pub mod random_graphs;
 pub mod scalar;
 pub mod small;
 pub mod takes;

@@ -166,6 +166,23 @@ impl TensorData {
         }
     }
 
+    /// The elements of a row-major array of `shape` after its axes are reordered: new axis `i` is old axis `axes[i]`.
+    ///
+    /// # Panics
+    /// If `axes` is not a permutation of the axes of `shape`, or the shape has more elements than there are.
+    pub fn transposed(&self, shape: &[usize], axes: &[usize]) -> Self {
+        match self {
+            Self::F32(values) => Self::F32(transpose(values, shape, axes)),
+            Self::U8(values) => Self::U8(transpose(values, shape, axes)),
+            Self::I8(values) => Self::I8(transpose(values, shape, axes)),
+            Self::U16(values) => Self::U16(transpose(values, shape, axes)),
+            Self::I16(values) => Self::I16(transpose(values, shape, axes)),
+            Self::I32(values) => Self::I32(transpose(values, shape, axes)),
+            Self::I64(values) => Self::I64(transpose(values, shape, axes)),
+            Self::Bool(values) => Self::Bool(transpose(values, shape, axes)),
+        }
+    }
+
     /// The elements picked by index, in that order.
     ///
     /// # Panics
@@ -189,6 +206,40 @@ impl TensorData {
     }
 }
 
+/// Copies without a list of indices, which for the weights of large layers would be eight times their size.
+fn transpose<T: Copy>(values: &[T], shape: &[usize], axes: &[usize]) -> Vec<T> {
+    let strides = strides(shape);
+    let Some((&last, outer)) = axes.split_last() else {
+        return values.to_vec();
+    };
+    let (n_inner, inner_stride) = (shape[last], strides[last]);
+    let n_elements: usize = shape.iter().product();
+    let mut result = Vec::with_capacity(n_elements);
+    let (mut position, mut base) = (vec![0; outer.len()], 0);
+    while result.len() < n_elements {
+        result.extend((0..n_inner).map(|i| values[base + i * inner_stride]));
+        for (index, &axis) in position.iter_mut().zip(outer).rev() {
+            *index += 1;
+            base += strides[axis];
+            if *index < shape[axis] {
+                break;
+            }
+            base -= *index * strides[axis];
+            *index = 0;
+        }
+    }
+    result
+}
+
+/// Distances between neighbours along each axis of a row-major array.
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (0..shape.len().saturating_sub(1)).rev() {
+        strides[axis] = strides[axis + 1] * shape[axis + 1];
+    }
+    strides
+}
+
 /// For a row-major array of `shape` whose axes are reordered to `axes` (new axis `i` is old axis `axes[i]`), the old
 /// flat index of every new element.
 ///
@@ -196,10 +247,7 @@ impl TensorData {
 /// If `axes` is not a permutation of the axes of `shape`.
 pub fn transposed_indices(shape: &[usize], axes: &[usize]) -> Vec<usize> {
     assert_eq!(shape.len(), axes.len(), "one entry per axis");
-    let mut strides = vec![1; shape.len()];
-    for axis in (0..shape.len().saturating_sub(1)).rev() {
-        strides[axis] = strides[axis + 1] * shape[axis + 1];
-    }
+    let strides = strides(shape);
     let mut indices = vec![0];
     for &axis in axes {
         indices = indices
@@ -221,6 +269,20 @@ mod tests {
         // [c=2, h=1, w=2] to (h, w, c).
         assert_eq!(transposed_indices(&[2, 1, 2], &[1, 2, 0]), [0, 2, 1, 3]);
         assert_eq!(transposed_indices(&[], &[]), [0]);
+    }
+
+    #[test]
+    fn elements_follow_the_list_of_indices() {
+        let data = TensorData::I32((0..120).collect());
+        for axes in [[0, 1, 2, 3], [2, 3, 1, 0], [0, 2, 3, 1], [3, 0, 2, 1]] {
+            let shape = [2, 3, 4, 5];
+            assert_eq!(
+                data.transposed(&shape, &axes),
+                data.gather(&transposed_indices(&shape, &axes))
+            );
+        }
+        assert_eq!(TensorData::I8(vec![7]).transposed(&[], &[]), TensorData::I8(vec![7]));
+        assert!(TensorData::I8(vec![]).transposed(&[2, 0], &[1, 0]).is_empty());
     }
 
     #[test]

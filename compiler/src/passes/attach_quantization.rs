@@ -151,22 +151,20 @@ fn propagate(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     for index in (0..n).chain((0..n).rev()) {
         let node = graph.nodes[index].clone();
         let keeps = node.op.is_movement() || matches!(node.op, Op::Relu);
-        let (Some(x), y) = (node.input(0), node.outputs[0]) else {
-            continue;
-        };
+        let Some(x) = node.input(0) else { continue };
         if !keeps || graph.tensor(x).dtype == Some(DType::F32) {
             continue;
         }
-        let (of_x, of_y) = (
-            graph.tensor(x).quantization.clone(),
-            graph.tensor(y).quantization.clone(),
-        );
-        let outcome = match (of_x, of_y) {
-            (Some(quantization), _) => set(graph, &node, y, quantization),
-            (None, Some(quantization)) => set(graph, &node, x, quantization),
-            (None, None) => Ok(()),
+        let n_operands = match node.op {
+            Op::Concat { .. } => node.inputs.len(),
+            _ => 1,
         };
-        errors.extend(outcome.err());
+        let moved = node.inputs.iter().take(n_operands).flatten().chain(&node.outputs);
+        let known = moved.clone().find_map(|&id| graph.tensor(id).quantization.clone());
+        let Some(quantization) = known else { continue };
+        for &id in moved {
+            errors.extend(set(graph, &node, id, quantization.clone()).err());
+        }
     }
     errors.dedup();
     if errors.is_empty() { Ok(()) } else { Err(errors) }

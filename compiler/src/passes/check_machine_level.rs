@@ -8,23 +8,33 @@ use crate::graph::{DType, Node, Op, TensorId};
 pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     let mut errors = Vec::new();
     for node in &graph.nodes {
-        match &node.op {
-            Op::QConv { group: 1, .. } | Op::QDense { .. } => {
-                byte_operands(graph, node, 2, &mut errors);
-                activations(graph, node, 1, &mut errors);
+        match activations_of(graph, node) {
+            Some(n_operands) => {
+                let weights = usize::from(matches!(node.op, Op::QConv { .. } | Op::QDense { .. }));
+                byte_operands(graph, node, n_operands + weights, &mut errors);
+                activations(graph, node, n_operands, &mut errors);
             }
-            Op::QAdd { .. } => {
-                byte_operands(graph, node, 2, &mut errors);
-                activations(graph, node, 2, &mut errors);
-            }
-            Op::QRequant { .. } | Op::MaxPool { .. } | Op::View if !is_float(graph, node) => {
-                byte_operands(graph, node, 1, &mut errors);
-                activations(graph, node, 1, &mut errors);
-            }
-            _ => errors.push(not_machine_level(graph, node)),
+            None => errors.push(not_machine_level(graph, node)),
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// How many of the first operands of a machine-level operator are activations; `None` for other operators.
+fn activations_of(graph: &Graph, node: &Node) -> Option<usize> {
+    match &node.op {
+        Op::QConv { .. }
+        | Op::QDense { .. }
+        | Op::QAveragePool { .. }
+        | Op::QPRelu { .. }
+        | Op::QLut
+        | Op::QSoftmax
+        | Op::QLayerNorm { .. } => Some(1),
+        Op::QAdd { .. } | Op::QMul { .. } => Some(2),
+        Op::Concat { .. } if !is_float(graph, node) => Some(node.inputs.len()),
+        op if (matches!(op, Op::QRequant { .. }) || op.is_movement()) && !is_float(graph, node) => Some(1),
+        _ => None,
+    }
 }
 
 fn is_float(graph: &Graph, node: &Node) -> bool {
@@ -47,10 +57,6 @@ fn not_machine_level(graph: &Graph, node: &Node) -> CompileError {
         })
         .collect();
     let (kind, help) = match node.op {
-        Op::Transpose { .. } => (
-            CompileErrorKind::UnsupportedOperator,
-            "activations cannot be transposed; restructure the model so that only constants are",
-        ),
         Op::Clip { .. } if !is_float(graph, node) => (
             CompileErrorKind::UnsupportedOperator,
             "clip the real numbers before QuantizeLinear instead of the integers after it",

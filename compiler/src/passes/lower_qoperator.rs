@@ -1,8 +1,8 @@
 //! Turns the quantized operators of model files into machine-level ones.
 
 use super::Graph;
-use super::support::{dense_weights, full_range, integer_bias, n_columns, operand, quantization};
-use crate::error::{CompileError, CompileErrorKind, Subject};
+use super::support::{add_view, dense_weights, full_range, integer_bias, n_columns, operand, quantization, shape_of};
+use crate::error::CompileError;
 use crate::graph::edit::{remove_dead_nodes, rewrite_nodes};
 use crate::graph::{ClipRange, DType, Node, Op, TensorId, WindowAttributes};
 
@@ -57,52 +57,15 @@ fn dense(graph: &mut Graph, node: &Node, trans_b: bool, bias: Option<TensorId>) 
 fn add(graph: &mut Graph, node: &Node) -> Result<Node, CompileError> {
     let (a, b, y) = (operand(node, 0)?, operand(node, 3)?, node.outputs[0]);
     let clip = full_range(graph, node, y)?;
-    sum(graph, node, a, b, y, clip)
-}
-
-/// A sum of two integer tensors. A constant of another shape is repeated to the shape of the result.
-pub(super) fn sum(
-    graph: &mut Graph,
-    node: &Node,
-    a: TensorId,
-    b: TensorId,
-    y: TensorId,
-    clip: ClipRange,
-) -> Result<Node, CompileError> {
-    let shape = graph.tensor(y).shape.clone().unwrap_or_default();
-    let a = spread(graph, node, a, &shape)?;
-    let b = spread(graph, node, b, &shape)?;
+    let rank = graph.tensor(y).shape.as_ref().map_or(0, Vec::len);
+    let [a, b] = [a, b].map(|id| {
+        let mut shape = shape_of(graph, id);
+        if graph.tensor(id).data.is_some() {
+            shape.splice(0..0, vec![1; rank.saturating_sub(shape.len())]);
+        }
+        add_view(graph, id, "broadcast", shape)
+    });
     Ok(Node::new(&node.name, Op::QAdd { clip }, &[a, b], y))
-}
-
-fn spread(graph: &mut Graph, node: &Node, id: TensorId, to: &[usize]) -> Result<TensorId, CompileError> {
-    let tensor = graph.tensor(id);
-    let from = tensor.shape.clone().unwrap_or_default();
-    if from == to {
-        return Ok(id);
-    }
-    let Some(data) = &tensor.data else {
-        return Err(CompileError::new(
-            CompileErrorKind::Shape,
-            Subject::node(&node.name),
-            format!("activation `{}` of shape {from:?} added into shape {to:?}", tensor.name),
-            "activations of equal shapes (only constants are broadcast)",
-            "expand the activation in the model",
-        ));
-    };
-    let mut indices = vec![0];
-    for (axis, &len) in to.iter().enumerate() {
-        let own = (axis + from.len()).checked_sub(to.len()).map_or(1, |own| from[own]);
-        indices = indices
-            .iter()
-            .flat_map(|base| (0..len).map(move |i| base * own + if own == 1 { 0 } else { i }))
-            .collect();
-    }
-    let mut spread = tensor.clone();
-    spread.name = format!("{}.spread", tensor.name);
-    spread.data = Some(data.gather(&indices));
-    spread.shape = Some(to.to_vec());
-    Ok(graph.add_tensor(spread))
 }
 
 /// On integers, Relu compares with the integer zero, whatever the zero point.

@@ -1,17 +1,17 @@
 //! Lets a convolution or pooling do the padding of a Pad before it.
 
 use super::Graph;
-use super::support::producer;
+use super::support::Model;
 use crate::error::CompileError;
 use crate::graph::edit::remove_dead_nodes;
 use crate::graph::movement::pad_amounts;
-use crate::graph::{Node, NodeId, Op, Padding, Pads, TensorId, Unary, WindowAttributes};
+use crate::graph::{Node, Op, Padding, Pads, TensorId, Unary, WindowAttributes};
 
 pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
     let mut errors = Vec::new();
-    let producers = graph.producers();
+    let model = Model::of(graph);
     for index in 0..graph.nodes.len() {
-        match merged(graph, &producers, &graph.nodes[index]) {
+        match merged(graph, &model, &graph.nodes[index]) {
             Ok(Some(node)) => graph.nodes[index] = node,
             Ok(None) => {}
             Err(error) => errors.push(error),
@@ -22,9 +22,9 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
 }
 
 /// The node with the padding of its operand's producer, if there is one and the result stays the same.
-fn merged(graph: &Graph, producers: &[Option<NodeId>], node: &Node) -> Result<Option<Node>, CompileError> {
+fn merged(graph: &Graph, model: &Model, node: &Node) -> Result<Option<Node>, CompileError> {
     let mut node = node.clone();
-    let Some(pad) = node.input(0).and_then(|x| producer(&graph.nodes, producers, x)) else {
+    let Some(pad) = node.input(0).and_then(|x| model.producer(x)) else {
         return Ok(None);
     };
     let Some(x) = pad.input(0).filter(|_| matches!(pad.op, Op::Pad)) else {
@@ -52,7 +52,7 @@ fn merged(graph: &Graph, producers: &[Option<NodeId>], node: &Node) -> Result<Op
         Op::MaxPool { .. } if !own.ceil_mode && own_pads == Pads::default() => {
             let kernel = own.kernel.unwrap_or([1, 1]);
             let fits = around.top.max(around.bottom) < kernel[0] && around.left.max(around.right) < kernel[1];
-            if own.dilations != [1, 1] || !fits || !is_never_negative(graph, producers, x) {
+            if own.dilations != [1, 1] || !fits || !is_never_negative(model, x) {
                 return Ok(None);
             }
         }
@@ -97,8 +97,8 @@ fn image_border(graph: &Graph, pad: &Node, x: TensorId) -> Result<Option<Pads>, 
     }))
 }
 
-fn is_never_negative(graph: &Graph, producers: &[Option<NodeId>], x: TensorId) -> bool {
-    producer(&graph.nodes, producers, x).is_some_and(|node| match node.op {
+fn is_never_negative(model: &Model, x: TensorId) -> bool {
+    model.producer(x).is_some_and(|node| match node.op {
         Op::Relu | Op::Unary(Unary::Sigmoid | Unary::HardSigmoid { .. } | Unary::Abs | Unary::Exp) => true,
         Op::Clip { min: Some(min), .. } => min >= 0.0 && node.inputs.len() == 1,
         _ => false,

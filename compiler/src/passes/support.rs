@@ -2,7 +2,9 @@
 
 use crate::error::{CompileError, CompileErrorKind, Subject};
 use crate::graph::data::transposed_indices;
-use crate::graph::{DType, Graph, Node, Op, Quantization, Tensor, TensorData, TensorId};
+use crate::graph::{DType, Graph, Node, NodeId, Op, Quantization, Tensor, TensorData, TensorId};
+use crate::post_training::Range;
+use crate::reference::arith::quantize_f32;
 
 /// The operand at a position, which must be there.
 pub(super) fn operand(node: &Node, position: usize) -> Result<TensorId, CompileError> {
@@ -196,28 +198,81 @@ pub(super) fn full_range(
     })
 }
 
-/// The node that writes a tensor.
-pub(super) fn producer<'n>(
-    nodes: &'n [Node],
-    producers: &[Option<crate::graph::NodeId>],
-    tensor: TensorId,
-) -> Option<&'n Node> {
-    producers
-        .get(tensor.index())
-        .copied()
-        .flatten()
-        .map(|id| &nodes[id.index()])
+/// The nodes of a graph as they were before a pass rewrites them.
+pub(super) struct Model {
+    pub(super) nodes: Vec<Node>,
+    producers: Vec<Option<NodeId>>,
 }
 
-/// The integer tensor that a float tensor was dequantized from.
-pub(super) fn dequantized_from(
-    nodes: &[Node],
-    producers: &[Option<crate::graph::NodeId>],
-    tensor: TensorId,
-) -> Option<TensorId> {
-    let node = producer(nodes, producers, tensor)?;
-    match node.op {
-        Op::Dequantize => node.input(0),
-        _ => None,
+impl Model {
+    pub(super) fn of(graph: &Graph) -> Self {
+        Self {
+            nodes: graph.nodes.clone(),
+            producers: graph.producers(),
+        }
     }
+
+    /// The index of the node that writes a tensor.
+    pub(super) fn producer_index(&self, tensor: TensorId) -> Option<usize> {
+        self.producers.get(tensor.index()).copied().flatten().map(NodeId::index)
+    }
+
+    /// The node that writes a tensor.
+    pub(super) fn producer(&self, tensor: TensorId) -> Option<&Node> {
+        self.producer_index(tensor).map(|index| &self.nodes[index])
+    }
+
+    /// The integer tensor that a float tensor was dequantized from.
+    pub(super) fn dequantized_from(&self, tensor: TensorId) -> Option<TensorId> {
+        let node = self.producer(tensor)?;
+        (node.op == Op::Dequantize).then(|| node.input(0)).flatten()
+    }
+}
+
+/// The lengths of a tensor's axes; none if they are unknown.
+pub(super) fn shape_of(graph: &Graph, id: TensorId) -> Vec<usize> {
+    graph.tensor(id).shape.clone().unwrap_or_default()
+}
+
+/// A constant under another shape of as many elements.
+pub(super) fn add_view(graph: &mut Graph, id: TensorId, suffix: &str, shape: Vec<usize>) -> TensorId {
+    if shape_of(graph, id) == shape {
+        return id;
+    }
+    let mut view = graph.tensor(id).clone();
+    view.name = format!("{}.{suffix}", view.name);
+    view.shape = Some(shape);
+    graph.add_tensor(view)
+}
+
+/// A float constant in integers of 8 bits with the quantization of its own range; other constants as they are.
+pub(super) fn quantized_constant(graph: &mut Graph, id: TensorId) -> TensorId {
+    let Some(values) = graph.tensor(id).data.as_ref().and_then(TensorData::as_f32) else {
+        return id;
+    };
+    let dtype = DType::I8;
+    let (scale, zero_point) = Range::of(values).parameters(dtype);
+    add_quantized(graph, id, dtype, scale, zero_point).unwrap_or(id)
+}
+
+/// A float constant in integers of a given type and meaning; `None` if there are no floats or the type holds no quantized integers.
+pub(super) fn add_quantized(
+    graph: &mut Graph,
+    id: TensorId,
+    dtype: DType,
+    scale: f32,
+    zero_point: i32,
+) -> Option<TensorId> {
+    let tensor = graph.tensor(id);
+    let values = tensor.data.as_ref()?.as_f32()?;
+    let (lo, hi) = dtype.range()?;
+    let integers: Vec<i32> = values
+        .iter()
+        .map(|&v| quantize_f32(v, scale, zero_point, lo, hi))
+        .collect();
+    let data = TensorData::from_i32(&integers, dtype)?;
+    let name = format!("{}.quantized", tensor.name);
+    let shape = tensor.shape.clone().unwrap_or_default();
+    let quantization = Quantization::per_tensor(scale, zero_point);
+    Some(graph.add_tensor(Tensor::constant(name, shape, data).with_quantization(quantization)))
 }

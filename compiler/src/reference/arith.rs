@@ -1,7 +1,7 @@
 //! The arithmetic of quantized numbers, with the same bits on every host.
 
 use crate::graph::ClipRange;
-use systole_isa::numerics::{AddParameters, Scale};
+use systole_isa::numerics::{AddParameters, MulParameters, PreluParameters, Scale};
 use systole_isa::operand::Rounding;
 
 /// Rounds to the nearest integer, ties to even, adds the zero point and clips. NaN counts as zero.
@@ -26,10 +26,15 @@ pub fn rescale(acc: i32, scale: Scale, rounding: Rounding) -> i64 {
     }
 }
 
+/// `clamp(value + zero_point, lo, hi)`.
+pub fn place(value: i64, zero_point: i32, clip: ClipRange) -> i32 {
+    let integer = value.saturating_add(i64::from(zero_point));
+    integer.max(i64::from(clip.lo)).min(i64::from(clip.hi)) as i32
+}
+
 /// `clamp(rescale(acc) + zero_point, lo, hi)`.
 pub fn requantize(acc: i32, scale: Scale, rounding: Rounding, zero_point: i32, clip: ClipRange) -> i32 {
-    let integer = rescale(acc, scale, rounding).saturating_add(i64::from(zero_point));
-    integer.max(i64::from(clip.lo)).min(i64::from(clip.hi)) as i32
+    place(rescale(acc, scale, rounding), zero_point, clip)
 }
 
 /// `clamp(round_half_even(value / scale) + zero_point, lo, hi)`, divided in binary32, as QuantizeLinear does.
@@ -51,6 +56,53 @@ pub fn add(a: i32, b: i32, parameters: &AddParameters) -> i64 {
         AddParameters::Fixed { left_shift, sides, sum } => {
             let side = |v: i32, scale| rescale(v << left_shift, scale, Rounding::Fixed) as i32;
             rescale(side(a, sides[0]) + side(b, sides[1]), sum, Rounding::Fixed)
+        }
+    }
+}
+
+/// The product of two integers that have lost their zero points, in units of the result.
+pub fn mul(a: i32, b: i32, parameters: &MulParameters) -> i64 {
+    match *parameters {
+        MulParameters::Float([a_scale, b_scale, y_scale]) => {
+            ((a as f32 * a_scale) * (b as f32 * b_scale) / y_scale).round_ties_even() as i64
+        }
+        MulParameters::Fixed(scale) => rescale(a * b, scale, Rounding::Fixed),
+    }
+}
+
+/// A value that has lost its zero point, scaled by one number if it is not negative and by another one, times alpha, if it is.
+pub fn prelu(value: i32, parameters: &PreluParameters, rounding: Rounding) -> i64 {
+    let biased = value + parameters.bias;
+    if biased < 0 {
+        rescale(biased * parameters.alpha, parameters.negative, rounding)
+    } else {
+        rescale(biased, parameters.positive, rounding)
+    }
+}
+
+/// The quotient rounded to the nearest integer, halves away from zero. The divisor is positive.
+pub fn divide_half_away(value: i128, divisor: i128) -> i128 {
+    let (quotient, remainder) = (value.div_euclid(divisor), value.rem_euclid(divisor));
+    // The remainder says how far the value is above the quotient; a half goes up for positive values only.
+    let up = if value >= 0 {
+        2 * remainder >= divisor
+    } else {
+        2 * remainder > divisor
+    };
+    quotient + i128::from(up)
+}
+
+/// The average of `count` elements with this sum, scaled; `None` scales the sum itself, and the average of no elements is zero.
+pub fn average(sum: i32, count: Option<usize>, scale: Scale, rounding: Rounding) -> i64 {
+    match (count, rounding) {
+        (Some(0), _) => 0,
+        (None, _) => rescale(sum, scale, rounding),
+        (Some(count), Rounding::Float) => {
+            let scaled = sum as f32 * f32::from_bits(scale.multiplier as u32);
+            (scaled / count as f32).round_ties_even() as i64
+        }
+        (Some(count), Rounding::Fixed) => {
+            rescale(divide_half_away(i128::from(sum), count as i128) as i32, scale, rounding)
         }
     }
 }
