@@ -135,6 +135,16 @@ pub const CODES: &[CodeInfo] = &code_list([
         "machine too small",
         "A layer does not fit the scratchpad or the accumulators even in the smallest tiles, or the whole program does not fit DRAM. The message says what is needed and what there is.",
     ),
+    (
+        "C0012",
+        "float model without calibration inputs",
+        "A model in real numbers becomes one in integers, whose scales follow from the ranges of its activations. Without typical inputs these ranges are those of standard normal noise, or, for large networks, estimates: means and variances carried from layer to layer as if all elements were independent. Timing does not depend on them; results do. Give inputs with `--calibrate X.npy`, inferences along axis 0, once per input of the model.",
+    ),
+    (
+        "C0013",
+        "calibration inputs that do not fit",
+        "The arrays given for calibration are not one per input of the model, or their rows do not have as many elements as an input.",
+    ),
 ]);
 
 /// What kind of fault a model file has.
@@ -196,6 +206,8 @@ pub enum CompileErrorKind {
     UnknownPass,
     /// A layer or program that needs more memory than the machine has.
     Memory,
+    /// Calibration inputs that do not fit the model.
+    Calibration,
 }
 
 impl CompileErrorKind {
@@ -213,6 +225,7 @@ impl CompileErrorKind {
             Self::BrokenGraph => "C0009",
             Self::UnknownPass => "C0010",
             Self::Memory => "C0011",
+            Self::Calibration => "C0013",
         }
     }
 }

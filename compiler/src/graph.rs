@@ -193,6 +193,8 @@ pub struct Graph {
     pub name: String,
     /// How its integer operators round.
     pub rounding: Rounding,
+    /// Whether the model itself has the channels of its images last: its nodes and its user have them in the machine's order from the beginning.
+    pub channels_last: bool,
     /// All tensors; [`TensorId`] is the index.
     pub tensors: Vec<Tensor>,
     /// All nodes in an order in which they can be executed; [`NodeId`] is the index.
@@ -208,6 +210,7 @@ impl Default for Graph {
         Self {
             name: String::new(),
             rounding: Rounding::Float,
+            channels_last: false,
             tensors: Vec::new(),
             nodes: Vec::new(),
             inputs: Vec::new(),

@@ -16,6 +16,7 @@ pub mod passes;
 pub mod post_training;
 pub mod quantized;
 pub mod reference;
+pub mod tflite;
 
 pub use error::{CompileError, CompileErrorKind, ImportError, ImportErrorKind, Subject};
 pub use graph::{Graph, TensorId};
@@ -23,3 +24,4 @@ pub use onnx::import_onnx;
 pub use passes::{Context, PASSES, check_supported, lower, lower_in, run_passes, run_passes_in};
 pub use post_training::LowerOptions;
 pub use quantized::QuantizedGraph;
+pub use tflite::import_tflite;

@@ -259,6 +259,21 @@ pub fn transposed_indices(shape: &[usize], axes: &[usize]) -> Vec<usize> {
     indices
 }
 
+/// Number of elements and first element of `start..end` by `step`, which is not zero, along an axis of `length`, as in numpy: negative places count from the end.
+pub fn sliced(length: usize, start: i64, end: i64, step: i64) -> (usize, usize) {
+    let length = length as i64;
+    let from_end = |place: i64| if place < 0 { place.saturating_add(length) } else { place };
+    let (lo, hi) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let (first, last) = (from_end(start).clamp(lo, hi), from_end(end).clamp(lo, hi));
+    let distance = if step > 0 { last - first } else { first - last };
+    let n = if distance > 0 {
+        (distance - 1) / step.saturating_abs() + 1
+    } else {
+        0
+    };
+    (n as usize, first.max(0) as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,5 +307,14 @@ mod tests {
             Some(TensorData::I8(vec![-128, 5, 127]))
         );
         assert_eq!(TensorData::from_i32(&[1], DType::F32), None);
+    }
+
+    #[test]
+    fn slices_follow_numpy() {
+        assert_eq!(sliced(10, 2, 8, 3), (2, 2));
+        assert_eq!(sliced(10, -3, i64::MAX, 1), (3, 7));
+        assert_eq!(sliced(10, i64::MAX, i64::MIN, -1), (10, 9));
+        assert_eq!(sliced(10, 8, 2, -2), (3, 8));
+        assert_eq!(sliced(10, 5, 5, 1), (0, 5));
     }
 }

@@ -67,6 +67,7 @@ fn infer_first(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
         | Op::MaxPool { .. }
         | Op::AveragePool { .. }
         | Op::QAveragePool { .. }
+        | Op::QMean { .. }
         | Op::GlobalAveragePool
         | Op::GlobalMaxPool => of_windows(graph, node)?,
         Op::Gemm { .. } | Op::MatMul | Op::MatMulInteger | Op::QDense { .. } | Op::QGemm { .. } | Op::QLinearMatMul => {
@@ -150,6 +151,7 @@ fn of_windows(graph: &Graph, node: &Node) -> Result<Inferred, CompileError> {
             float(graph, node, 0)?;
             Inferred::shaped(window::global_pool(node, x)?, Some(DType::F32))
         }
+        Op::QMean { .. } => Inferred::shaped(window::global_pool(node, x)?, None),
         Op::GlobalMaxPool => Inferred::shaped(window::global_pool(node, x)?, x.dtype),
         _ => Inferred::default(),
     })

@@ -287,6 +287,11 @@ pub enum Op {
         /// Clipping of the result.
         clip: ClipRange,
     },
+    /// Integer average of all pixels of each channel `[x]`; with fixed-point rounding the sum is scaled by one multiplier that contains the division.
+    QMean {
+        /// Clipping of the result.
+        clip: ClipRange,
+    },
     /// `[x, slope]` with a constant slope per channel, or one for all: integer [`Op::PRelu`].
     QPRelu {
         /// Clipping of the result.
@@ -369,6 +374,7 @@ impl Op {
             Self::QAdd { .. } => "QAdd",
             Self::QMul { .. } => "QMul",
             Self::QAveragePool { .. } => "QAveragePool",
+            Self::QMean { .. } => "QMean",
             Self::QPRelu { .. } => "QPRelu",
             Self::QLut => "QLut",
             Self::QSoftmax => "QSoftmax",
@@ -402,6 +408,7 @@ impl Op {
             | Self::QAdd { clip }
             | Self::QMul { clip }
             | Self::QAveragePool { clip, .. }
+            | Self::QMean { clip }
             | Self::QPRelu { clip }
             | Self::QLayerNorm { clip, .. }
             | Self::QRequant { clip } => Some(clip),

@@ -26,6 +26,7 @@ fn activations_of(graph: &Graph, node: &Node) -> Option<usize> {
         Op::QConv { .. }
         | Op::QDense { .. }
         | Op::QAveragePool { .. }
+        | Op::QMean { .. }
         | Op::QPRelu { .. }
         | Op::QLut
         | Op::QSoftmax

@@ -16,8 +16,8 @@ use convert::Converter;
 use std::collections::BTreeSet;
 
 pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
-    // A graph that came with the machine's layout, as TensorFlow Lite's do, keeps it.
-    if graph.tensors.iter().any(|tensor| tensor.layout != Layout::Logical) {
+    // A graph that came with the machine's layout, as those of TensorFlow Lite do, keeps it.
+    if graph.channels_last {
         return Ok(());
     }
     lay_out_inputs(graph);

@@ -92,6 +92,7 @@ impl<'g> Resolver<'g> {
                 count_include_pad,
                 clip,
             } => QOp::AvgPool(self.average_pool(window, *count_include_pad, *clip)?),
+            Op::QMean { clip } => QOp::AvgPool(self.mean(*clip)?),
             Op::QAdd { clip } => QOp::Add(self.add(*clip)?),
             Op::QMul { clip } => QOp::Mul(self.mul(*clip)?),
             Op::QRequant { clip } => QOp::Requant(self.requant(*clip)?),

@@ -63,7 +63,7 @@ impl IoTensor {
             );
         };
         let (view_shape, permutation) = match (tensor.layout, shape.as_slice()) {
-            (Layout::Nhwc, &[_, _, _, _]) => (shape.clone(), vec![0, 2, 3, 1]),
+            (Layout::Nhwc, &[_, _, _, _]) if !graph.channels_last => (shape.clone(), vec![0, 2, 3, 1]),
             (Layout::FlattenedNhwc { c, h, w }, &[n, _]) => (vec![n, c, h, w], vec![0, 2, 3, 1]),
             _ => (shape.clone(), (0..shape.len()).collect()),
         };

@@ -55,11 +55,27 @@ pub(super) fn product(a: f32, b: f32, c: f32, rounding: Rounding) -> Scale {
     }
 }
 
+/// The largest right shift that [`rounded_once`] moves into the multiplier.
+const MAX_MERGED_SHIFT: i32 = 11;
+
 /// `a * b / c` of a matrix product with one scale for all weights: TensorFlow Lite multiplies those in binary32.
 pub(super) fn product_per_tensor(a: f32, b: f32, c: f32, rounding: Rounding) -> Scale {
     match rounding {
         Rounding::Float => Scale::from_real((a * b) / c),
-        Rounding::Fixed => fixed_scale(f64::from(a * b) / f64::from(c)),
+        Rounding::Fixed => rounded_once(fixed_scale(f64::from(a * b) / f64::from(c))),
+    }
+}
+
+/// The same scale without a right shift, so that products are rounded once. That is how TensorFlow Lite's reference kernel rounds matrix products with one scale
+/// for all weights, and only those; rounding twice gives another integer for one sum in 2^(shift + 1). The multiplier loses as many bits as the shift had, which
+/// matters to one 8-bit result in 2^(25 - shift): beyond a shift of 11 rounding twice is nearer.
+fn rounded_once(scale: Scale) -> Scale {
+    match scale.shift {
+        shift @ 1..=MAX_MERGED_SHIFT => Scale {
+            multiplier: (scale.multiplier + (1 << (shift - 1))) >> shift,
+            shift: 0,
+        },
+        _ => scale,
     }
 }
 
@@ -114,6 +130,19 @@ mod tests {
         assert_eq!(of(2f64.powi(-40)), scale(0, 0));
         assert_eq!(of(0.0), scale(0, 0));
         assert_eq!(of(1e20), scale(i32::MAX, -30));
+    }
+
+    #[test]
+    fn a_matrix_product_with_one_scale_rounds_once() {
+        let twice = fixed_scale(0.25);
+        let once = rounded_once(twice);
+        assert_eq!((twice.shift, once.shift), (1, 0));
+        let round = |scale, v| rescale(v, scale, Rounding::Fixed);
+        // 1.25 becomes 1, or by way of 2.5 halves, which are rounded to 3, it becomes 2.
+        assert_eq!([round(twice, 5), round(once, 5)], [2, 1]);
+        // Minus one half: up to zero, or away from zero in the second rounding.
+        assert_eq!([round(twice, -2), round(once, -2)], [-1, 0]);
+        assert_eq!(rounded_once(fixed_scale(2.0)), fixed_scale(2.0));
     }
 
     proptest! {

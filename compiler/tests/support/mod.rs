@@ -44,3 +44,9 @@ pub fn integers(path: &str) -> Option<ArrayD<i64>> {
     let file = std::fs::File::open(model_file(path)?).unwrap();
     Some(ArrayD::read_npy(file).unwrap())
 }
+
+/// A .npy file of u8.
+pub fn bytes(path: &str) -> Option<ArrayD<u8>> {
+    let file = std::fs::File::open(model_file(path)?).unwrap();
+    Some(ArrayD::read_npy(file).unwrap())
+}

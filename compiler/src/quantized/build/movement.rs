@@ -3,6 +3,7 @@
 use super::super::{QAxis, QMove, QOp, QPiece};
 use super::Resolver;
 use crate::error::{CompileError, CompileErrorKind};
+use crate::graph::data::sliced;
 use crate::graph::{ResizeMode, TensorId};
 
 /// Distances between neighbours along each axis of a row-major tensor.
@@ -165,7 +166,7 @@ impl Resolver<'_> {
         for input in self.node.inputs.iter().flatten().copied() {
             self.same_quantization(input, output)?;
             let shape = self.shape(input);
-            if shape.len() != self.shape(output).len() {
+            if !self.is_equal_but_along(axis, input, output) {
                 return Err(self.misfit(input));
             }
             let axes = shape
@@ -186,7 +187,7 @@ impl Resolver<'_> {
             self.same_quantization(input, output)?;
             let shape = self.shape(output);
             let stated = sizes.and_then(|sizes| sizes.get(index).copied());
-            if shape.len() != self.shape(input).len()
+            if !self.is_equal_but_along(axis, input, output)
                 || stated.is_some_and(|size| size != shape[axis])
                 || start + shape[axis] > self.shape(input)[axis]
             {
@@ -222,7 +223,7 @@ impl Resolver<'_> {
         let mut boxes: Vec<(usize, usize, isize, usize)> = shape.iter().map(|&length| (length, 0, 1, 0)).collect();
         for (((&start, &end), &axis), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
             let axis = self.axis(input, axis)?;
-            let (length, first) = sliced(shape[axis] as i64, start, end, step);
+            let (length, first) = sliced(shape[axis], start, end, step);
             boxes[axis] = (length, first, step as isize, 0);
         }
         if boxes.iter().map(|of| of.0).ne(self.shape(output).iter().copied()) {
@@ -319,6 +320,11 @@ impl Resolver<'_> {
         self.finish(self.pieces(input, output, &axes), output, None)
     }
 
+    fn is_equal_but_along(self, axis: usize, a: TensorId, b: TensorId) -> bool {
+        let (a, b) = (self.shape(a), self.shape(b));
+        a.len() == b.len() && (0..a.len()).all(|other| other == axis || a[other] == b[other])
+    }
+
     fn misfit(self, id: TensorId) -> CompileError {
         let tensor = self.graph.tensor(id);
         let found = format!("`{}` of shape {:?}", tensor.name, tensor.shape);
@@ -346,20 +352,6 @@ impl Resolver<'_> {
             fill: fill.filter(|_| written < total),
         })
     }
-}
-
-/// Number of elements and first element of a slice, as in numpy.
-fn sliced(length: i64, start: i64, end: i64, step: i64) -> (usize, usize) {
-    let from_end = |place: i64| if place < 0 { place.saturating_add(length) } else { place };
-    let (lo, hi) = if step > 0 { (0, length) } else { (-1, length - 1) };
-    let (first, last) = (from_end(start).clamp(lo, hi), from_end(end).clamp(lo, hi));
-    let distance = if step > 0 { last - first } else { first - last };
-    let n = if distance > 0 {
-        (distance - 1) / step.saturating_abs() + 1
-    } else {
-        0
-    };
-    (n as usize, first.max(0) as usize)
 }
 
 #[cfg(test)]
@@ -397,14 +389,5 @@ mod tests {
             assert_eq!(shown(&runs, sources.len()), sources);
             assert!(runs.len() <= n, "{sources:?}: {runs:?}");
         }
-    }
-
-    #[test]
-    fn slices_follow_numpy() {
-        assert_eq!(sliced(10, 2, 8, 3), (2, 2));
-        assert_eq!(sliced(10, -3, i64::MAX, 1), (3, 7));
-        assert_eq!(sliced(10, -1, i64::MIN, -1), (10, 9));
-        assert_eq!(sliced(10, 8, 2, -2), (3, 8));
-        assert_eq!(sliced(10, 5, 5, 1), (0, 5));
     }
 }

@@ -3,7 +3,8 @@
 use super::super::{QAvgPool, QMaxPool, scale};
 use super::Resolver;
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{ClipRange, DType, WindowAttributes};
+use crate::graph::{ClipRange, DType, Padding, Pads, WindowAttributes};
+use systole_isa::numerics::Scale;
 use systole_isa::operand::{Divide, Rounding};
 
 impl Resolver<'_> {
@@ -50,6 +51,24 @@ impl Resolver<'_> {
         Ok(pool)
     }
 
+    pub(super) fn mean(self, clip: ClipRange) -> Result<QAvgPool, CompileError> {
+        let input = self.operand(0)?;
+        let [_, _, h, w] = self.graph.tensor(input).image_axes().unwrap_or([1; 4]);
+        let whole = WindowAttributes {
+            kernel: Some([h, w]),
+            strides: [1, 1],
+            dilations: [1, 1],
+            padding: Padding::Explicit(Pads::default()),
+            ceil_mode: false,
+        };
+        let mut pool = self.average_pool(&whole, true, clip)?;
+        if self.graph.rounding == Rounding::Fixed {
+            pool.divide = Divide::None;
+            pool.scale = divided(pool.scale, h * w);
+        }
+        Ok(pool)
+    }
+
     fn check_sums(self, [kh, kw]: [usize; 2], zero_point: i32, dtype: Option<DType>) -> Result<(), CompileError> {
         let (lo, hi) = dtype.and_then(DType::range).unwrap_or((i32::MIN, i32::MAX));
         let distance = |bound: i32| (i64::from(bound) - i64::from(zero_point)).unsigned_abs();
@@ -67,5 +86,15 @@ impl Resolver<'_> {
             "at most 2147483647, the largest accumulator",
             "average in two steps, over smaller windows",
         ))
+    }
+}
+
+/// A scale divided by a number of elements, as TensorFlow Lite does: the multiplier is shifted left as far as the divisor makes room, and rounded down.
+fn divided(scale: Scale, count: usize) -> Scale {
+    let room = 63 - (count as u64).leading_zeros() as i32;
+    let shift = room.min(32).min(31 - scale.shift).max(0);
+    Scale {
+        multiplier: ((i64::from(scale.multiplier) << shift) / count as i64) as i32,
+        shift: scale.shift + shift,
     }
 }

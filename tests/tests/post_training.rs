@@ -1,0 +1,164 @@
+//! Quantization after training on random graphs: the integers are those of the graph with Quantize and Dequantize in it, and close to the real numbers.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use std::ops::ControlFlow;
+use systole_compiler::graph::Graph;
+use systole_compiler::quantized::{QOp, QuantizedGraph};
+use systole_compiler::reference::{Value, execute, execute_float};
+use systole_compiler::{Context, LowerOptions, lower_in, run_passes_in};
+use systole_testkit::random_graphs::{Recipe, recipes};
+
+/// Inferences whose ranges are observed, and which are compared then.
+const N_SAMPLES: u64 = 4;
+
+fn context(recipe: &Recipe) -> Context {
+    Context::new(LowerOptions {
+        calibration: (0..N_SAMPLES).map(|i| vec![recipe.input_values(i)]).collect(),
+        ..LowerOptions::default()
+    })
+}
+
+/// The graph after the pass of a name.
+fn after(recipe: &Recipe, name: &str) -> Graph {
+    let mut observe = |pass: &systole_compiler::passes::Pass, _: &Graph| {
+        if pass.name == name {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    run_passes_in(recipe.graph(), &mut context(recipe), &mut observe).unwrap()
+}
+
+fn lowered(recipe: &Recipe) -> QuantizedGraph {
+    lower_in(recipe.graph(), &mut context(recipe)).unwrap_or_else(|errors| panic!("{}\n{}", errors[0], recipe.graph()))
+}
+
+/// Results of a float graph, one list per output.
+fn real_results(graph: &Graph, recipe: &Recipe, sample: u64) -> Vec<Vec<f32>> {
+    let input = Value::floats(recipe.input.clone(), recipe.input_values(sample));
+    let values = execute_float(graph, &[input]).unwrap();
+    let outputs = graph.outputs.iter();
+    outputs.map(|io| values.floats(io.tensor).unwrap().to_vec()).collect()
+}
+
+fn integer_results(graph: &QuantizedGraph, recipe: &Recipe, sample: u64) -> Vec<Vec<f32>> {
+    let input = graph.inputs[0].quantize_input(&recipe.input_values(sample)).unwrap();
+    let values = execute(graph, &[input]).unwrap();
+    let outputs = graph.outputs.iter();
+    outputs
+        .map(|io| io.dequantize_output(values.of(io.tensor)).unwrap())
+        .collect()
+}
+
+/// What the integers of an output are away from real numbers.
+#[derive(Debug, Default)]
+struct Distance {
+    /// Steps of the largest difference.
+    most_steps: f32,
+    /// Share of elements that differ by half a step or more.
+    share: f64,
+    /// Root of the mean square of the difference, in spans of the real numbers.
+    relative: f64,
+}
+
+fn distance(integers: &[f32], reals: &[f32], scale: f32) -> Distance {
+    assert_eq!(integers.len(), reals.len());
+    let steps = |(a, b): (&f32, &f32)| ((a - b) / scale).abs();
+    let all: Vec<f32> = integers.iter().zip(reals).map(steps).collect();
+    let n = all.len() as f64;
+    let (lo, hi) = reals.iter().fold((0f32, 0f32), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+    let squares: f64 = integers.iter().zip(reals).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    let span = f64::from(hi - lo).max(f64::from(scale));
+    Distance {
+        most_steps: all.iter().copied().fold(0.0, f32::max),
+        share: all.iter().filter(|&&steps| steps >= 0.5).count() as f64 / n,
+        relative: (squares / n).sqrt() / span,
+    }
+}
+
+/// The distances of all outputs on all samples, to the graph with Quantize and Dequantize nodes and to the float graph.
+fn distances(recipe: &Recipe, graph: &QuantizedGraph) -> (Vec<Distance>, Vec<Distance>) {
+    let (float, simulated) = (after(recipe, "infer-shapes"), after(recipe, "quantize-floats"));
+    let (mut to_simulated, mut to_float) = (Vec::new(), Vec::new());
+    for sample in 0..N_SAMPLES {
+        let integers = integer_results(graph, recipe, sample);
+        let simulated = real_results(&simulated, recipe, sample);
+        let reals = real_results(&float, recipe, sample);
+        for (i, io) in graph.outputs.iter().enumerate() {
+            to_simulated.push(distance(&integers[i], &simulated[i], io.scale));
+            to_float.push(distance(&integers[i], &reals[i], io.scale));
+        }
+    }
+    (to_simulated, to_float)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn integers_are_close_to_real_numbers(recipe in recipes(6)) {
+        let graph = lowered(&recipe);
+        let (to_simulated, to_float) = distances(&recipe, &graph);
+        for d in &to_simulated {
+            prop_assert!(d.most_steps <= 4.0, "simulated {d:?}\n{}", recipe.graph());
+        }
+        for d in &to_float {
+            prop_assert!(d.relative <= 0.10, "float {d:?}\n{}", recipe.graph());
+        }
+    }
+}
+
+#[test]
+fn survey() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut steps, mut relative, mut failed) = (
+        Vec::new(),
+        Vec::new(),
+        std::collections::BTreeMap::<String, usize>::new(),
+    );
+    for _ in 0..1500 {
+        let recipe = recipes(6).new_tree(&mut runner).unwrap().current();
+        match lower_in(recipe.graph(), &mut context(&recipe)) {
+            Err(errors) => {
+                *failed
+                    .entry(
+                        errors[0]
+                            .to_string()
+                            .split_once(": ")
+                            .unwrap()
+                            .1
+                            .chars()
+                            .take(100)
+                            .collect(),
+                    )
+                    .or_default() += 1
+            }
+            Ok(graph) => {
+                let (a, b) = distances(&recipe, &graph);
+                steps.extend(a.iter().map(|d| d.most_steps));
+                relative.extend(b.iter().map(|d| d.relative));
+                if let Some(d) = a.iter().find(|d| d.most_steps > 3.0) {
+                    println!("STEPS {d:?} {}", recipe.graph());
+                }
+                if let Some(d) = b.iter().find(|d| d.relative > 0.1) {
+                    println!("RELATIVE {d:?} {}", recipe.graph());
+                }
+            }
+        }
+    }
+    steps.sort_by(f32::total_cmp);
+    relative.sort_by(f64::total_cmp);
+    for q in [0.5, 0.9, 0.99, 0.999, 1.0] {
+        let i = |n: usize| ((n as f64 * q) as usize).min(n - 1);
+        println!(
+            "{q}: steps {} relative {}",
+            steps[i(steps.len())],
+            relative[i(relative.len())]
+        );
+    }
+    println!("{failed:#?}");
+    let _ = |op: &QOp| op.name();
+}
