@@ -291,7 +291,8 @@ pub fn run_passes(
     run_passes_in(graph, &mut Context::default(), observe)
 }
 
-/// Runs the passes in order. `observe` sees the graph after each pass and may stop there.
+/// Runs the passes in order. `observe` sees the graph after each pass and may stop there; of a graph with operators nobody knows it sees
+/// only the first pass.
 ///
 /// # Errors
 /// As [`run_passes`].
@@ -301,13 +302,18 @@ pub fn run_passes_in(
     observe: &mut dyn FnMut(&Pass, &Graph) -> ControlFlow<()>,
 ) -> Result<Graph, Vec<CompileError>> {
     let unsupported = check_supported(&graph);
-    if !unsupported.is_empty() {
-        return Err(unsupported);
-    }
     for pass in PASSES {
-        pass.run_in(&mut graph, context)?;
+        match pass.run_in(&mut graph, context) {
+            Err(errors) if unsupported.is_empty() => return Err(errors),
+            Err(_) => return Err(unsupported),
+            Ok(()) => {}
+        }
         if observe(pass, &graph).is_break() {
             break;
+        }
+        // The first pass knows all operators or leaves them alone, so that the graph can be shown with its shapes.
+        if !unsupported.is_empty() {
+            return Err(unsupported);
         }
     }
     Ok(graph)

@@ -75,7 +75,7 @@ fn attributes_of_old_operator_sets_mean_what_operands_mean_today() {
         .floats("v", &[], &[9.0])
         .node("Pad", &["x", "p", "v"], "y");
     let wanted = (vec![2, 3], vec![9.0, 0.0, 1.0, 9.0, 3.0, 4.0]);
-    assert_eq!(run(old, 2, &[2, 3]), wanted);
+    assert_eq!(run(old, 10, &[2, 3]), wanted);
     assert_eq!(run(today, 13, &[2, 3]), wanted);
 
     for (opset, old, today) in [(9, "Squeeze", "Squeeze"), (9, "Unsqueeze", "Unsqueeze")] {
@@ -166,6 +166,43 @@ fn shapes_are_computed_before_they_are_needed() {
         .node_with("ConstantOfShape", &["shape"], "zeros", vec![])
         .node("Add", &["x", "zeros"], "y");
     assert_eq!(run(ranged, 15, &[2, 3, 2]).0, [2, 3, 2]);
+}
+
+#[test]
+fn operator_sets_of_another_meaning_are_refused() {
+    let model = || {
+        new()
+            .input("x", DataType::FLOAT, &[1, 4])
+            .node("Relu", &["x"], "y")
+            .output("y")
+    };
+    assert!(import_onnx(&model().bytes_of_opset(7)).is_ok());
+    let errors = import_onnx(&model().bytes_of_opset(6)).unwrap_err();
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0]
+            .to_string()
+            .contains("model: found operator set 6, expected operator set 7"),
+        "{}",
+        errors[0]
+    );
+}
+
+#[test]
+fn a_second_output_is_an_error_only_if_something_reads_it() {
+    let pool = |output: &str| {
+        let window = vec![ints("kernel_shape", &[2, 2])];
+        let model = new().input("x", DataType::FLOAT, &[1, 1, 2, 2]);
+        let model = model.node_with_outputs("MaxPool", &["x"], &["y", "indices"], window);
+        check_supported(&import_onnx(&model.output(output).bytes()).unwrap())
+    };
+    assert_eq!(pool("y"), []);
+    let errors = pool("indices");
+    assert!(
+        errors[0].found.contains("MaxPool of which a second output is read"),
+        "{}",
+        errors[0]
+    );
 }
 
 #[test]

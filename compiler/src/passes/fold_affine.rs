@@ -5,6 +5,7 @@
 
 use super::Graph;
 use crate::error::CompileError;
+use crate::graph::edit::remove_unused_tensors;
 use crate::graph::{DType, Node, NodeId, Op, Padding, Pads, Tensor, TensorData, TensorId, WindowAttributes};
 
 pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
@@ -24,6 +25,8 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
         fold.push(graph, node);
     }
     graph.nodes = fold.nodes;
+    // Constants that were computed with are as large as those that came out of it.
+    remove_unused_tensors(graph);
     Ok(())
 }
 
