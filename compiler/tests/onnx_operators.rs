@@ -169,6 +169,21 @@ fn shapes_are_computed_before_they_are_needed() {
 }
 
 #[test]
+fn one_spatial_axis_is_an_image_of_one_row() {
+    let window = || vec![ints("kernel_shape", &[2]), ints("strides", &[2]), ints("pads", &[1, 0])];
+    let conv = new()
+        .floats("w", &[1, 2, 2], &[1.0, 10.0, 100.0, 1000.0])
+        .floats("b", &[1], &[0.5])
+        .node_with("Conv", &["x", "w", "b"], "y", window());
+    // Rows 0, 1, 2 and 3, 4, 5, a zero before each.
+    assert_eq!(run(conv, 13, &[1, 2, 3]), (vec![1, 1, 2], vec![3000.5, 5421.5]));
+    let pool = new().node_with("MaxPool", &["x"], "y", window());
+    assert_eq!(run(pool, 13, &[1, 2, 3]), (vec![1, 2, 2], vec![0.0, 2.0, 3.0, 5.0]));
+    let pool = new().node("GlobalAveragePool", &["x"], "y");
+    assert_eq!(run(pool, 13, &[1, 2, 3]), (vec![1, 2, 1], vec![1.0, 4.0]));
+}
+
+#[test]
 fn operator_sets_of_another_meaning_are_refused() {
     let model = || {
         new()

@@ -202,6 +202,8 @@ fn other_spellings_become_one() {
             .left(),
         ["View", "AveragePool", "View"]
     );
+    let line = Chain::new(&[1, 3, 8]).then(Op::GlobalMaxPool, &[]);
+    assert_eq!(line.left(), ["View", "MaxPool", "View"]);
     let pads = [0, 0, 1, 0, 0, 0, 1, 2];
     let padded = || image().integers(Op::Pad, &pads);
     assert_eq!(padded().then(conv(1), &[&[4, 2, 3, 3]]).left(), ["Conv"]);

@@ -72,19 +72,13 @@ fn rewrite(graph: &mut Graph, mut node: Node) -> Result<Vec<Node>, CompileError>
                 view(&mut node);
             }
         }
-        Op::GlobalAveragePool | Op::GlobalMaxPool => {
-            if let &[_, _, h, w] = shape_of(graph, x) {
-                let window = whole(h, w);
-                node.op = match node.op {
-                    Op::GlobalMaxPool => Op::MaxPool { window },
-                    _ => average(window),
-                };
-            }
-        }
-        Op::ReduceMean { axes, .. } => {
+        Op::GlobalAveragePool | Op::GlobalMaxPool | Op::ReduceMean { .. } => {
             let rank = shape_of(graph, x).len();
-            let axes = resolve_axes(graph, &node, axes.as_deref(), rank)?;
-            if let Some(nodes) = image_mean(graph, &node, x, y, axes.as_deref()) {
+            let axes = match &node.op {
+                Op::ReduceMean { axes, .. } => resolve_axes(graph, &node, axes.as_deref(), rank)?,
+                _ => Some((2..rank).collect()),
+            };
+            if let Some(nodes) = image_pool(graph, &node, x, y, axes.as_deref()) {
                 return Ok(nodes);
             }
         }
@@ -125,24 +119,25 @@ fn whole(h: usize, w: usize) -> WindowAttributes {
     }
 }
 
-fn average(window: WindowAttributes) -> Op {
-    Op::AveragePool {
-        window,
-        count_include_pad: false,
-    }
-}
-
-/// The mean over the pixels of an image `[n, c, h, w]` or of a line `[n, c, l]` as a pooling between views.
-fn image_mean(graph: &mut Graph, node: &Node, x: TensorId, y: TensorId, axes: Option<&[usize]>) -> Option<Vec<Node>> {
+/// A pooling over the pixels of an image `[n, c, h, w]` or of a line `[n, c, l]` as a windowed one between views.
+fn image_pool(graph: &mut Graph, node: &Node, x: TensorId, y: TensorId, axes: Option<&[usize]>) -> Option<Vec<Node>> {
     let (image, is_line) = match (shape_of(graph, x), axes) {
         (&[n, c, h, w], Some([2, 3])) => ([n, c, h, w], false),
-        (&[n, c, l], Some([2])) => ([n, c, l, 1], true),
+        (&[n, c, l], Some([2])) => ([n, c, 1, l], true),
         _ => return None,
     };
     let [n, c, h, w] = image;
     if h * w == 0 {
         return None;
     }
+    let window = whole(h, w);
+    let op = match node.op {
+        Op::GlobalMaxPool => Op::MaxPool { window },
+        _ => Op::AveragePool {
+            window,
+            count_include_pad: false,
+        },
+    };
     let mut nodes = Vec::new();
     let mut source = x;
     if is_line {
@@ -151,11 +146,11 @@ fn image_mean(graph: &mut Graph, node: &Node, x: TensorId, y: TensorId, axes: Op
     }
     let pooled_shape = vec![n, c, 1, 1];
     if shape_of(graph, y) == pooled_shape {
-        nodes.push(Node::new(&node.name, average(whole(h, w)), &[source], y));
+        nodes.push(Node::new(&node.name, op, &[source], y));
         return Some(nodes);
     }
     let pooled = add_sibling(graph, y, "pooled", Some(pooled_shape));
-    nodes.push(Node::new(&node.name, average(whole(h, w)), &[source], pooled));
+    nodes.push(Node::new(&node.name, op, &[source], pooled));
     nodes.push(Node::new(format!("{}.view", node.name), Op::View, &[pooled], y));
     Some(nodes)
 }
