@@ -114,18 +114,50 @@ proptest! {
 fn survey() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (mut steps, mut relative, mut failed) = (Vec::new(), Vec::new(), std::collections::BTreeMap::<String, usize>::new());
+    let (mut steps, mut relative, mut failed) = (
+        Vec::new(),
+        Vec::new(),
+        std::collections::BTreeMap::<String, usize>::new(),
+    );
     for _ in 0..1500 {
         let recipe = recipes(6).new_tree(&mut runner).unwrap().current();
         match lower_in(recipe.graph(), &mut context(&recipe)) {
-            Err(errors) => *failed.entry(errors.iter().map(|e| e.to_string()).find(|e| !e.contains("found Dequantize") && !e.contains("found Quantize")).unwrap_or(errors[0].to_string()).split_once(": ").unwrap().1.chars().take(60).collect()).or_default() += 1,
+            Err(errors) => {
+                *failed
+                    .entry(
+                        errors
+                            .iter()
+                            .map(|e| e.to_string())
+                            .find(|e| !e.contains("found Dequantize") && !e.contains("found Quantize"))
+                            .unwrap_or(errors[0].to_string())
+                            .split_once(": ")
+                            .unwrap()
+                            .1
+                            .chars()
+                            .take(60)
+                            .collect(),
+                    )
+                    .or_default() += 1
+            }
             Ok(graph) => {
                 let (a, b) = distances(&recipe, &graph);
                 steps.extend(a.iter().map(|d| d.most_steps));
                 relative.extend(b.iter().map(|d| d.relative));
-                if let Some(d) = a.iter().find(|d| d.most_steps > 3.0) { println!("STEPS {d:?} {}", recipe.graph()); }
-                if let Some(d) = b.iter().find(|d| d.relative > 0.1) { println!("RELATIVE {d:?} {}\n{}", recipe.graph(), after(&recipe, "fuse-qdq"));
-                    for s in 0..4 { println!("{:?}\n{:?}\n{:?}\n{:?}", recipe.input_values(s), real_results(&after(&recipe, "infer-shapes"), &recipe, s), real_results(&after(&recipe, "quantize-floats"), &recipe, s), integer_results(&graph, &recipe, s)); } }
+                if let Some(d) = a.iter().find(|d| d.most_steps > 3.0) {
+                    println!("STEPS {d:?} {}", recipe.graph());
+                }
+                if let Some(d) = b.iter().find(|d| d.relative > 0.1) {
+                    println!("RELATIVE {d:?} {}\n{}", recipe.graph(), after(&recipe, "fuse-qdq"));
+                    for s in 0..4 {
+                        println!(
+                            "{:?}\n{:?}\n{:?}\n{:?}",
+                            recipe.input_values(s),
+                            real_results(&after(&recipe, "infer-shapes"), &recipe, s),
+                            real_results(&after(&recipe, "quantize-floats"), &recipe, s),
+                            integer_results(&graph, &recipe, s)
+                        );
+                    }
+                }
             }
         }
     }
@@ -133,7 +165,11 @@ fn survey() {
     relative.sort_by(f64::total_cmp);
     for q in [0.5, 0.9, 0.99, 0.999, 1.0] {
         let i = |n: usize| ((n as f64 * q) as usize).min(n - 1);
-        println!("{q}: steps {} relative {}", steps[i(steps.len())], relative[i(relative.len())]);
+        println!(
+            "{q}: steps {} relative {}",
+            steps[i(steps.len())],
+            relative[i(relative.len())]
+        );
     }
     println!("{failed:#?}");
     let _ = |op: &QOp| op.name();
