@@ -14,6 +14,9 @@ use crate::error::{ImportError, ImportErrorKind, Subject};
 use crate::graph::Graph;
 use rten_onnx::onnx::{ModelProto, OperatorSetIdProto};
 
+/// The oldest version of the standard operators that is read.
+const OLDEST_OPSET: i64 = 7;
+
 /// Reads a model file. A symbolic batch axis becomes 1.
 ///
 /// # Errors
@@ -32,6 +35,16 @@ pub fn import_onnx(bytes: &[u8]) -> Result<Graph, Vec<ImportError>> {
             "export the model again; the file may have been cut off",
         ));
     }
+    let opset = standard_opset(&model.opset_import);
+    if opset < OLDEST_OPSET {
+        errors.push(ImportError::new(
+            ImportErrorKind::Incomplete,
+            Subject::Model,
+            format!("operator set {opset}"),
+            format!("operator set {OLDEST_OPSET} or newer; older operators broadcast in another way"),
+            "convert the model with the version converter of ONNX",
+        ));
+    }
     let Some(graph) = model.graph else {
         errors.push(ImportError::new(
             ImportErrorKind::Incomplete,
@@ -42,7 +55,7 @@ pub fn import_onnx(bytes: &[u8]) -> Result<Graph, Vec<ImportError>> {
         ));
         return Err(errors);
     };
-    let graph = builder::build(&graph, standard_opset(&model.opset_import), &mut errors);
+    let graph = builder::build(&graph, opset, &mut errors);
     if errors.is_empty() { Ok(graph) } else { Err(errors) }
 }
 

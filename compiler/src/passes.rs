@@ -5,15 +5,19 @@
 //! never stop at the first.
 
 mod attach_quantization;
+mod canonicalize;
 mod check_machine_level;
 mod dead_code;
 mod drop_redundant_requantize;
+mod expand_batch_norm;
+mod fold_affine;
 mod fold_constants;
 mod fuse_activation;
 mod fuse_qdq;
 mod infer_shapes;
 mod integer_borders;
 mod lower_qoperator;
+mod merge_pads;
 mod move_quantize;
 mod nhwc_layout;
 mod pointwise;
@@ -123,6 +127,28 @@ pub const PASSES: &[Pass] = &[
         "fold-constants",
         "compute what depends on constants only; reshapes become views",
         fold_constants::run,
+    ),
+    // After folding, which tells what is constant.
+    pass(
+        "canonicalize",
+        "one spelling for poolings of whole images, views, sums and products",
+        canonicalize::run,
+    ),
+    pass(
+        "merge-pads",
+        "convolutions and poolings do the padding before them",
+        merge_pads::run,
+    ),
+    pass(
+        "expand-batch-norm",
+        "BatchNormalization becomes a product and a sum per channel",
+        expand_batch_norm::run,
+    ),
+    // After batch normalizations have become products and sums.
+    pass(
+        "fold-affine",
+        "products and sums per channel move into weights and biases",
+        fold_affine::run,
     ),
     // Before any lowering: from here on scales belong to tensors, not to nodes.
     pass(
@@ -265,7 +291,8 @@ pub fn run_passes(
     run_passes_in(graph, &mut Context::default(), observe)
 }
 
-/// Runs the passes in order. `observe` sees the graph after each pass and may stop there.
+/// Runs the passes in order. `observe` sees the graph after each pass and may stop there; of a graph with operators nobody knows it sees
+/// only the first pass.
 ///
 /// # Errors
 /// As [`run_passes`].
@@ -275,13 +302,18 @@ pub fn run_passes_in(
     observe: &mut dyn FnMut(&Pass, &Graph) -> ControlFlow<()>,
 ) -> Result<Graph, Vec<CompileError>> {
     let unsupported = check_supported(&graph);
-    if !unsupported.is_empty() {
-        return Err(unsupported);
-    }
     for pass in PASSES {
-        pass.run_in(&mut graph, context)?;
+        match pass.run_in(&mut graph, context) {
+            Err(errors) if unsupported.is_empty() => return Err(errors),
+            Err(_) => return Err(unsupported),
+            Ok(()) => {}
+        }
         if observe(pass, &graph).is_break() {
             break;
+        }
+        // The first pass knows all operators or leaves them alone, so that the graph can be shown with its shapes.
+        if !unsupported.is_empty() {
+            return Err(unsupported);
         }
     }
     Ok(graph)

@@ -10,6 +10,7 @@ mod support;
 use proptest::prelude::*;
 use rten_onnx::onnx::DataType;
 use support::ModelWriter;
+use systole_compiler::reference::{Value, execute_float};
 use systole_compiler::{ImportErrorKind, import_onnx, lower};
 
 const MODELS: [&str; 2] = ["digits/digits_int8_qdq.onnx", "digits/digits_int8_qoperator.onnx"];
@@ -74,6 +75,92 @@ proptest! {
         if let Ok(graph) = import_onnx(&bytes) {
             let _ = lower(graph);
         }
+    }
+}
+
+/// A model with operators whose shapes depend on constants, small enough for its bytes to be changed anywhere.
+fn shapes_model() -> Vec<u8> {
+    let list = |model: ModelWriter, name: &str, values: &[i64]| {
+        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        model.raw(name, DataType::INT64, &[values.len() as i64], raw)
+    };
+    let mut model = ModelWriter::default().input("x", DataType::FLOAT, &[1, 4, 4, 4]);
+    for (name, values) in [
+        ("pads", &[0, 0, 1, 1, 0, 0, 1, 1][..]),
+        ("starts", &[1, 0]),
+        ("ends", &[9, 3]),
+        ("axes", &[2, 3]),
+        ("steps", &[2, 1]),
+        ("target", &[1, -1]),
+        ("wshape", &[4, 2, 3, 3]),
+        ("index", &[2, -1]),
+    ] {
+        model = list(model, name, values);
+    }
+    model
+        .floats("scales", &[4], &[1.0, 1.0, 2.0, 1.5])
+        .floats("four", &[4], &[1.0; 4])
+        .node("ConstantOfShape", &["wshape"], "w")
+        .node("Pad", &["x", "pads"], "p")
+        .node_with("Conv", &["p", "w"], "c", vec![support::int("group", 2)])
+        .node("BatchNormalization", &["c", "four", "four", "four", "four"], "n")
+        .node("Resize", &["n", "", "scales"], "r")
+        .node("Slice", &["r", "starts", "ends", "axes", "steps"], "s")
+        .node_with("AveragePool", &["s"], "a", vec![support::ints("kernel_shape", &[2, 2])])
+        .node_with_outputs("Split", &["a"], &["u", "v"], vec![support::int("axis", 1)])
+        .node_with("Concat", &["v", "u"], "t", vec![support::int("axis", 1)])
+        .node_with("LRN", &["t"], "l", vec![support::int("size", 3)])
+        .node_with("Gather", &["l", "index"], "g", vec![support::int("axis", 1)])
+        .node_with("Transpose", &["g"], "m", vec![support::ints("perm", &[0, 2, 3, 1])])
+        .node("Reshape", &["m", "target"], "f")
+        .node_with("Softmax", &["f"], "y", vec![support::int("axis", -1)])
+        .output("y")
+        .bytes()
+}
+
+#[test]
+fn damaged_shapes_never_panic() {
+    let whole = shapes_model();
+    let run = |bytes: &[u8]| {
+        let mut graph = import_onnx(bytes).ok()?;
+        for name in [
+            "infer-shapes",
+            "fold-constants",
+            "canonicalize",
+            "merge-pads",
+            "expand-batch-norm",
+            "fold-affine",
+        ] {
+            systole_compiler::passes::find_pass(name)
+                .unwrap()
+                .run(&mut graph)
+                .ok()?;
+            let shapes = graph.inputs.iter().map(|io| graph.tensor(io.tensor).shape.clone());
+            let inputs = shapes.map(|shape| {
+                let shape = shape?;
+                let n = shape.iter().product::<usize>();
+                (n <= 4096).then(|| Value::floats(shape, vec![0.5; n]))
+            });
+            // Small damage can ask for images of millions of pixels; those are not computed.
+            let is_small = |t: &systole_compiler::graph::Tensor| {
+                t.shape
+                    .as_ref()
+                    .is_none_or(|shape| shape.iter().product::<usize>() <= 1 << 16)
+            };
+            if graph.tensors.iter().all(is_small) {
+                execute_float(&graph, &inputs.collect::<Option<Vec<_>>>()?).ok()?;
+            }
+        }
+        Some(())
+    };
+    assert!(run(&whole).is_some());
+    let mut bytes = whole.clone();
+    for index in 0..whole.len() {
+        for value in [0, 1, 2, 5, 127, 255, whole[index] ^ 1, whole[index].wrapping_add(1)] {
+            bytes[index] = value;
+            let _ = run(&bytes);
+        }
+        bytes[index] = whole[index];
     }
 }
 

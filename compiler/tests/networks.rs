@@ -147,3 +147,54 @@ fn published_networks_have_their_published_macs() {
         assert_eq!(format!("{:.3}", n_macs(&graph) as f64 / 1e9), gmac, "{name}");
     }
 }
+
+/// What is left of the published networks, and that no layer has become more or less work.
+#[test]
+fn published_networks_are_normalized_completely() {
+    const LEFT: [&str; 10] = [
+        "Add",
+        "AveragePool",
+        "Concat",
+        "Conv",
+        "Gemm",
+        "MaxPool",
+        "Relu",
+        "Softmax",
+        "View",
+        "LRN",
+    ];
+    for name in TABLE_1 {
+        let path = format!("table1/{name}.onnx");
+        let (Some(before), Some(after)) = (graph_after(&path, "infer-shapes"), graph_after(&path, "fold-affine"))
+        else {
+            return;
+        };
+        let other = after.nodes.iter().find(|node| !LEFT.contains(&node.op.name()));
+        assert_eq!(other, None, "{name}");
+        assert_eq!(n_macs(&before), n_macs(&after), "{name}");
+    }
+}
+
+#[test]
+fn a_normalized_resnet50_computes_the_same() {
+    let path = "table1/resnet50.onnx";
+    let (Some(mut before), Some(after)) = (graph_after(path, "fold-constants"), graph_after(path, "fold-affine"))
+    else {
+        return;
+    };
+    assert!(after.nodes.len() + 53 <= before.nodes.len());
+    let image: Vec<f32> = (0..3 * 224 * 224).map(|i| (i * 7919 % 255) as f32 / 255.0).collect();
+    let rows = ndarray::ArrayD::from_shape_vec(vec![1, 3 * 224 * 224], image).unwrap();
+    // The logits: equal weights make every probability one thousandth.
+    let logits_of = |graph: &Graph| {
+        let softmax = graph.nodes.iter().find(|node| node.op.name() == "Softmax").unwrap();
+        softmax.inputs[0].unwrap()
+    };
+    before.outputs[0].tensor = logits_of(&before);
+    let mut after = after;
+    after.outputs[0].tensor = logits_of(&after);
+    let (found, wanted) = (outputs(&after, &rows, 1), outputs(&before, &rows, 1));
+    let error = relative_error(&found[0], &wanted[0]);
+    println!("relative error {error:e} at {:e}", wanted[0][0]);
+    assert!(error <= 1e-4, "{error}");
+}

@@ -68,9 +68,9 @@ fn distance(integers: &[f32], reals: &[f32], scale: f32) -> Distance {
     let steps = |(a, b): (&f32, &f32)| ((a - b) / scale).abs();
     let all: Vec<f32> = integers.iter().zip(reals).map(steps).collect();
     let n = all.len() as f64;
-    let (lo, hi) = reals.iter().fold((0f32, 0f32), |(lo, hi), &v| (lo.min(v), hi.max(v)));
     let squares: f64 = integers.iter().zip(reals).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    let span = f64::from(hi - lo).max(f64::from(scale));
+    // The range that the scale was made for; a single inference may use little of it.
+    let span = f64::from(scale) * 255.0;
     Distance {
         most_steps: all.iter().copied().fold(0.0, f32::max),
         share: all.iter().filter(|&&steps| steps >= 0.5).count() as f64 / n,
@@ -125,13 +125,16 @@ fn survey() {
             Err(errors) => {
                 *failed
                     .entry(
-                        errors[0]
-                            .to_string()
+                        errors
+                            .iter()
+                            .map(|e| e.to_string())
+                            .find(|e| !e.contains("found Dequantize") && !e.contains("found Quantize"))
+                            .unwrap_or(errors[0].to_string())
                             .split_once(": ")
                             .unwrap()
                             .1
                             .chars()
-                            .take(100)
+                            .take(60)
                             .collect(),
                     )
                     .or_default() += 1
@@ -144,7 +147,16 @@ fn survey() {
                     println!("STEPS {d:?} {}", recipe.graph());
                 }
                 if let Some(d) = b.iter().find(|d| d.relative > 0.1) {
-                    println!("RELATIVE {d:?} {}", recipe.graph());
+                    println!("RELATIVE {d:?} {}\n{}", recipe.graph(), after(&recipe, "fuse-qdq"));
+                    for s in 0..4 {
+                        println!(
+                            "{:?}\n{:?}\n{:?}\n{:?}",
+                            recipe.input_values(s),
+                            real_results(&after(&recipe, "infer-shapes"), &recipe, s),
+                            real_results(&after(&recipe, "quantize-floats"), &recipe, s),
+                            integer_results(&graph, &recipe, s)
+                        );
+                    }
                 }
             }
         }

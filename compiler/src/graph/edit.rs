@@ -16,6 +16,19 @@ pub(crate) fn redirect(graph: &mut Graph, from: TensorId, to: TensorId) {
     }
 }
 
+/// Makes everything that reads the first tensor of a pair read the second, for all pairs; they are in order of execution, so that a chain
+/// of them ends at its beginning.
+pub(crate) fn remove_aliases(graph: &mut Graph, mut aliases: Vec<(TensorId, TensorId)>) {
+    for index in 0..aliases.len() {
+        let (from, to) = aliases[index];
+        redirect(graph, from, to);
+        aliases[index + 1..]
+            .iter_mut()
+            .filter(|(_, x)| *x == from)
+            .for_each(|(_, x)| *x = to);
+    }
+}
+
 /// Removes the nodes whose results nobody reads.
 pub(crate) fn remove_dead_nodes(graph: &mut Graph) {
     let mut is_live = vec![false; graph.tensors.len()];

@@ -139,37 +139,38 @@ impl<'a> NodeView<'a> {
         Ok(2)
     }
 
-    /// The attributes of a sliding window over two spatial axes.
+    /// The attributes of a sliding window over one or two spatial axes; over one, images are one row high.
     pub(super) fn window(self) -> Result<WindowAttributes, AttributeFault> {
-        let pair = |name| self.pair(name);
+        let n_axes = self.n_spatial_axes()?;
+        let pair = |name| self.pair(name, n_axes);
         let kernel = pair("kernel_shape")?;
         Ok(WindowAttributes {
             kernel,
             strides: pair("strides")?.unwrap_or([1, 1]),
             dilations: pair("dilations")?.unwrap_or([1, 1]),
-            padding: self.padding()?,
+            padding: self.padding(n_axes)?,
             ceil_mode: self.int_or("ceil_mode", 0)? != 0,
         })
     }
 
-    fn pair(self, name: &str) -> Result<Option<[usize; 2]>, AttributeFault> {
+    fn pair(self, name: &str, n_axes: usize) -> Result<Option<[usize; 2]>, AttributeFault> {
         let Some(values) = self.ints(name)? else {
             return Ok(None);
         };
+        let valid = values.iter().all(|v| (1..=MAX_WINDOW_VALUE).contains(v));
         match *values {
-            [h, w] if (1..=MAX_WINDOW_VALUE).contains(&h) && (1..=MAX_WINDOW_VALUE).contains(&w) => {
-                Ok(Some([h as usize, w as usize]))
-            }
+            [h, w] if valid && n_axes == 2 => Ok(Some([h as usize, w as usize])),
+            [w] if valid && n_axes == 1 => Ok(Some([1, w as usize])),
             _ => Err(AttributeFault {
                 found: format!("attribute `{name}` = {values:?}"),
-                expected: "two values of 1..=65536".into(),
+                expected: format!("{n_axes} values of 1..=65536"),
             }),
         }
     }
 
-    fn padding(self) -> Result<Padding, AttributeFault> {
+    fn padding(self, n_axes: usize) -> Result<Padding, AttributeFault> {
         match self.string("auto_pad")? {
-            None | Some("" | "NOTSET") => Ok(Padding::Explicit(self.pads()?)),
+            None | Some("" | "NOTSET") => Ok(Padding::Explicit(self.pads(n_axes)?)),
             Some("VALID") => Ok(Padding::Explicit(Pads::default())),
             Some("SAME_UPPER") => Ok(Padding::SameUpper),
             Some("SAME_LOWER") => Ok(Padding::SameLower),
@@ -180,13 +181,18 @@ impl<'a> NodeView<'a> {
         }
     }
 
-    fn pads(self) -> Result<Pads, AttributeFault> {
+    fn pads(self, n_axes: usize) -> Result<Pads, AttributeFault> {
         let Some(values) = self.ints("pads")? else {
             return Ok(Pads::default());
         };
         let valid = values.iter().all(|v| (0..=MAX_WINDOW_VALUE).contains(v));
         match *values {
-            [top, left, bottom, right] if valid => Ok(Pads {
+            [left, right] if valid && n_axes == 1 => Ok(Pads {
+                left: left as usize,
+                right: right as usize,
+                ..Pads::default()
+            }),
+            [top, left, bottom, right] if valid && n_axes == 2 => Ok(Pads {
                 top: top as usize,
                 left: left as usize,
                 bottom: bottom as usize,
@@ -194,7 +200,7 @@ impl<'a> NodeView<'a> {
             }),
             _ => Err(AttributeFault {
                 found: format!("attribute `pads` = {values:?}"),
-                expected: "four values of 0..=65536 (top, left, bottom, right)".into(),
+                expected: format!("{} values of 0..=65536, all beginnings first", 2 * n_axes),
             }),
         }
     }

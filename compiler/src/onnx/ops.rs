@@ -84,6 +84,23 @@ impl Source {
     }
 }
 
+/// An operator over one spatial axis as one over images of one row; `n_images` operands, the first ones, get that row.
+fn over_rows(node: NodeView, op: Op, n_images: usize) -> Reading {
+    let mut nodes = Expansion::default();
+    let row = || Some(vec![2]);
+    let operand = |position| {
+        let operand = Source::Operand(position);
+        match position < n_images {
+            true => nodes.push(Op::Unsqueeze { axes: row() }, [operand]),
+            false => operand,
+        }
+    };
+    let operands: Vec<Source> = (0..node.n_operands()).map(operand).collect();
+    let image = nodes.push(op, operands);
+    nodes.push(Op::Squeeze { axes: row() }, [image]);
+    Reading::Several(nodes)
+}
+
 type Read = fn(NodeView) -> Result<Reading, AttributeFault>;
 
 struct Row {

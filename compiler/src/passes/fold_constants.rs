@@ -3,7 +3,7 @@
 use super::Graph;
 use super::support::quantization_error;
 use crate::error::CompileError;
-use crate::graph::edit::{redirect, remove_dead_nodes, rewrite_nodes};
+use crate::graph::edit::{remove_aliases, remove_dead_nodes, rewrite_nodes};
 use crate::graph::{DType, MAX_ELEMENTS, Node, Op, TensorData, TensorId, element_count};
 use crate::reference::ValueRef;
 use crate::reference::arith::quantize_f32;
@@ -40,15 +40,7 @@ pub(super) fn run(graph: &mut Graph) -> Result<(), Vec<CompileError>> {
         }
         Ok(vec![node])
     })?;
-    // In order of execution, so that a chain of identities ends at its beginning.
-    for index in 0..aliases.len() {
-        let (from, to) = aliases[index];
-        redirect(graph, from, to);
-        aliases[index + 1..]
-            .iter_mut()
-            .filter(|(_, x)| *x == from)
-            .for_each(|(_, x)| *x = to);
-    }
+    remove_aliases(graph, aliases);
     remove_dead_nodes(graph);
     Ok(())
 }

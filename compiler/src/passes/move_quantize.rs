@@ -6,7 +6,6 @@
 use super::Graph;
 use super::support::{add_quantized, shape_of};
 use crate::error::CompileError;
-use crate::graph::data::transposed_indices;
 use crate::graph::edit::{add_sibling, remove_dead_nodes};
 use crate::graph::{DType, Node, Op, Quantization, Tensor, TensorData, TensorId};
 
@@ -115,7 +114,7 @@ fn moved_constant(graph: &mut Graph, node: &Node, id: TensorId) -> Option<Tensor
             let axes = permutation.clone().unwrap_or_else(|| (0..from.len()).rev().collect());
             let axis = old.axis().and_then(|old| axes.iter().position(|&axis| axis == old));
             let new = axis.map_or(old.clone(), |axis| old.along(axis));
-            (data.gather(&transposed_indices(&from, &axes)), new)
+            (data.transposed(&from, &axes), new)
         }
         Op::View if old.axis().is_none() => (data.clone(), old),
         _ => return None,

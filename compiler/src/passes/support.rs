@@ -1,7 +1,6 @@
 //! What several passes need to read from a graph.
 
 use crate::error::{CompileError, CompileErrorKind, Subject};
-use crate::graph::data::transposed_indices;
 use crate::graph::{DType, Graph, Node, NodeId, Op, Quantization, Tensor, TensorData, TensorId};
 use crate::post_training::Range;
 use crate::reference::arith::quantize_f32;
@@ -156,7 +155,7 @@ pub(super) fn dense_weights(
             "reshape the weights in the model",
         ));
     };
-    let data = data.gather(&transposed_indices(&shape, &[1, 0]));
+    let data = data.transposed(&shape, &[1, 0]);
     let mut weights = Tensor::constant(format!("{}.kxn", tensor.name), vec![k, n], data);
     weights.quantization = tensor.quantization.clone().map(|q| match q.axis() {
         Some(0) => q.along(1),
@@ -198,6 +197,12 @@ pub(super) fn full_range(
     })
 }
 
+/// The node that writes a tensor.
+pub(super) fn producer<'n>(nodes: &'n [Node], producers: &[Option<NodeId>], tensor: TensorId) -> Option<&'n Node> {
+    let producer = producers.get(tensor.index()).copied().flatten();
+    producer.map(|id| &nodes[id.index()])
+}
+
 /// The nodes of a graph as they were before a pass rewrites them.
 pub(super) struct Model {
     pub(super) nodes: Vec<Node>,
@@ -219,7 +224,7 @@ impl Model {
 
     /// The node that writes a tensor.
     pub(super) fn producer(&self, tensor: TensorId) -> Option<&Node> {
-        self.producer_index(tensor).map(|index| &self.nodes[index])
+        producer(&self.nodes, &self.producers, tensor)
     }
 
     /// The integer tensor that a float tensor was dequantized from.

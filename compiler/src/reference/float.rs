@@ -430,8 +430,8 @@ fn mat_mul(call: &Call) -> Result<Vec<f32>, CompileError> {
 
 fn image_len(call: &Call) -> Result<usize, CompileError> {
     match call.operand(0)?.shape {
-        &[_, _, h, w] => Ok(h * w),
-        other => Err(call.fault(format!("shape {other:?}"), "an image of 4 axes")),
+        &[_, _, ref pixels @ ..] => Ok(pixels.iter().product()),
+        other => Err(call.fault(format!("shape {other:?}"), "a batch axis and channels")),
     }
 }
 

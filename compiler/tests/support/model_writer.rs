@@ -61,23 +61,38 @@ impl ModelWriter {
         self.node_with(op_type, inputs, output, vec![])
     }
 
-    pub fn node_with(mut self, op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> Self {
+    pub fn node_with(self, op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> Self {
+        self.node_with_outputs(op_type, inputs, &[output], attribute)
+    }
+
+    pub fn node_with_outputs(
+        mut self,
+        op_type: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attribute: Vec<AttributeProto>,
+    ) -> Self {
         let (domain, op_type) = op_type.split_once(':').unwrap_or(("", op_type));
         self.graph.node.push(NodeProto {
             domain: Some(domain.into()),
-            name: Some(format!("make_{output}")),
+            name: Some(format!("make_{}", outputs[0])),
             op_type: Some(op_type.into()),
             input: inputs.iter().map(|&s| s.into()).collect(),
-            output: vec![output.into()],
+            output: outputs.iter().map(|&s| s.into()).collect(),
             attribute,
         });
         self
     }
 
     pub fn bytes(self) -> Vec<u8> {
+        self.bytes_of_opset(17)
+    }
+
+    /// The file, with a version of the standard operators.
+    pub fn bytes_of_opset(self, version: i64) -> Vec<u8> {
         let version = OperatorSetIdProto {
             domain: Some(String::new()),
-            version: Some(17),
+            version: Some(version),
         };
         let model = ModelProto {
             ir_version: Some(8),

@@ -101,8 +101,11 @@ pub(super) fn pool(node: &Node, x: &Tensor, attributes: &WindowAttributes) -> Re
     }
 }
 
-/// The result of a pooling over whole images.
+/// The result of a pooling over whole images, or over lines of one spatial axis.
 pub(super) fn global_pool(node: &Node, x: &Tensor) -> Result<Option<Vec<usize>>, CompileError> {
+    if let (Some(&[n, c, _]), Layout::Logical) = (x.shape.as_deref(), x.layout) {
+        return Ok(Some(vec![n, c, 1]));
+    }
     Ok(image(node, x)?.map(|[n, c, _, _]| image_shape(x.layout, [n, c, 1, 1])))
 }
 

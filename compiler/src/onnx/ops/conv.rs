@@ -1,6 +1,6 @@
 //! Conv, QLinearConv and ConvInteger.
 
-use super::{Reading, known, variant};
+use super::{Reading, known, over_rows, variant};
 use crate::graph::{Op, WindowAttributes};
 use crate::onnx::attributes::{AttributeFault, NodeView};
 
@@ -18,8 +18,12 @@ pub(super) fn conv_integer(node: NodeView) -> Result<Reading, AttributeFault> {
 
 fn read(node: NodeView, make: impl Fn(WindowAttributes, usize) -> Op) -> Result<Reading, AttributeFault> {
     let n_axes = node.n_spatial_axes()?;
-    if n_axes != 2 {
-        return variant(format!("a convolution over {n_axes} spatial axes; only 2 are known"));
+    let is_float = node.op_type() == "Conv";
+    if n_axes != 2 && !(n_axes == 1 && is_float) {
+        let known_axes = if is_float { "1 and 2" } else { "2" };
+        return variant(format!(
+            "a convolution over {n_axes} spatial axes; only {known_axes} are known"
+        ));
     }
     let group = node.int_or("group", 1)?;
     let group = usize::try_from(group)
@@ -29,5 +33,9 @@ fn read(node: NodeView, make: impl Fn(WindowAttributes, usize) -> Op) -> Result<
             found: format!("attribute `group` = {group}"),
             expected: "at least 1".into(),
         })?;
-    known(make(node.window()?, group))
+    let op = make(node.window()?, group);
+    match n_axes {
+        1 => Ok(over_rows(node, op, 2)),
+        _ => known(op),
+    }
 }

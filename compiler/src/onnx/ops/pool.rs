@@ -1,6 +1,6 @@
 //! Pooling over windows and over whole images, and means over axes.
 
-use super::{Reading, known, variant};
+use super::{Reading, known, over_rows, variant};
 use crate::graph::{Op, WindowAttributes};
 use crate::onnx::attributes::{AttributeFault, NodeView};
 
@@ -37,8 +37,8 @@ pub(super) fn reduce_mean(node: NodeView) -> Result<Reading, AttributeFault> {
 
 fn read(node: NodeView, make: impl Fn(WindowAttributes) -> Op) -> Result<Reading, AttributeFault> {
     let n_axes = node.n_spatial_axes()?;
-    if n_axes != 2 {
-        return variant(format!("a pooling over {n_axes} spatial axes; only 2 are known"));
+    if ![1, 2].contains(&n_axes) {
+        return variant(format!("a pooling over {n_axes} spatial axes; only 1 and 2 are known"));
     }
     let window = node.window()?;
     if window.kernel.is_none() {
@@ -47,5 +47,8 @@ fn read(node: NodeView, make: impl Fn(WindowAttributes) -> Op) -> Result<Reading
             expected: "height and width of the window".into(),
         });
     }
-    known(make(window))
+    match n_axes {
+        1 => Ok(over_rows(node, make(window), 1)),
+        _ => known(make(window)),
+    }
 }

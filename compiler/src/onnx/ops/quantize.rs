@@ -60,7 +60,10 @@ pub(super) fn q_linear_average_pool(node: NodeView) -> Result<Reading, Attribute
     if node.int_or("channels_last", 0)? != 0 {
         return variant("channels last");
     }
-    between(node, pool::average_pool(node)?, &[0], 3)
+    match pool::average_pool(node)? {
+        Reading::Several(_) => variant("a pooling over one spatial axis"),
+        reading => between(node, reading, &[0], 3),
+    }
 }
 
 pub(super) fn q_linear_global_average_pool(node: NodeView) -> Result<Reading, AttributeFault> {

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Standard deviations to either side of a channel's mean that its range holds; beyond lies 1 of 16,000 values.
 const DEVIATIONS: f32 = 4.0;
+/// Means and deviations beyond are cut: networks of equal positive weights grow without bound, and their scales have to stay numbers.
+const LARGEST: f32 = 1e9;
 /// The value below which a standard normal variable lies with probability `(i + 1/2) / 16`, for the upper half of 16 equally likely intervals.
 const QUANTILES: [f32; 8] = [0.0784, 0.2372, 0.4023, 0.5791, 0.7764, 1.0100, 1.3180, 1.8627];
 
@@ -69,6 +71,17 @@ impl Moments {
             bounds: self.bounds,
             ..Self::uniform(mean, within + between)
         }
+    }
+
+    fn cut(mut self) -> Self {
+        let finite = |v: f32| if v.is_nan() { 0.0 } else { v };
+        self.mean
+            .iter_mut()
+            .for_each(|m| *m = finite(*m).clamp(-LARGEST, LARGEST));
+        self.variance
+            .iter_mut()
+            .for_each(|v| *v = finite(*v).clamp(0.0, LARGEST * LARGEST));
+        self
     }
 
     fn range(&self) -> Range {
@@ -129,7 +142,7 @@ pub(super) fn estimate(graph: &Graph) -> BTreeMap<TensorId, Range> {
         known.insert(io.tensor, Moments::uniform(0.0, 1.0));
     }
     for node in &graph.nodes {
-        let moments = propagate(graph, &known, node);
+        let moments = propagate(graph, &known, node).cut();
         for &y in &node.outputs {
             known.insert(y, moments.clone());
         }

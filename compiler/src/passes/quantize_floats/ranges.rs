@@ -2,6 +2,7 @@
 
 use super::{moments, not_a_number};
 use crate::error::{CompileError, CompileErrorKind, Subject};
+use crate::graph::macs::n_macs;
 use crate::graph::{DType, Graph, Op, Tensor, TensorData, TensorId};
 use crate::passes::Context;
 use crate::passes::support::shape_of;
@@ -24,7 +25,12 @@ pub(super) fn observe(graph: &Graph, context: &mut Context) -> Result<BTreeMap<T
         context.diagnostics.push(warning(n_samples));
         match n_samples {
             0 => moments::estimate(graph),
-            _ => observed(graph, &noise(graph, n_samples), rule)?,
+            _ => {
+                let ranges = observed(graph, &noise(graph, n_samples), rule)?;
+                // Noise may blow up where real inputs do not; then estimates, which are cut, have to do.
+                let is_usable = ranges.values().all(|range| range.is_usable());
+                if is_usable { ranges } else { moments::estimate(graph) }
+            }
         }
     } else {
         observed(graph, &context.options.calibration, rule)?
@@ -45,22 +51,6 @@ fn warning(n_samples: u64) -> Diagnostic {
     Diagnostic::warning("C0012", "a float model is quantized without calibration inputs")
         .because(format!("the ranges {source}"))
         .help("give typical inputs with `--calibrate X.npy`, once per input of the model; results are rough until then")
-}
-
-/// Multiply-accumulates of convolutions and matrix products.
-fn n_macs(graph: &Graph) -> u64 {
-    let of = |id: TensorId| shape_of(graph, id).iter().map(|&n| n as u64).product::<u64>();
-    let macs = |node: &crate::graph::Node| {
-        let Some(w) = node.input(1) else { return 0 };
-        let y = node.outputs[0];
-        let n = match node.op {
-            Op::Conv { .. } | Op::Gemm { trans_b: true, .. } => shape_of(graph, w).first().copied(),
-            Op::Gemm { .. } | Op::MatMul => shape_of(graph, w).last().copied(),
-            _ => return 0,
-        };
-        of(y) * of(w) / n.unwrap_or(1).max(1) as u64
-    };
-    graph.nodes.iter().map(macs).sum()
 }
 
 /// Runs the graph on samples and watches every activation.
