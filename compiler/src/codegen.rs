@@ -176,17 +176,6 @@ fn emit_stage(
         StageKind::Conv(conv) => {
             let tiling = tiling::tile_conv(conv, machine, policy)
                 .map_err(|needs| FitError::new(&stage.name, needs.spm_needed, needs.acc_needed, machine))?;
-            if std::env::var_os("DBG_TILES").is_some() {
-                eprintln!(
-                    "{} x{}x{}x{} n{} k{} {tiling:?}",
-                    stage.name,
-                    conv.x.height,
-                    conv.x.width,
-                    conv.x.channels,
-                    conv.n(),
-                    conv.k()
-                );
-            }
             conv::emit_conv(e, stage, conv, tiling, machine);
             Ok(())
         }

@@ -1,5 +1,9 @@
 //! Machine descriptions: everything about a machine that a user may vary, in RON.
 
+mod presets;
+
+pub use presets::{preset, preset_names, preset_text};
+
 use crate::diagnostic::{CodeInfo, Diagnostic, Place, code_list};
 use crate::dram::{DramStandard, MAX_RANKS, Mapping, PagePolicy};
 use crate::energy::{Node, OperatingPoint, sram};
@@ -192,58 +196,6 @@ pub const CODES: &[CodeInfo] = &code_list([
         "A standard fixes the size of a rank; channels times ranks times that size is what the machine can hold at most. docs/dram.md lists the sizes.",
     ),
 ]);
-
-/// A shipped machine description.
-struct Preset {
-    name: &'static str,
-    text: &'static str,
-}
-
-const PRESETS: &[Preset] = &[
-    Preset {
-        name: "tiny4x4",
-        text: include_str!("presets/tiny4x4.ron"),
-    },
-    Preset {
-        name: "edge16x16",
-        text: include_str!("presets/edge16x16.ron"),
-    },
-    Preset {
-        name: "mid32x32",
-        text: include_str!("presets/mid32x32.ron"),
-    },
-    Preset {
-        name: "big128x128",
-        text: include_str!("presets/big128x128.ron"),
-    },
-    Preset {
-        name: "tpu_v1",
-        text: include_str!("presets/tpu_v1.ron"),
-    },
-    Preset {
-        name: "stonne16x16",
-        text: include_str!("presets/stonne16x16.ron"),
-    },
-];
-
-/// Names of the shipped machines.
-pub fn preset_names() -> impl Iterator<Item = &'static str> {
-    PRESETS.iter().map(|preset| preset.name)
-}
-
-/// The RON text of a shipped machine, with its comments.
-pub fn preset_text(name: &str) -> Option<&'static str> {
-    PRESETS
-        .iter()
-        .find(|preset| preset.name == name)
-        .map(|preset| preset.text)
-}
-
-/// A shipped machine.
-pub fn preset(name: &str) -> Option<MachineDescription> {
-    let text = preset_text(name)?;
-    Some(MachineDescription::from_ron(text, name).expect("shipped machine descriptions are tested to be valid"))
-}
 
 /// Largest number of rows or columns, which keeps every cycle formula far from overflow.
 pub const MAX_SIDE: u32 = 1024;

@@ -1,6 +1,7 @@
 //! Whole networks on the shipped machines: how near they come to their lower bound, how well the compiler knows it, how long their programs are.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the figures are shown with `--no-capture`")]
 
 use std::sync::Arc;
 use systole_compiler::QuantizedGraph;

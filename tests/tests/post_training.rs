@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use std::ops::ControlFlow;
 use systole_compiler::graph::Graph;
-use systole_compiler::quantized::{QOp, QuantizedGraph};
+use systole_compiler::quantized::QuantizedGraph;
 use systole_compiler::reference::{Value, execute, execute_float};
 use systole_compiler::{Context, LowerOptions, lower_in, run_passes_in};
 use systole_testkit::random_graphs::{Recipe, recipes};
@@ -57,8 +57,6 @@ fn integer_results(graph: &QuantizedGraph, recipe: &Recipe, sample: u64) -> Vec<
 struct Distance {
     /// Steps of the largest difference.
     most_steps: f32,
-    /// Share of elements that differ by half a step or more.
-    share: f64,
     /// Root of the mean square of the difference, in spans of the real numbers.
     relative: f64,
 }
@@ -73,7 +71,6 @@ fn distance(integers: &[f32], reals: &[f32], scale: f32) -> Distance {
     let span = f64::from(scale) * 255.0;
     Distance {
         most_steps: all.iter().copied().fold(0.0, f32::max),
-        share: all.iter().filter(|&&steps| steps >= 0.5).count() as f64 / n,
         relative: (squares / n).sqrt() / span,
     }
 }
@@ -108,69 +105,4 @@ proptest! {
             prop_assert!(d.relative <= 0.10, "float {d:?}\n{}", recipe.graph());
         }
     }
-}
-
-#[test]
-fn survey() {
-    use proptest::strategy::ValueTree;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (mut steps, mut relative, mut failed) = (
-        Vec::new(),
-        Vec::new(),
-        std::collections::BTreeMap::<String, usize>::new(),
-    );
-    for _ in 0..1500 {
-        let recipe = recipes(6).new_tree(&mut runner).unwrap().current();
-        match lower_in(recipe.graph(), &mut context(&recipe)) {
-            Err(errors) => {
-                *failed
-                    .entry(
-                        errors
-                            .iter()
-                            .map(|e| e.to_string())
-                            .find(|e| !e.contains("found Dequantize") && !e.contains("found Quantize"))
-                            .unwrap_or(errors[0].to_string())
-                            .split_once(": ")
-                            .unwrap()
-                            .1
-                            .chars()
-                            .take(60)
-                            .collect(),
-                    )
-                    .or_default() += 1
-            }
-            Ok(graph) => {
-                let (a, b) = distances(&recipe, &graph);
-                steps.extend(a.iter().map(|d| d.most_steps));
-                relative.extend(b.iter().map(|d| d.relative));
-                if let Some(d) = a.iter().find(|d| d.most_steps > 3.0) {
-                    println!("STEPS {d:?} {}", recipe.graph());
-                }
-                if let Some(d) = b.iter().find(|d| d.relative > 0.1) {
-                    println!("RELATIVE {d:?} {}\n{}", recipe.graph(), after(&recipe, "fuse-qdq"));
-                    for s in 0..4 {
-                        println!(
-                            "{:?}\n{:?}\n{:?}\n{:?}",
-                            recipe.input_values(s),
-                            real_results(&after(&recipe, "infer-shapes"), &recipe, s),
-                            real_results(&after(&recipe, "quantize-floats"), &recipe, s),
-                            integer_results(&graph, &recipe, s)
-                        );
-                    }
-                }
-            }
-        }
-    }
-    steps.sort_by(f32::total_cmp);
-    relative.sort_by(f64::total_cmp);
-    for q in [0.5, 0.9, 0.99, 0.999, 1.0] {
-        let i = |n: usize| ((n as f64 * q) as usize).min(n - 1);
-        println!(
-            "{q}: steps {} relative {}",
-            steps[i(steps.len())],
-            relative[i(relative.len())]
-        );
-    }
-    println!("{failed:#?}");
-    let _ = |op: &QOp| op.name();
 }

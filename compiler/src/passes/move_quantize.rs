@@ -157,8 +157,7 @@ fn movement_before(graph: &Graph, index: usize) -> Option<usize> {
     let mover = &graph.nodes[producer];
     let n_readers = graph.nodes.iter().flat_map(|node| node.inputs.iter().flatten());
     let is_shared = n_readers.filter(|&&id| id == moved).count() > 1 || graph.is_output(moved);
-    let moves =
-        mover.op.is_movement() && mover.outputs.len() == 1 && mover.inputs.iter().flatten().any(|id| is_float(id));
+    let moves = mover.op.is_movement() && mover.outputs.len() == 1 && mover.inputs.iter().flatten().any(is_float);
     (moves && !is_shared).then_some(producer)
 }
 

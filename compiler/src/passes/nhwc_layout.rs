@@ -65,12 +65,12 @@ fn lay_out(c: &mut Converter<'_>, mut node: Node) -> Result<(), CompileError> {
     };
     match &node.op {
         Op::QConv { .. } => {
-            node.inputs[0] = Some(c.to_nhwc(&node, x)?);
+            node.inputs[0] = Some(c.nhwc_copy(&node, x)?);
             node.inputs[1] = Some(conv_weights(c.graph, &node)?);
             make_nhwc(c.graph, y);
         }
         Op::MaxPool { .. } | Op::QAveragePool { .. } => {
-            node.inputs[0] = Some(c.to_nhwc(&node, x)?);
+            node.inputs[0] = Some(c.nhwc_copy(&node, x)?);
             make_nhwc(c.graph, y);
         }
         Op::QRequant { .. } | Op::QLut => follow(c.graph, x, y),
@@ -78,17 +78,17 @@ fn lay_out(c: &mut Converter<'_>, mut node: Node) -> Result<(), CompileError> {
         Op::QDense { .. } => dense(c, &mut node, x)?,
         Op::QSoftmax => {
             let is_image = c.graph.tensor(x).layout == Layout::Nhwc;
-            let x = if is_image { c.to_logical(&node, x)? } else { x };
+            let x = if is_image { c.logical_copy(&node, x)? } else { x };
             node.inputs[0] = Some(x);
             follow(c.graph, x, y);
         }
         Op::QPRelu { .. } => {
             let n_slopes: usize = node.input(1).map_or(1, |id| shape_of(c.graph, id).iter().product());
-            let x = if n_slopes == 1 { x } else { c.to_logical(&node, x)? };
+            let x = if n_slopes == 1 { x } else { c.logical_copy(&node, x)? };
             node.inputs[0] = Some(x);
             follow(c.graph, x, y);
         }
-        Op::QLayerNorm { .. } => node.inputs[0] = Some(c.to_logical(&node, x)?),
+        Op::QLayerNorm { .. } => node.inputs[0] = Some(c.logical_copy(&node, x)?),
         Op::View => view::lay_out(c, &mut node, x)?,
         Op::Transpose { .. } => movement::transpose(c, &mut node, x)?,
         Op::Concat { .. } | Op::Split { .. } | Op::Slice | Op::Pad | Op::Resize { .. } => {
@@ -151,8 +151,8 @@ fn elementwise(c: &mut Converter<'_>, node: &mut Node) -> Result<(), CompileErro
     for (input, id) in operands.into_iter().enumerate() {
         let placed = match (c.graph.tensor(id).data.is_some(), target) {
             (true, _) => c.constant_in(node, id, target)?,
-            (false, Layout::Nhwc) => c.to_nhwc(node, id)?,
-            (false, Layout::Logical) => c.to_logical(node, id)?,
+            (false, Layout::Nhwc) => c.nhwc_copy(node, id)?,
+            (false, Layout::Logical) => c.logical_copy(node, id)?,
             (false, Layout::FlattenedNhwc { .. }) => id,
         };
         node.inputs[input] = Some(placed);
@@ -167,7 +167,7 @@ fn elementwise(c: &mut Converter<'_>, node: &mut Node) -> Result<(), CompileErro
 /// The weights of a matrix product get their rows in the order of its operand's columns.
 fn dense(c: &mut Converter<'_>, node: &mut Node, x: TensorId) -> Result<(), CompileError> {
     let Layout::FlattenedNhwc { c: channels, h, w } = c.graph.tensor(x).layout else {
-        node.inputs[0] = Some(c.to_logical(node, x)?);
+        node.inputs[0] = Some(c.logical_copy(node, x)?);
         return Ok(());
     };
     let Some(id) = node.input(1) else { return Ok(()) };

@@ -34,7 +34,7 @@ impl<'g> Converter<'g> {
     }
 
     /// An activation of four axes as an image with channels last.
-    pub(super) fn to_nhwc(&mut self, node: &Node, id: TensorId) -> Result<TensorId, CompileError> {
+    pub(super) fn nhwc_copy(&mut self, node: &Node, id: TensorId) -> Result<TensorId, CompileError> {
         let tensor = self.graph.tensor(id);
         if tensor.layout == Layout::Nhwc {
             return Ok(id);
@@ -54,7 +54,7 @@ impl<'g> Converter<'g> {
     }
 
     /// An activation in the order of the model.
-    pub(super) fn to_logical(&mut self, node: &Node, id: TensorId) -> Result<TensorId, CompileError> {
+    pub(super) fn logical_copy(&mut self, node: &Node, id: TensorId) -> Result<TensorId, CompileError> {
         if let Some(&logical) = self.logical.get(&id) {
             return Ok(logical);
         }

@@ -18,8 +18,8 @@ pub(super) fn lay_out(c: &mut Converter<'_>, node: &mut Node) -> Result<(), Comp
         let placed = match (c.graph.tensor(id).data.is_some(), is_image) {
             (true, true) => c.constant_in(node, id, Layout::Nhwc)?,
             (true, false) => id,
-            (false, true) => c.to_nhwc(node, id)?,
-            (false, false) => c.to_logical(node, id)?,
+            (false, true) => c.nhwc_copy(node, id)?,
+            (false, false) => c.logical_copy(node, id)?,
         };
         node.inputs[position] = Some(placed);
     }
@@ -33,7 +33,7 @@ pub(super) fn lay_out(c: &mut Converter<'_>, node: &mut Node) -> Result<(), Comp
 /// The axis in memory of an axis of an image in the model.
 fn memory_axis(axis: i64) -> i64 {
     let from_start = if axis < 0 { axis + 4 } else { axis };
-    usize::try_from(from_start).map_or(axis, |axis| inverse(axis))
+    usize::try_from(from_start).map_or(axis, inverse)
 }
 
 fn inverse(axis: usize) -> i64 {
@@ -102,7 +102,7 @@ fn replace(c: &mut Converter<'_>, node: &mut Node, position: usize, values: Vec<
 pub(super) fn transpose(c: &mut Converter<'_>, node: &mut Node, x: TensorId) -> Result<(), CompileError> {
     let y = node.outputs[0];
     let x = match c.graph.tensor(x).layout {
-        Layout::FlattenedNhwc { .. } => c.to_logical(node, x)?,
+        Layout::FlattenedNhwc { .. } => c.logical_copy(node, x)?,
         _ => x,
     };
     node.inputs[0] = Some(x);

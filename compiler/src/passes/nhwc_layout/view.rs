@@ -11,7 +11,7 @@ pub(super) fn lay_out(c: &mut Converter<'_>, node: &mut Node, x: TensorId) -> Re
     let layout = match in_place(c.graph, x, y) {
         Some(layout) => layout,
         None => {
-            let logical = c.to_logical(node, x)?;
+            let logical = c.logical_copy(node, x)?;
             node.inputs[0] = Some(logical);
             in_place(c.graph, logical, y).unwrap_or_default()
         }
