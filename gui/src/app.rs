@@ -45,6 +45,8 @@ impl Dashboard {
             now: Observation::default(),
             breakpoints: Arc::default(),
             notice: None,
+            selected_span: None,
+            found: None,
         };
         Self {
             worker,

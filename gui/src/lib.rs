@@ -5,19 +5,27 @@
 //! dashboard refuses to know how a program is simulated; it never compiles or parses anything itself.
 
 pub mod app;
+mod coarse_log;
 pub mod command;
 mod counters;
 pub mod driver;
 pub mod engine;
+mod explain;
 pub mod format;
 pub mod frame;
 mod icons;
 pub mod lane_log;
 pub mod launch;
 mod listing;
+pub mod overview;
+mod overview_of;
 mod panels;
+pub mod profile;
+mod recording;
+mod search;
 pub mod simulation;
 mod theme;
+pub mod token_log;
 mod view;
 pub mod worker;
 

@@ -294,9 +294,9 @@ impl Lanes<'_> {
     }
 
     fn paint_forgotten(&self, painter: &Painter) {
-        let recorded_from = self.frame.now.timeline.recorded_from;
-        if recorded_from > self.scale.start {
-            let x = self.scale.x.min..=self.scale.x(recorded_from).min(self.scale.x.max);
+        let exact_from = self.frame.now.timeline.exact_from;
+        if exact_from > self.scale.start {
+            let x = self.scale.x.min..=self.scale.x(exact_from).min(self.scale.x.max);
             let rect = Rect::from_x_y_ranges(x, self.rect.min.y + AXIS_HEIGHT..=self.rect.max.y);
             painter.rect_filled(rect, 0.0, self.palette.backdrop.gamma_multiply(0.85));
             let color = self.palette.weak_text;
