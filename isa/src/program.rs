@@ -1,7 +1,7 @@
 //! A program: code, constants, and what the host must know to feed it and to read its results.
 
 use crate::format::ElementFormat;
-use crate::hash::stable_hash;
+use crate::hash::StableHasher;
 use crate::instruction::{EncodeError, Instruction};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -181,16 +181,16 @@ impl Program {
 
     /// Hash of code and constants: equal programs have equal hashes on every host.
     pub fn hash(&self) -> u64 {
-        let mut bytes = Vec::new();
+        let mut hasher = StableHasher::default();
         for instruction in &self.code {
-            bytes.extend(instruction.encode().unwrap_or(u128::MAX).to_le_bytes());
+            hasher.write(&instruction.encode().unwrap_or(u128::MAX).to_le_bytes());
         }
-        bytes.extend(self.entry.to_le_bytes());
+        hasher.write(&self.entry.to_le_bytes());
         for segment in &self.segments {
-            bytes.extend(segment.address.to_le_bytes());
-            bytes.extend(&segment.bytes[..]);
+            hasher.write(&segment.address.to_le_bytes());
+            hasher.write(&segment.bytes);
         }
-        stable_hash(&bytes)
+        hasher.finish()
     }
 
     /// The label at this instruction, if there is one.
