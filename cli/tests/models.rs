@@ -83,7 +83,10 @@ fn bad_ranges_are_noticed() {
     let (good, n_warnings) = of(&["--calibrate", &calibration, "--percentile", "99.99"]);
     assert_eq!(n_warnings, 0);
     assert_eq!(of(&[]).1, 1);
-    let bad = [&["--calibrate", &dark][..], &["--calibrate", &calibration, "--percentile", "60"]];
+    let bad = [
+        &["--calibrate", &dark][..],
+        &["--calibrate", &calibration, "--percentile", "60"],
+    ];
     for more in bad {
         assert!(of(more).0 < good - 0.02, "{more:?}: {good}");
     }
