@@ -83,6 +83,11 @@ pub struct LayerPlan {
     /// DRAM bytes without which no schedule that runs layer after layer can do: weights and parameters, what it reads of the model's inputs and
     /// writes of its outputs, and of every other activation tensor what exceeds the scratchpad.
     pub compulsory_bytes: u64,
+    /// Multiply-accumulates of the model for one inference, those with elements in the padding included. The machine may perform more,
+    /// where it multiplies with zeros to fill a tile, or fewer, where it skips some.
+    pub macs: u64,
+    /// Bytes of the model's weights.
+    pub weight_bytes: u64,
 }
 
 /// Element type on the host's side of an input or output.
