@@ -71,7 +71,8 @@ impl Subject<'_> {
     }
 
     fn is_going_on(&self) -> bool {
-        self.span.end == self.machine.now() && self.machine.unit_status(Unit::ALL[self.lane_idx]).since == self.span.start
+        self.span.end == self.machine.now()
+            && self.machine.unit_status(Unit::ALL[self.lane_idx]).since == self.span.start
     }
 
     fn instruction(&self) -> Vec<Fact> {
@@ -127,7 +128,10 @@ impl Subject<'_> {
         }
         let pc = self.span.pc.unwrap_or(u32::MAX);
         let links = self.waits().filter_map(|token| {
-            let link = self.recording.tokens.link_of_take(token.index() as u8, pc, self.span.end)?;
+            let link = self
+                .recording
+                .tokens
+                .link_of_take(token.index() as u8, pc, self.span.end)?;
             Some((token, link))
         });
         let mut links: Vec<(Token, TokenLink)> = links.collect();

@@ -149,7 +149,10 @@ impl LaneLog {
             let boundary = start + u64::try_from(offset).expect("a part of a u64 stretch fits u64");
             self.totals_into(boundary.min(now), &mut after);
             // Within a merged bin the sum is an estimate, which may be a cycle less than the one before.
-            let part = after.iter().zip(&before).map(|(after, before)| after.saturating_sub(*before));
+            let part = after
+                .iter()
+                .zip(&before)
+                .map(|(after, before)| after.saturating_sub(*before));
             cycles.extend(part);
             std::mem::swap(&mut before, &mut after);
         }

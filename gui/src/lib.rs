@@ -9,6 +9,7 @@ mod background;
 mod coarse_log;
 pub mod command;
 mod counters;
+mod csv;
 pub mod driver;
 pub mod engine;
 mod explain;

@@ -102,7 +102,9 @@ impl Overview {
 
     /// The layer that a cycle belongs to.
     pub fn layer_at(&self, cycle: u64) -> Option<&LayerOverview> {
-        self.layers.iter().find(|layer| layer.start <= cycle && cycle < layer.end)
+        self.layers
+            .iter()
+            .find(|layer| layer.start <= cycle && cycle < layer.end)
     }
 }
 

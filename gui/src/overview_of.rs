@@ -49,7 +49,10 @@ pub(crate) fn idle_fj_per_cycle(machine: &Machine) -> [f64; N_COMPONENTS] {
 }
 
 fn roofline_view(roofline: &Roofline, layers: &[LayerOverview]) -> RooflineView {
-    let with_macs = layers.iter().filter(|layer| layer.macs > 0).map(|layer| layer.layer_idx);
+    let with_macs = layers
+        .iter()
+        .filter(|layer| layer.macs > 0)
+        .map(|layer| layer.layer_idx);
     // The network, if there is a point at all, comes first.
     let layer_indices = std::iter::once(None).chain(with_macs);
     RooflineView {

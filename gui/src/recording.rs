@@ -47,13 +47,6 @@ impl Recording {
         self.tokens.truncate(cycle);
     }
 
-    /// Bytes that the recording has allocated.
-    #[cfg(test)]
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let lanes: usize = self.lanes.iter().map(LaneLog::memory_bytes).sum();
-        lanes + self.profile.memory_bytes()
-    }
-
     fn note_tokens(&mut self, unit_idx: usize, pc: u32, start: u64, end: u64) {
         let Some(instruction) = self.program.code.get(pc as usize) else {
             return;
@@ -163,7 +156,11 @@ mod tests {
     fn components_that_spend_by_event_come_first() {
         let machine = systole_isa::machine::preset("tiny4x4").expect("the machine is shipped");
         let per_cycle = EnergyModel::of(&machine).of_cycles(1_000_000).entries();
-        let names: Vec<&str> = per_cycle.iter().skip(N_EVENT_COMPONENTS).map(|(name, _)| *name).collect();
+        let names: Vec<&str> = per_cycle
+            .iter()
+            .skip(N_EVENT_COMPONENTS)
+            .map(|(name, _)| *name)
+            .collect();
         assert_eq!(names, ["clock", "leakage"]);
     }
 }

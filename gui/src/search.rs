@@ -47,7 +47,10 @@ impl Matches {
                 before.find(|span| span.start < from && self.contain(span))
             }
         };
-        let found = lanes.iter().enumerate().filter_map(|(idx, lane)| Some((idx, of_lane(lane)?)));
+        let found = lanes
+            .iter()
+            .enumerate()
+            .filter_map(|(idx, lane)| Some((idx, of_lane(lane)?)));
         if is_forward {
             found.min_by_key(|(_, span)| span.start)
         } else {

@@ -184,10 +184,16 @@ mod tests {
         let links = log.links(199_000, 199_040, 10).expect("four are few");
         assert_eq!(links.len(), 4);
         for link in &links {
-            assert_eq!((link.post.pc + 100, link.post.cycle + 2), (link.take.pc, link.take.cycle));
+            assert_eq!(
+                (link.post.pc + 100, link.post.cycle + 2),
+                (link.take.pc, link.take.cycle)
+            );
         }
         assert_eq!(log.links(199_000, 199_200, 10), None, "twenty are too many");
-        assert_eq!(log.link_of_take(1, 20_000, 199_007).map(|link| link.post.pc), Some(19_900));
+        assert_eq!(
+            log.link_of_take(1, 20_000, 199_007).map(|link| link.post.pc),
+            Some(19_900)
+        );
         assert_eq!(log.link_of_take(1, 20_001, 199_007), None);
         assert_eq!(log.link_of_take(1, 100, 7), None, "no longer kept");
     }
