@@ -217,13 +217,11 @@ impl Dashboard {
         ctx.request_repaint();
     }
 
-    /// Asks for a match beside the selected span, or beside the middle of what is shown.
+    /// Asks for a match beside the selected span, or from the edge of what is shown.
     fn find_span(&mut self, is_forward: bool) {
         let (start, end) = self.view.timeline.window(self.frame.now.cycle);
-        let from = self
-            .view
-            .selected_span
-            .map_or(start + (end - start) / 2, |(_, cycle)| cycle);
+        let edge = if is_forward { start } else { end };
+        let from = self.view.selected_span.map_or(edge, |(_, cycle)| cycle);
         let text = self.view.lane_search.clone();
         self.worker.send(Request::Find { text, from, is_forward });
     }
