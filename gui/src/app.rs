@@ -4,6 +4,7 @@
 use crate::command::{Command, pressed_commands};
 use crate::driver::Request;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
+use crate::machine_bench::MachineBench;
 use crate::panels::layout::{Pane, PanelMemory, Panels, default_tree};
 use crate::panels::notice::notice_ui;
 use crate::panels::open_dialog::open_dialog_ui;
@@ -27,6 +28,7 @@ pub struct Dashboard {
     view: View,
     tree: Tree<Pane>,
     memory: PanelMemory,
+    bench: MachineBench,
     /// The answer of the system's file chooser, while it is open.
     chooser: Option<Receiver<Option<PathBuf>>>,
     /// The last stretch and width that the worker was told.
@@ -52,6 +54,7 @@ impl Dashboard {
             view: View::default(),
             tree: default_tree(),
             memory: PanelMemory::default(),
+            bench: MachineBench::default(),
             chooser: None,
             sent_timeline: (TimelineView::Fit, 0),
             timeline_width: 1_000,
@@ -93,6 +96,7 @@ impl Dashboard {
                 let mut panels = Panels {
                     frame: &self.frame,
                     view: &self.view,
+                    bench: &self.bench,
                     memory: &mut self.memory,
                     actions: &mut actions,
                 };
@@ -116,6 +120,7 @@ impl Dashboard {
         {
             self.frame = frame;
         }
+        self.bench.update(self.frame.program.as_ref());
         if !self.worker.is_alive() && self.frame.notice.is_none() {
             let frame = Arc::make_mut(&mut self.frame);
             frame.run_state = RunState::Faulted("the simulator stopped unexpectedly".into());
@@ -149,6 +154,14 @@ impl Dashboard {
                 self.view.speed = speed;
                 self.worker.send(Request::SetSpeed(speed));
             }
+            Action::Bench(action) => {
+                let ctx = ctx.clone();
+                self.bench.apply(action, move || ctx.request_repaint());
+            }
+            Action::SetMachineAsText(is_text) => self.view.is_machine_text = is_text,
+            Action::UseMachine => self
+                .worker
+                .send(Request::UseMachine(self.bench.draft().text().to_owned())),
             Action::DismissNotice => self.worker.send(Request::DismissNotice),
         }
         ctx.request_repaint();

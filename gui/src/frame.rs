@@ -3,6 +3,7 @@
 //! Frames are plain data without a simulator type in them, built by an [`Engine`](crate::engine::Engine) on the worker
 //! thread and shared by reference count, so that the user interface reads without waiting. Large parts are behind `Arc`.
 
+use crate::bench::Rig;
 use crate::format::Quantity;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ pub struct ProgramInfo {
     pub layers: Vec<String>,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
+    /// Runs the program on other machines; `None` if nobody can.
+    pub rig: Option<Arc<dyn Rig>>,
 }
 
 /// The machine in one line.
@@ -80,6 +83,8 @@ pub struct ProgramInfo {
 pub struct MachineInfo {
     /// Name of the machine description.
     pub name: String,
+    /// The machine description as RON text.
+    pub ron: String,
     /// Rows of the PE array.
     pub n_rows: usize,
     /// Columns of the PE array.

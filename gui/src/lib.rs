@@ -5,6 +5,7 @@
 //! dashboard refuses to know how a program is simulated; it never compiles or parses anything itself.
 
 pub mod app;
+pub mod bench;
 pub mod command;
 mod counters;
 pub mod driver;
@@ -15,11 +16,15 @@ mod icons;
 pub mod lane_log;
 pub mod launch;
 mod listing;
+mod machine_bench;
+mod machine_draft;
 mod panels;
+pub mod rig;
 pub mod simulation;
 mod theme;
 mod view;
 pub mod worker;
 
 pub use launch::{GuiError, LaunchOptions, Loader, run};
+pub use rig::Recipe;
 pub use simulation::Source;

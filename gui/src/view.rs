@@ -5,6 +5,7 @@
 use crate::command::Command;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
+use crate::machine_bench::BenchAction;
 use std::path::PathBuf;
 
 /// What the user has chosen to see.
@@ -24,6 +25,8 @@ pub(crate) struct View {
     pub(crate) search: String,
     /// How fast a run is.
     pub(crate) speed: Speed,
+    /// Whether the machine panel shows the description as text.
+    pub(crate) is_machine_text: bool,
     /// The path in the open dialog; `None` while the dialog is closed.
     pub(crate) open_dialog: Option<String>,
 }
@@ -38,6 +41,7 @@ impl Default for View {
             followed_unit: Some(crate::frame::MX),
             search: String::new(),
             speed: Speed::CyclesPerSecond(10),
+            is_machine_text: false,
             open_dialog: None,
         }
     }
@@ -124,6 +128,12 @@ pub(crate) enum Action {
     ToggleBreakpoint(u32),
     /// Choose how fast a run is.
     SetSpeed(Speed),
+    /// A change of the machine panel.
+    Bench(BenchAction),
+    /// Show the machine of the draft as form or as text.
+    SetMachineAsText(bool),
+    /// Load the program on the machine of the draft.
+    UseMachine,
     /// Take the message away.
     DismissNotice,
 }

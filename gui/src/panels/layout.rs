@@ -3,9 +3,11 @@
 use super::array::array_ui;
 use super::array_grid::ArrayTexture;
 use super::counters::counters_ui;
+use super::machine::machine_ui;
 use super::program::{Listing, program_ui};
 use super::timeline::timeline_ui;
 use crate::frame::Frame;
+use crate::machine_bench::MachineBench;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
@@ -24,6 +26,8 @@ pub(crate) enum Pane {
     Timeline,
     /// The counters.
     Counters,
+    /// The machine description.
+    Machine,
 }
 
 impl Pane {
@@ -33,6 +37,7 @@ impl Pane {
             Pane::Program => "Program",
             Pane::Timeline => "Timeline",
             Pane::Counters => "Counters",
+            Pane::Machine => "Machine",
         }
     }
 }
@@ -40,8 +45,15 @@ impl Pane {
 /// The layout at the first start: array beside program and counters, timeline below all of them.
 pub(crate) fn default_tree() -> Tree<Pane> {
     let mut tiles = Tiles::default();
-    let [array, program, counters, timeline] =
-        [Pane::Array, Pane::Program, Pane::Counters, Pane::Timeline].map(|pane| tiles.insert_pane(pane));
+    let [array, machine, program, counters, timeline] = [
+        Pane::Array,
+        Pane::Machine,
+        Pane::Program,
+        Pane::Counters,
+        Pane::Timeline,
+    ]
+    .map(|pane| tiles.insert_pane(pane));
+    let array = tiles.insert_tab_tile(vec![array, machine]);
     let right = split(&mut tiles, LinearDir::Vertical, [(program, 0.56), (counters, 0.44)]);
     let top = split(&mut tiles, LinearDir::Horizontal, [(array, 0.58), (right, 0.42)]);
     let root = split(&mut tiles, LinearDir::Vertical, [(top, 0.72), (timeline, 0.28)]);
@@ -69,6 +81,8 @@ pub(crate) struct Panels<'a> {
     pub(crate) frame: &'a Frame,
     /// What the user has chosen.
     pub(crate) view: &'a View,
+    /// What the machine panel shows.
+    pub(crate) bench: &'a MachineBench,
     /// What panels remember.
     pub(crate) memory: &'a mut PanelMemory,
     /// What panels ask for.
@@ -88,6 +102,7 @@ impl Behavior<Pane> for Panels<'_> {
                     Pane::Program => program_ui(ui, frame, view, &mut memory.listing, self.actions),
                     Pane::Timeline => timeline_ui(ui, frame, view, self.actions),
                     Pane::Counters => counters_ui(ui, frame),
+                    Pane::Machine => machine_ui(ui, self.bench, view, self.actions),
                 }
             });
         UiResponse::None
