@@ -177,13 +177,13 @@ fn layers_ui(ui: &mut Ui, reference: &RunSummary, edited: &RunSummary) {
         let before = reference.layers.get(idx).filter(|before| before.name == layer.name);
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::ROW_HEIGHT), Sense::hover());
         let numbers = match before {
-            Some(before) => format!(
+            Some(before) if before.cycles != layer.cycles => format!(
                 "{} to {} ({})",
                 format::grouped(before.cycles),
                 format::grouped(layer.cycles),
                 change(before.cycles as f64, layer.cycles as f64)
             ),
-            None => format::grouped(layer.cycles),
+            Some(_) | None => format::grouped(layer.cycles),
         };
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Layer {}: {numbers}", layer.name)));
         let painter = ui.painter();
