@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
 use crate::machine_bench::BenchAction;
+use crate::panels::panes::{Export, Pane};
 use std::path::PathBuf;
 
 /// What the user has chosen to see.
@@ -27,8 +28,10 @@ pub(crate) struct View {
     pub(crate) speed: Speed,
     /// Whether the machine panel shows the description as text.
     pub(crate) is_machine_text: bool,
-    /// The path in the open dialog; `None` while the dialog is closed.
-    pub(crate) open_dialog: Option<String>,
+    /// The dialog that is open.
+    pub(crate) dialog: Option<Dialog>,
+    /// The panels that are not hidden.
+    pub(crate) shown_panes: Vec<Pane>,
 }
 
 impl Default for View {
@@ -42,9 +45,19 @@ impl Default for View {
             search: String::new(),
             speed: Speed::CyclesPerSecond(10),
             is_machine_text: false,
-            open_dialog: None,
+            dialog: None,
+            shown_panes: Vec::new(),
         }
     }
+}
+
+/// A dialog in front of the panels, with what was typed so far.
+#[derive(Clone, Debug)]
+pub(crate) enum Dialog {
+    /// Which file to open.
+    Open(String),
+    /// Where to write an export.
+    Export(&'static Export, String),
 }
 
 /// What the colour of a PE stands for.
@@ -100,14 +113,20 @@ impl ArrayValue {
 pub(crate) enum Action {
     /// A command of the table.
     Command(Command),
-    /// Change the text in the open dialog.
-    EditOpenPath(String),
+    /// Change the text in the dialog that is open.
+    EditDialog(String),
     /// Open this file and close the dialog.
     OpenPath(PathBuf),
     /// Show the system's file chooser.
     Browse,
-    /// Close the open dialog.
+    /// Close the dialog.
     CloseDialog,
+    /// Ask where to write an export, by its label.
+    AskExport(&'static str),
+    /// Write the export of the dialog to this file.
+    Export(PathBuf),
+    /// Show a panel in front of its tabs, or hide it.
+    ShowPane(Pane, bool),
     /// Show another stretch of time.
     SetTimeline(TimelineView),
     /// The timeline's width changed, in pixels.

@@ -4,12 +4,14 @@
 pub(crate) mod array;
 pub(crate) mod array_grid;
 pub(crate) mod counters;
+pub(crate) mod export_dialog;
 pub(crate) mod instruction_help;
 pub(crate) mod layout;
 pub(crate) mod machine;
 pub(crate) mod machine_compare;
 pub(crate) mod notice;
 pub(crate) mod open_dialog;
+pub(crate) mod panes;
 pub(crate) mod program;
 pub(crate) mod status_bar;
 pub(crate) mod timeline;
