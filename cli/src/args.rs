@@ -47,13 +47,21 @@ pub(crate) struct DigitsArgs {
 pub(crate) enum Command {
     /// Compile a model if it is one, simulate it, compare its outputs
     #[command(after_help = "Example:
-  systole run digits.onnx --input images.npy --expect logits.npy --machine edge16x16 --json")]
+  systole run digits.onnx --input images.npy --expect logits.npy --machine edge16x16 --json
+  systole run digits_fp32.onnx --calibrate typical.npy --input images.npy --output results
+  systole run product.onnx --bind b=weights.npy --input a.npy")]
     Run(RunArgs),
     /// Compile a model to a program
     #[command(after_help = "Examples:
   systole compile digits.onnx -o digits.elf
   systole compile digits.onnx --emit asm
-  systole compile digits.onnx --dump-after fuse-qdq")]
+  systole compile digits_fp32.onnx --calibrate images.npy --percentile 99.99 -o digits.elf
+  systole compile digits.onnx --emit report --json
+  systole compile digits.onnx --dump-after fuse-qdq
+  systole compile digits.onnx --emit graph > digits.ron
+
+A model is an ONNX or TensorFlow Lite file. A float model is quantized with the ranges that its
+activations have on the arrays of `--calibrate`; without any they come from seeded noise, and a warning says so.")]
     Compile(CompileArgs),
     /// Assemble a text to a program
     #[command(after_help = "Example:
@@ -136,10 +144,48 @@ least significant: ro row, ch channel, ra rank, ba bank, bg bank group, co colum
     Gui(GuiArgs),
 }
 
+/// What a user may decide about a model.
+#[derive(Args, Debug, Default)]
+pub(crate) struct ModelArgs {
+    /// NumPy array of typical inputs, inferences along axis 0, from which the integers of a float model get their scales; once per
+    /// input, in the order of the model
+    #[arg(long, value_name = "X.npy")]
+    pub(crate) calibrate: Vec<PathBuf>,
+    /// Let scales cover this share of the values seen in calibration, in percent, and clip the others; all of them if absent
+    #[arg(long, value_name = "P", value_parser = parse_percentile)]
+    pub(crate) percentile: Option<f32>,
+    /// Make an input of the model a constant
+    #[arg(long, value_name = "NAME=X.npy", value_parser = parse_binding)]
+    pub(crate) bind: Vec<(String, PathBuf)>,
+}
+
+impl ModelArgs {
+    /// Whether anything was decided.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.calibrate.is_empty() && self.percentile.is_none() && self.bind.is_empty()
+    }
+}
+
+fn parse_percentile(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(percent) if (50.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err(format!("`{text}` is no percentage from 50 to 100")),
+    }
+}
+
+fn parse_binding(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        _ => Err(format!("`{text}` is not of the form NAME=X.npy")),
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// ONNX model, ELF program or assembly text, told apart by content
+    /// Model, ELF program or assembly text, told apart by content
     pub(crate) source: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
     /// NumPy array of an input, inferences along axis 0; once per input, in the order of the model
     #[arg(long, value_name = "X.npy")]
     pub(crate) input: Vec<PathBuf>,
@@ -182,8 +228,10 @@ pub(crate) enum TraceFormatArg {
 
 #[derive(Args, Debug)]
 pub(crate) struct TraceArgs {
-    /// ONNX model, ELF program or assembly text, told apart by content
+    /// Model, ELF program or assembly text, told apart by content
     pub(crate) source: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
     /// Where to write the trace
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: PathBuf,
@@ -216,23 +264,33 @@ pub(crate) struct TraceArgs {
 pub(crate) enum Emit {
     /// The program as assembly text.
     Asm,
-    /// The graph after all passes.
+    /// The graph as it was read, or as it is after `--stop-after`.
     Graph,
+    /// What the passes did, how long they took, and the layers of the program.
+    Report,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct CompileArgs {
-    /// ONNX model
-    pub(crate) model: PathBuf,
+    /// Model, its format told by its content
+    pub(crate) source: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
     /// Where to write the program (ELF)
     #[arg(short, long, value_name = "P.elf")]
     pub(crate) output: Option<PathBuf>,
-    /// Print this instead
+    /// Print this
     #[arg(long)]
     pub(crate) emit: Option<Emit>,
-    /// Print the graph after this pass; an unknown name lists them all
+    /// Print a listing of the graph after this pass, and go on if anything else is asked for; an unknown name lists all passes
     #[arg(long, value_name = "PASS")]
-    pub(crate) dump_after: Option<String>,
+    pub(crate) dump_after: Vec<String>,
+    /// End after this pass and print the graph
+    #[arg(long, value_name = "PASS", conflicts_with = "output")]
+    pub(crate) stop_after: Option<String>,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Machine: name of a preset or path of a RON description
     #[arg(long, default_value = "edge16x16", value_name = "M")]
     pub(crate) machine: String,
@@ -255,8 +313,10 @@ pub(crate) struct DisasmArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Assembly text, ELF program or ONNX model, told apart by content; a model is compiled first
+    /// Assembly text, ELF program or model, told apart by content; a model is compiled first
     pub(crate) source: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
     /// Machine: name of a preset or path of a RON description
     #[arg(long, default_value = "edge16x16", value_name = "M")]
     pub(crate) machine: String,
@@ -430,8 +490,10 @@ pub(crate) enum MachineVerb {
 #[cfg(feature = "gui")]
 #[derive(Args, Debug)]
 pub(crate) struct GuiArgs {
-    /// ONNX model, ELF program or assembly text; the embedded digits network if absent
+    /// Model, ELF program or assembly text; the embedded digits network if absent
     pub(crate) source: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
     /// NumPy array of an input, inferences along axis 0; the first one is used
     #[arg(long, value_name = "X.npy")]
     pub(crate) input: Vec<PathBuf>,

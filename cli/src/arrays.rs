@@ -90,6 +90,22 @@ impl Array {
             .collect())
     }
 
+    /// The inferences for an input of a shape that need not be known, as real numbers. An array of just this shape is one inference.
+    pub(crate) fn rows(&self, shape: Option<&[usize]>) -> Vec<Vec<f32>> {
+        let values: Vec<f32> = match &self.values {
+            HostValues::F32(values) => values.clone(),
+            HostValues::Integer(values) => values.iter().map(|&v| v as f32).collect(),
+        };
+        if shape == Some(&self.shape) {
+            return vec![values];
+        }
+        let n = self.shape.first().copied().unwrap_or(1);
+        values
+            .chunks_exact((values.len() / n.max(1)).max(1))
+            .map(<[f32]>::to_vec)
+            .collect()
+    }
+
     /// All values as real numbers.
     pub(crate) fn reals(&self) -> Vec<f64> {
         reals(&self.values)

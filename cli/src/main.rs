@@ -5,6 +5,7 @@ mod arrays;
 mod commands;
 mod error;
 mod lsp;
+mod model;
 mod outcome;
 mod print;
 mod source;

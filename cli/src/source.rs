@@ -1,16 +1,19 @@
 //! Loading what the user names: machines, models, programs; models and programs are told apart by their content.
 
+use crate::args::ModelArgs;
 use crate::error::CommandError;
+use crate::model::{Compiled, compile};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use systole_assembler::{LoadedFile, Loader};
-use systole_compiler::codegen::{self, TilingPolicy};
 use systole_isa::{Diagnostic, MachineDescription, Program, container, machine};
 
 /// A program with the machine to run it on.
 pub(crate) struct Loaded {
     pub(crate) program: Arc<Program>,
     pub(crate) description: Arc<MachineDescription>,
+    /// What the compiler had to say.
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// Reads a file.
@@ -105,31 +108,44 @@ pub(crate) fn load_machine_file(path: &Path) -> Result<MachineDescription, Comma
     Ok(MachineDescription::from_ron(&text, &path.display().to_string())?)
 }
 
-/// Compiles an ONNX model.
-pub(crate) fn compile(model: &[u8], name: &str, description: &MachineDescription) -> Result<Program, CommandError> {
-    let graph = systole_compiler::lower(systole_compiler::import_onnx(model)?)?;
-    let mut program = codegen::generate(&graph, description, TilingPolicy::Fastest)?;
-    program.name = name.to_owned();
-    Ok(program)
-}
-
 /// Loads a model, a program or an assembly text for a machine.
-pub(crate) fn load(path: &Path, description: MachineDescription) -> Result<Loaded, CommandError> {
+pub(crate) fn load(path: &Path, description: MachineDescription, args: &ModelArgs) -> Result<Loaded, CommandError> {
     let bytes = read(path)?;
     let file = path.display().to_string();
-    let stem = path
-        .file_stem()
-        .map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned());
-    let program = if container::is_elf(&bytes) {
-        read_program(&bytes, &file)?
+    let compiled = if container::is_elf(&bytes) {
+        without_decisions(read_program(&bytes, &file)?, &file, args)?
     } else if let Some(text) = assembly_text(&bytes) {
-        assemble(text, &file)?
+        without_decisions(assemble(text, &file)?, &file, args)?
     } else {
-        compile(&bytes, &stem, &description)?
+        compile(&bytes, &stem(path), &description, args)?
     };
     Ok(Loaded {
-        program: Arc::new(program),
+        program: Arc::new(compiled.program),
         description: Arc::new(description),
+        diagnostics: compiled.diagnostics,
+    })
+}
+
+/// The name of a file without folder and extension.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(
+        || path.display().to_string(),
+        |stem| stem.to_string_lossy().into_owned(),
+    )
+}
+
+/// A program that was not compiled now, about which nothing can be decided any more.
+fn without_decisions(program: Program, file: &str, args: &ModelArgs) -> Result<Compiled, Diagnostic> {
+    if !args.is_empty() {
+        return Err(
+            Diagnostic::error("F0033", format!("`{file}` is a program, not a model"))
+                .because("`--calibrate`, `--percentile` and `--bind` decide how a model is compiled")
+                .help("leave them out, or give the model"),
+        );
+    }
+    Ok(Compiled {
+        program,
+        diagnostics: Vec::new(),
     })
 }
 

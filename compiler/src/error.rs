@@ -48,7 +48,7 @@ pub const CODES: &[CodeInfo] = &code_list([
     (
         "M0001",
         "not a model file",
-        "The bytes are no well-formed ONNX message: the file is truncated, damaged, or something else.",
+        "The bytes are no well-formed model of any format that is read: the file is truncated, damaged, or something else.",
     ),
     (
         "M0002",
@@ -150,6 +150,11 @@ pub const CODES: &[CodeInfo] = &code_list([
         "machine without a feature",
         "A layer needs instructions that this machine's description says it lacks, and no others give the same bits. The message names the field.",
     ),
+    (
+        "C0015",
+        "bound input that does not fit",
+        "`--bind NAME=X.npy` makes an input of the model a constant. The name must be that of an input, and the array must have as many elements as the input, all of which exist in the input's type.",
+    ),
 ]);
 
 /// What kind of fault a model file has.
@@ -215,6 +220,8 @@ pub enum CompileErrorKind {
     Calibration,
     /// A layer that needs a feature which the machine lacks.
     Feature,
+    /// An array that cannot become the constant in place of an input.
+    Binding,
 }
 
 impl CompileErrorKind {
@@ -234,6 +241,7 @@ impl CompileErrorKind {
             Self::Memory => "C0011",
             Self::Calibration => "C0013",
             Self::Feature => "C0014",
+            Self::Binding => "C0015",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! rewrite it step by step until only machine-level operators on integer tensors are left. What a graph is *not*
 //! allowed to be is stated once, in [`verify`](mod@verify).
 
+mod bind;
 pub mod data;
 pub mod display;
 pub(crate) mod edit;

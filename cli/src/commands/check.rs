@@ -1,6 +1,6 @@
 //! `check`: what a program does wrong, before it runs.
 
-use super::{print, print_json};
+use super::{print, print_json, warn};
 use crate::args::CheckArgs;
 use crate::error::CommandError;
 use crate::print::grouped;
@@ -23,7 +23,8 @@ struct Outcome<'a> {
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<(), CommandError> {
-    let loaded = load(&args.source, load_machine(&args.machine)?)?;
+    let loaded = load(&args.source, load_machine(&args.machine)?, &args.model)?;
+    warn(&loaded.diagnostics);
     let (program, machine) = (&loaded.program, &loaded.description);
     let report = check::check(program, machine, args.limit).map_err(|error| error.0)?;
     let bytes = read(&args.source)?;

@@ -1,13 +1,14 @@
 //! The main job: the embedded digits network, simulated and compared with what its reference runtime says.
 
 use super::{print, print_json};
-use crate::args::DigitsArgs;
+use crate::args::{DigitsArgs, ModelArgs};
 use crate::arrays::{self, Array, reals};
 use crate::commands::run::simulate;
 use crate::error::CommandError;
+use crate::model::compile;
 use crate::outcome::{Outcome, argmax, compare};
 use crate::print;
-use crate::source::{Loaded, compile, load_machine};
+use crate::source::{Loaded, load_machine};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,10 +29,11 @@ struct DigitsOutcome {
 /// The embedded network compiled for a machine.
 pub(crate) fn load_digits(machine: &str) -> Result<Loaded, CommandError> {
     let description = load_machine(machine)?;
-    let program = compile(DIGITS.model, DIGITS.name, &description)?;
+    let compiled = compile(DIGITS.model, DIGITS.name, &description, &ModelArgs::default())?;
     Ok(Loaded {
-        program: Arc::new(program),
+        program: Arc::new(compiled.program),
         description: Arc::new(description),
+        diagnostics: compiled.diagnostics,
     })
 }
 

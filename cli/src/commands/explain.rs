@@ -94,6 +94,11 @@ const CODES: &[CodeInfo] = &code_list([
         "The editor closed the connection or sent a message that is not one of the language server protocol.",
     ),
     (
+        "F0033",
+        "decision about a model that comes too late",
+        "How a model is quantized, and which of its inputs are constants, is decided when it is compiled. A program in an ELF file or in assembly is beyond that.",
+    ),
+    (
         "G0001",
         "no window",
         "The dashboard needs a display (DISPLAY or WAYLAND_DISPLAY) and OpenGL. Without one use `--headless`.",

@@ -84,6 +84,7 @@ fn load(
     let loaded = Loaded {
         program: Arc::new(program),
         description: Arc::new(description),
+        diagnostics: Vec::new(),
     };
     Ok((loaded, sparsity, inputs))
 }

@@ -1,6 +1,7 @@
 //! `gui`: the dashboard.
 
-use crate::args::GuiArgs;
+use super::warn;
+use crate::args::{GuiArgs, ModelArgs};
 use crate::arrays;
 use crate::commands::digits::{image, load_digits};
 use crate::commands::run::inferences;
@@ -27,7 +28,8 @@ pub(crate) fn run(args: &GuiArgs) -> Result<(), CommandError> {
             (loaded, vec![image])
         }
         Some(path) => {
-            let loaded = load(path, load_machine(&args.machine)?)?;
+            let loaded = load(path, load_machine(&args.machine)?, &args.model)?;
+            warn(&loaded.diagnostics);
             let arrays = args
                 .input
                 .iter()
@@ -49,7 +51,7 @@ pub(crate) fn open(first: Option<(Loaded, Vec<HostValues>)>, machine: &str) -> R
     let machine = machine.to_owned();
     let loader = move |path: &Path| -> Result<Source, String> {
         let loaded = load_machine(&machine)
-            .and_then(|m| load(path, m))
+            .and_then(|m| load(path, m, &ModelArgs::default()))
             .map_err(|error| error.to_string())?;
         let inputs = inferences(&loaded.program, &[], 1).map_err(|error| error.to_string())?;
         source(&loaded, inputs.first().map_or(&[][..], Vec::as_slice)).map_err(|error| error.to_string())

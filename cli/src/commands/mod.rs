@@ -32,3 +32,10 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
     print(&text);
     Ok(())
 }
+
+/// Says on standard error what does not stop a command.
+pub(crate) fn warn(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        let _ = writeln!(std::io::stderr(), "{diagnostic}");
+    }
+}

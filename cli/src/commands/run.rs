@@ -1,6 +1,6 @@
 //! `run`: a model or program on the user's arrays.
 
-use super::{print, print_json};
+use super::{print, print_json, warn};
 use crate::args::RunArgs;
 use crate::arrays::{self, Array};
 use crate::error::CommandError;
@@ -19,7 +19,7 @@ use systole_simulator::session::{self, SessionError, SessionResult};
 
 pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let start = Instant::now();
-    let loaded = load(&args.source, load_machine(&args.machine)?)?;
+    let loaded = load(&args.source, load_machine(&args.machine)?, &args.model)?;
     let program = &loaded.program;
     let inputs = args
         .input
@@ -59,9 +59,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
             .help("leave out `--timing-only` for the energy that gating saves"),
         );
     }
+    outcome.diagnostics.extend(loaded.diagnostics);
     if args.json {
         print_json(&outcome)?
     } else {
+        warn(&outcome.diagnostics);
         print(&print::outcome(&outcome))
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! `trace`: a run as a timeline for Perfetto, waveform viewers or tables.
 
-use super::print;
+use super::{print, warn};
 use crate::args::{TraceArgs, TraceFormatArg};
 use crate::arrays;
 use crate::commands::run::inferences;
@@ -17,7 +17,8 @@ use systole_simulator::{Machine, Mode, Status};
 
 pub(crate) fn run(args: &TraceArgs) -> Result<(), CommandError> {
     let options = options(args)?;
-    let loaded = load(&args.source, load_machine(&args.machine)?)?;
+    let loaded = load(&args.source, load_machine(&args.machine)?, &args.model)?;
+    warn(&loaded.diagnostics);
     let mode = if args.input.is_empty() {
         Mode::TimingOnly
     } else {

@@ -30,3 +30,18 @@ pub(crate) fn program_file(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../programs").join(name);
     path.to_str().unwrap().to_owned()
 }
+
+/// A file under `SYSTOLE_MODELS` (default: `../shared/models` beside the project); `None`, with a message, if it is absent.
+#[allow(dead_code, reason = "every test binary has its own copy of this module")]
+pub(crate) fn model_file(name: &str) -> Option<String> {
+    let root = std::env::var_os("SYSTOLE_MODELS").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/models"),
+        PathBuf::from,
+    );
+    let path = root.join(name);
+    if path.exists() {
+        return Some(path.to_str().unwrap().to_owned());
+    }
+    eprintln!("skipped: {} does not exist; set SYSTOLE_MODELS", path.display());
+    None
+}
