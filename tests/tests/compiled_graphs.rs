@@ -151,7 +151,10 @@ proptest! {
     fn batches_equal_their_images(mut recipe in recipe(), machine in machine(), seed in any::<u64>()) {
         recipe.input[0] = 1;
         let one = graph(&recipe);
-        let Ok(batch) = one.clone().batched(N_IMAGES) else { return Ok(()) };
+        let mut batch = one.clone();
+        if batch.batch(N_IMAGES).is_err() {
+            return Ok(());
+        }
         let images: Vec<_> = (0..N_IMAGES as u64).map(|i| inputs(&one, seed.wrapping_add(i))).collect();
         let together: Vec<Vec<i32>> =
             (0..one.inputs.len()).map(|i| images.iter().flat_map(|image| image[i].clone()).collect()).collect();
@@ -174,12 +177,16 @@ fn most_graphs_of_one_image_become_a_batch() {
         let mut recipe = recipe().new_tree(&mut runner).unwrap().current();
         recipe.input[0] = 1;
         let graph = graph(&recipe);
-        match graph.clone().batched(N_IMAGES) {
-            Ok(batch) => {
+        let mut batch = graph.clone();
+        match batch.batch(N_IMAGES) {
+            Ok(()) => {
                 n_batched += 1;
                 assert_eq!(batch.n_macs(), N_IMAGES as u64 * graph.n_macs());
             }
-            Err(errors) => assert!(errors[0].to_string().contains("no batch of one image"), "{}", errors[0]),
+            Err(errors) => {
+                assert!(errors[0].to_string().contains("no batch of one image"), "{}", errors[0]);
+                assert_eq!(batch, graph);
+            }
         }
     }
     assert!(n_batched >= 25, "{n_batched} of 50");

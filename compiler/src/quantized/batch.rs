@@ -7,13 +7,13 @@ use crate::error::{CompileError, CompileErrorKind, Subject};
 use std::collections::BTreeSet;
 
 impl QuantizedGraph {
-    /// The graph of `n_images` times as many images, which lie one after the other along the first axis of every activation.
+    /// Makes it the graph of so many images, which lie one after the other along the first axis of every activation.
     ///
     /// # Errors
-    /// Every tensor whose first axis is not the batch: something else than one image long.
-    pub fn batched(mut self, n_images: usize) -> Result<Self, Vec<CompileError>> {
+    /// Every tensor whose first axis is not the batch: something else than one image long. The graph is what it was.
+    pub fn batch(&mut self, n_images: usize) -> Result<(), Vec<CompileError>> {
         if n_images == 1 {
-            return Ok(self);
+            return Ok(());
         }
         let inputs = self.inputs.iter().map(|io| io.tensor);
         let activations: BTreeSet<TensorId> = inputs.chain(self.nodes.iter().map(|node| node.op.output())).collect();
@@ -52,7 +52,7 @@ impl QuantizedGraph {
             io.shape[0] = n_images;
             io.view_shape[0] = n_images;
         }
-        Ok(self)
+        Ok(())
     }
 }
 
