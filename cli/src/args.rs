@@ -60,7 +60,7 @@ pub(crate) enum Command {
   systole compile digits.onnx --dump-after fuse-qdq
   systole compile digits.onnx --emit graph > digits.ron
 
-A model is an ONNX or TensorFlow Lite file. A float model is quantized with the ranges that its
+A model is an ONNX or TensorFlow Lite file, a graph as `--emit graph` prints it, or a topology table of SCALE-Sim. A float model is quantized with the ranges that its
 activations have on the arrays of `--calibrate`; without any they come from seeded noise, and a warning says so.")]
     Compile(CompileArgs),
     /// Assemble a text to a program
@@ -271,7 +271,7 @@ pub(crate) struct TraceArgs {
 pub(crate) enum Emit {
     /// The program as assembly text.
     Asm,
-    /// The graph as it was read, or as it is after `--stop-after`.
+    /// The graph as it was read, or as it is after `--stop-after`, as a text that is a model itself.
     Graph,
     /// What the passes did, how long they took, and the layers of the program.
     Report,
@@ -292,7 +292,7 @@ pub(crate) struct CompileArgs {
     /// Print a listing of the graph after this pass, and go on if anything else is asked for; an unknown name lists all passes
     #[arg(long, value_name = "PASS")]
     pub(crate) dump_after: Vec<String>,
-    /// End after this pass and print the graph
+    /// End after this pass and print the graph as `--emit graph` does
     #[arg(long, value_name = "PASS", conflicts_with = "output")]
     pub(crate) stop_after: Option<String>,
     /// Print the report as one JSON object

@@ -6,6 +6,7 @@ use crate::model::{Compiled, compile};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use systole_assembler::{LoadedFile, Loader};
+use systole_compiler::ModelFormat;
 use systole_isa::{Diagnostic, MachineDescription, Program, container, machine};
 
 /// A program with the machine to run it on.
@@ -164,9 +165,12 @@ pub(crate) fn read_program(bytes: &[u8], file: &str) -> Result<Program, Diagnost
     })
 }
 
-/// The text, if these bytes are one. A model is never valid text: its first field has a control character as tag.
+/// The text, if these bytes are one and it is no model. An ONNX model is never valid text: its first field has a control character as tag.
 fn assembly_text(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
+    if ModelFormat::of_text(text).is_some() {
+        return None;
+    }
     let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     (!text.is_empty() && text.chars().all(is_plain)).then_some(text)
 }
