@@ -93,7 +93,9 @@ impl Shared {
         let back = untouched(&body).into_iter().next_back()?;
         let mut addresses = Vec::new();
         for instruction in &mut body[..prefix] {
-            let Some(address) = dram_base(instruction) else { continue };
+            let Some(address) = dram_base(instruction) else {
+                continue;
+            };
             let register = before.next().filter(|&register| register != back)?;
             addresses.push((register, address));
             if let Op::Desc { base, .. } = &mut instruction.op {
@@ -149,10 +151,14 @@ fn untouched(code: &[Instruction]) -> Vec<Reg> {
 }
 
 fn targets(instruction: &Instruction) -> impl Iterator<Item = u32> {
-    instruction.op.operands().into_iter().filter_map(|operand| match operand {
-        OperandValue::Target(target) => Some(target),
-        _ => None,
-    })
+    instruction
+        .op
+        .operands()
+        .into_iter()
+        .filter_map(|operand| match operand {
+            OperandValue::Target(target) => Some(target),
+            _ => None,
+        })
 }
 
 /// An instruction of a page that begins at `start`.

@@ -31,7 +31,13 @@ impl QuantizedGraph {
         }
         let sizes: Vec<usize> = self.tensors.iter().map(|tensor| tensor.len()).collect();
         let steps: Vec<usize> = (0..sizes.len())
-            .map(|i| if activations.contains(&TensorId(i as u32)) { sizes[i] } else { 0 })
+            .map(|i| {
+                if activations.contains(&TensorId(i as u32)) {
+                    sizes[i]
+                } else {
+                    0
+                }
+            })
             .collect();
         for node in &mut self.nodes {
             match &mut node.op {
@@ -68,7 +74,8 @@ fn repeat(piece: &mut QPiece, n_images: usize, from: usize, to: usize) {
 
 /// The first axis of the user's array, if it is one image long and the outermost one in memory.
 fn batch_axis(io: &IoTensor) -> Option<usize> {
-    let is_first = io.shape.first() == Some(&1) && io.view_shape.first() == Some(&1) && io.permutation.first() == Some(&0);
+    let is_first =
+        io.shape.first() == Some(&1) && io.view_shape.first() == Some(&1) && io.permutation.first() == Some(&0);
     is_first.then_some(0)
 }
 
