@@ -33,6 +33,7 @@ pub(crate) fn compile_digits(description: MachineDescription) -> Result<Loaded, 
         program: Arc::new(compiled.program),
         description: Arc::new(description),
         diagnostics: compiled.diagnostics,
+        n_images: compiled.n_images,
     })
 }
 
@@ -66,6 +67,7 @@ pub(crate) fn run(args: &DigitsArgs) -> Result<(), CommandError> {
     let comparison = compare(
         tensor,
         &[output],
+        loaded.n_images,
         &expected(args.image, output.len())?,
         "embedded outputs",
     )?;
