@@ -15,10 +15,11 @@ use crate::listing;
 use crate::overview::{Series, SpanReport};
 use crate::overview_of::{idle_fj_per_cycle, overview};
 use crate::recording::{Recording, activity_id, all_activities};
+use crate::rig::Recipe;
 use crate::search::Matches;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Unit};
-use systole_simulator::{Activity, BusyKind, History, Machine, PeState, StallReason, Status};
+use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, StallReason, Status};
 
 /// Most pairs of post and take that the timeline shows at once.
 const MAX_LINKS: usize = 200;
@@ -30,6 +31,8 @@ pub struct Source {
     pub name: String,
     /// The machine.
     pub machine: Machine,
+    /// How the program comes onto another machine.
+    pub recipe: Recipe,
 }
 
 /// An [`Engine`] on the simulator.
@@ -37,6 +40,7 @@ pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
     recording: Recording,
+    recipe: Recipe,
     n_started: [u64; N_UNITS],
     /// What each unit was executing at the last look.
     executing: [Option<u32>; N_UNITS],
@@ -52,6 +56,7 @@ impl Simulation {
             history,
             program,
             recording,
+            recipe: source.recipe,
             n_started: [0; N_UNITS],
             executing: [None; N_UNITS],
         };
@@ -217,6 +222,19 @@ impl Engine for Simulation {
         })
     }
 
+    fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String> {
+        let description = MachineDescription::from_ron(machine, "machine").map_err(|problems| {
+            let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            messages.join("; ")
+        })?;
+        let machine = self.recipe.make(&description, Mode::Full)?;
+        Ok(Box::new(Self::new(Source {
+            name: self.program.name.clone(),
+            machine,
+            recipe: self.recipe.clone(),
+        })))
+    }
+
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {
         Observation {
             cycle: self.cycle(),
@@ -248,12 +266,14 @@ fn program_info(source: &Source) -> ProgramInfo {
         lines: listing::lines(program),
         layers: program.marks.iter().map(|mark| mark.name.clone()).collect(),
         activities: all_activities().map(activity_info).collect(),
+        rig: Some(Arc::new(source.recipe.clone())),
     }
 }
 
 fn machine_info(description: &MachineDescription) -> MachineInfo {
     MachineInfo {
         name: description.name.clone(),
+        ron: description.to_ron(),
         n_rows: description.rows as usize,
         n_cols: description.cols as usize,
         clock_mhz: f64::from(description.clock_mhz),
@@ -283,6 +303,7 @@ fn pe_cell(cell: &systole_simulator::PeCell) -> frame::PeCell {
         PeState::Idle => frame::PeState::Idle,
         PeState::Loading => frame::PeState::Loading,
         PeState::Active => frame::PeState::Active,
+        PeState::Zero => frame::PeState::Zero,
         PeState::Gated => frame::PeState::Gated,
         PeState::Passing => frame::PeState::Passing,
     };
