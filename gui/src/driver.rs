@@ -18,6 +18,8 @@ const MAX_STEP_INSTRUCTION_CYCLES: u64 = 100_000;
 pub enum Request {
     /// Load a file; the present program stays if that fails.
     Open(PathBuf),
+    /// Load the program on another machine, given as RON text; the present one stays if that fails.
+    UseMachine(String),
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -131,6 +133,7 @@ impl Driver {
     pub(crate) fn handle(&mut self, request: Request) {
         match request {
             Request::Open(path) => self.open(&path),
+            Request::UseMachine(machine) => self.use_machine(&machine),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
@@ -185,6 +188,18 @@ impl Driver {
                 self.breakpoints = Arc::default();
             }
             Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {}: {reason}", path.display()))),
+        }
+    }
+
+    fn use_machine(&mut self, machine: &str) {
+        let Some(engine) = &self.engine else { return };
+        match engine.on_machine(machine) {
+            Ok(engine) => {
+                self.engine = Some(engine);
+                self.goal = None;
+                self.notice = None;
+            }
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot use the machine: {reason}"))),
         }
     }
 

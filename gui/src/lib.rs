@@ -6,6 +6,7 @@
 
 pub mod app;
 mod background;
+pub mod bench;
 pub mod command;
 mod counters;
 pub mod driver;
@@ -16,11 +17,15 @@ mod icons;
 pub mod lane_log;
 pub mod launch;
 mod listing;
+mod machine_bench;
+mod machine_draft;
 mod panels;
+pub mod rig;
 pub mod simulation;
 mod theme;
 mod view;
 pub mod worker;
 
 pub use launch::{GuiError, LaunchOptions, Loader, run};
+pub use rig::Recipe;
 pub use simulation::Source;
