@@ -1,8 +1,8 @@
 //! Convolutions in groups: a depthwise one on the vector unit, several groups at a time on the array, or group by group as convolutions
 //! of their own, whichever the latency formulas say is fastest.
 //!
-//! On the array, neighbouring groups share a tile of weights that is zero outside its diagonal blocks: that wastes multiplications, but
-//! fewer columns of the array stay idle.
+//! On the array, neighbouring groups share a tile of weights that is zero outside its diagonal blocks, and so do neighbouring output
+//! pixels, whose windows overlap: that wastes multiplications, but fewer columns of the array stay idle.
 
 mod depthwise;
 mod diagonal;
@@ -35,6 +35,22 @@ impl GroupedStage {
         self.conv.weights[((tap * ci + channel) * self.conv.y.channels + output) as usize]
     }
 
+    /// The tap of an output pixel of a tile that meets an element of the tile's window, both as row and column; without tiles, elements are taps.
+    fn tap(&self, at: [u64; 2], pixel: [u64; 2]) -> Option<u64> {
+        let s = &self.conv.sliding;
+        let along = |axis: usize| {
+            let tap = at[axis].checked_sub(pixel[axis] * s.strides[axis])?;
+            (tap < s.kernel[axis]).then_some(tap)
+        };
+        Some(along(0)? * s.kernel[1] + along(1)?)
+    }
+
+    /// Whether the output consists of whole tiles of pixels whose windows overlap.
+    fn has_tiles(&self, tile: [u64; 2]) -> bool {
+        let (s, y) = (&self.conv.sliding, &self.conv.y);
+        s.dilations == [1, 1] && y.height.is_multiple_of(tile[0]) && y.width.is_multiple_of(tile[1])
+    }
+
     fn is_depthwise(&self) -> bool {
         self.group_channels()[0] == 1
     }
@@ -57,12 +73,7 @@ impl GroupedStage {
     }
 
     fn patches<'a>(&'a self, kernel: &'a dyn Kernel) -> Patches<'a> {
-        Patches {
-            x: &self.conv.x,
-            y: &self.conv.y,
-            sliding: &self.conv.sliding,
-            kernel,
-        }
+        Patches::new(&self.conv.x, &self.conv.y, &self.conv.sliding, kernel)
     }
 
     /// A group as a convolution of slices of the channels.

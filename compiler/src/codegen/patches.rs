@@ -75,23 +75,33 @@ impl Table {
 /// What a kernel knows of a piece.
 #[derive(Clone, Copy)]
 pub(super) struct Piece {
+    /// Tiles of output pixels down and across.
     pub(super) rows: u64,
     pub(super) columns: u64,
+    /// Output pixels of a tile, down and across.
+    pub(super) tile: [u64; 2],
     pub(super) units: u64,
     /// Elements from a row of the piece's input to the next, and from a pixel to the next.
     pub(super) x_row: u64,
     pub(super) x_pixel: u64,
     /// Channels of a pixel of the result.
     pub(super) y_pixel: u64,
+    /// Address of the first buffer of results in the scratchpad.
+    pub(super) y_address: u64,
     pub(super) n_buffers: u64,
     /// Whether there is more than one piece along the channels, so that tables change.
     pub(super) tables_change: bool,
 }
 
 impl Piece {
+    /// Tiles of output pixels: the positions of the window.
+    pub(super) fn positions(&self) -> u64 {
+        self.rows * self.columns
+    }
+
     /// Output pixels.
     pub(super) fn pixels(&self) -> u64 {
-        self.rows * self.columns
+        self.positions() * self.tile[0] * self.tile[1]
     }
 
     pub(super) fn x_buffer(&self) -> Reg {
@@ -116,14 +126,18 @@ impl Piece {
 pub(super) trait Kernel {
     /// Channels of the input and of the output per unit.
     fn unit(&self) -> [u64; 2];
+    /// Output pixels that one position of the window makes, down and across; they divide the output's height and width.
+    fn tile(&self) -> [u64; 2] {
+        [1, 1]
+    }
     /// What it needs besides pixels, at most two.
     fn tables(&self) -> &[Table];
     /// The value of elements in the padding.
     fn padding(&self) -> i32;
     /// Limits of results.
     fn clip(&self) -> (i32, i32);
-    /// Bytes of accumulators, elements of the largest instruction, and cycles, for so many pixels and units.
-    fn work(&self, pixels: u64, units: u64, machine: &MachineDescription) -> [u64; 3];
+    /// Bytes of accumulators, elements of the largest instruction, and cycles, for so many positions of the window and units.
+    fn work(&self, positions: u64, units: u64, machine: &MachineDescription) -> [u64; 3];
     /// The levels of a table's view: rows and columns.
     fn table_levels(&self, table: usize, units: u64) -> [Vec<(u64, u64)>; 2];
     /// Channels that one instruction reads of a piece with so many.
@@ -140,11 +154,27 @@ pub(super) trait Kernel {
 pub(super) struct Patches<'a> {
     pub(super) x: &'a Feature,
     pub(super) y: &'a Feature,
-    pub(super) sliding: &'a Sliding,
-    pub(super) kernel: &'a dyn Kernel,
+    /// How the window of a tile of output pixels slides from tile to tile.
+    sliding: Sliding,
+    kernel: &'a dyn Kernel,
 }
 
-impl Patches<'_> {
+impl<'a> Patches<'a> {
+    pub(super) fn new(x: &'a Feature, y: &'a Feature, sliding: &Sliding, kernel: &'a dyn Kernel) -> Self {
+        Self {
+            x,
+            y,
+            sliding: sliding.of_tiles(kernel.tile()),
+            kernel,
+        }
+    }
+
+    /// Tiles of output pixels down and across.
+    fn n_tiles(&self) -> [u64; 2] {
+        let [down, across] = self.kernel.tile();
+        [self.y.height / down, self.y.width / across]
+    }
+
     fn piece(&self, cuts: &[Cut], n_buffers: u64) -> Piece {
         let [units, rows, columns] = [UNITS, ROWS, COLUMNS].map(|axis| cuts[axis].size);
         let [ux, uy] = self.kernel.unit();
@@ -152,10 +182,12 @@ impl Patches<'_> {
         Piece {
             rows,
             columns,
+            tile: self.kernel.tile(),
             units,
             x_row: self.sliding.span(1, columns) * x_pixel,
             x_pixel,
             y_pixel: units * uy,
+            y_address: 0,
             n_buffers,
             tables_change: cuts[UNITS].n_pieces() > 1,
         }
@@ -179,13 +211,18 @@ impl Patches<'_> {
                 ],
             )
         };
-        let [acc, elements, compute] = self.kernel.work(pixels, units, machine);
+        let [acc, elements, compute] = self.kernel.work(piece.positions(), units, machine);
         let mut work = PieceWork {
             spm: aligned(self.x_bytes(piece)) + aligned(pixels * piece.y_pixel),
             acc,
             elements: elements.max(self.x_bytes(piece)),
             loads: axes(x, in_rows.min(x.height), in_columns.min(x.width), piece.x_pixel),
-            stores: axes(y, piece.rows, piece.columns, piece.y_pixel),
+            stores: axes(
+                y,
+                piece.rows * piece.tile[0],
+                piece.columns * piece.tile[1],
+                piece.y_pixel,
+            ),
             compute,
             ..PieceWork::default()
         };
@@ -208,12 +245,8 @@ impl Patches<'_> {
     pub(super) fn plan(&self, machine: &MachineDescription) -> Result<Plan, PieceWork> {
         let y = self.y;
         let n_units = y.channels / self.kernel.unit()[1];
-        let totals = [
-            (y.images, 1),
-            (n_units, n_units),
-            (y.height, y.height),
-            (y.width, y.width),
-        ];
+        let [down, across] = self.n_tiles();
+        let totals = [(y.images, 1), (n_units, n_units), (down, down), (across, across)];
         let cuts = totals.map(|(total, size)| Cut { total, size });
         plan(&cuts, machine, |sizes| {
             let cuts: Vec<Cut> = cuts
@@ -227,7 +260,7 @@ impl Patches<'_> {
 
     /// Appends the code of the stage in these pieces.
     pub(super) fn emit(&self, e: &mut Emitter, layer: &Stage, plan: &Plan) {
-        let piece = self.piece(&plan.cuts, plan.n_buffers);
+        let mut piece = self.piece(&plan.cuts, plan.n_buffers);
         let tables = self.kernel.tables();
         let addresses: Vec<u64> = tables
             .iter()
@@ -246,7 +279,8 @@ impl Patches<'_> {
             let local = reserve(table.len(piece.units) * table.element_bytes(), n);
             self.table_views(e, i, addresses[i], local, piece.units);
         }
-        self.output_views(e, &piece, reserve(piece.pixels() * piece.y_pixel, piece.n_buffers));
+        piece.y_address = reserve(piece.pixels() * piece.y_pixel, piece.n_buffers);
+        self.output_views(e, &piece);
         let mut rings = begin_rings(e, piece.n_buffers).to_vec();
         rings.extend(self.kernel.begin(e, &piece));
         for (i, table) in tables.iter().enumerate().filter(|(_, table)| !changes(table, &piece)) {
@@ -258,7 +292,7 @@ impl Patches<'_> {
     }
 
     fn input_views(&self, e: &mut Emitter, piece: &Piece, spm: u64) {
-        let (x, s) = (self.x, self.sliding);
+        let (x, s) = (self.x, &self.sliding);
         let [in_rows, in_columns] = [s.span(0, piece.rows), s.span(1, piece.columns)];
         let columns = [(in_rows, x.row_bytes()), (in_columns, x.pitch), (piece.x_pixel, 1)];
         let dram = View {
@@ -319,25 +353,21 @@ impl Patches<'_> {
         );
     }
 
-    fn output_views(&self, e: &mut Emitter, piece: &Piece, spm: u64) {
+    fn output_views(&self, e: &mut Emitter, piece: &Piece) {
         let y = self.y;
         let columns = [(piece.y_pixel, 1)];
         let local = View {
             space: Space::Spm,
             format: y.format,
-            base: spm as i64,
+            base: piece.y_address as i64,
             zero_point: y.zero_point,
             rows: &[(piece.pixels(), piece.y_pixel)],
             columns: &columns,
         };
         e.view(Y, &local);
-        let (lo, hi) = self.kernel.clip();
-        e.op(Op::Clip {
-            d: Y,
-            lo: Imm(i64::from(lo)),
-            hi: Imm(i64::from(hi)),
-        });
-        let rows = [(piece.rows, y.row_bytes()), (piece.columns, y.pitch)];
+        clip(e, Y, self.kernel.clip());
+        let [down, across] = piece.tile;
+        let rows = [(piece.rows * down, y.row_bytes()), (piece.columns * across, y.pitch)];
         e.view(
             Y_DRAM,
             &View {
@@ -351,14 +381,14 @@ impl Patches<'_> {
 
     /// Whether windows reach beyond the image along an axis.
     fn reaches_beyond(&self, axis: usize) -> bool {
-        let (inside, n_outputs) = [(self.x.height, self.y.height), (self.x.width, self.y.width)][axis];
-        let s = self.sliding;
+        let (inside, n_outputs) = [(self.x.height, self.n_tiles()[0]), (self.x.width, self.n_tiles()[1])][axis];
+        let s = &self.sliding;
         s.pads[axis] > 0 || s.span(axis, n_outputs) > inside
     }
 
     /// One piece.
     fn one(&self, e: &mut Emitter, walk: &Walk<'_>, piece: &Piece) {
-        let (x, y, s) = (self.x, self.y, self.sliding);
+        let (x, y, s) = (self.x, self.y, &self.sliding);
         self.bound(e, walk);
         let [ux, uy] = self.kernel.unit().map(|channels| channels as i64);
         let [down, right] = [s.strides[0] * x.row_bytes(), s.strides[1] * x.pitch].map(|bytes| bytes as i64);
@@ -377,7 +407,14 @@ impl Patches<'_> {
         }
         load_all(e, loads);
         self.kernel.compute(e, piece);
-        let strides = [y.image_bytes(), uy as u64, y.row_bytes(), y.pitch].map(|bytes| bytes as i64);
+        let [tile_rows, tile_columns] = piece.tile;
+        let strides = [
+            y.image_bytes(),
+            uy as u64,
+            tile_rows * y.row_bytes(),
+            tile_columns * y.pitch,
+        ]
+        .map(|bytes| bytes as i64);
         let offset = walk.offset(e, OFFSETS[Y_RING], &strides);
         let store = Op::St {
             dst: at(Y_DRAM, offset),
@@ -406,7 +443,7 @@ impl Patches<'_> {
 
     /// Bounds what is loaded, and what is read if the padding does not count, to the image.
     fn bound(&self, e: &mut Emitter, walk: &Walk<'_>) {
-        let s = self.sliding;
+        let s = &self.sliding;
         let axes = [(Axis::Y, ROWS, self.x.height, 2u8), (Axis::X, COLUMNS, self.x.width, 3)];
         for (i, (axis, cut, extent, level)) in axes.into_iter().enumerate() {
             if !self.reaches_beyond(i) {
@@ -440,6 +477,15 @@ impl Patches<'_> {
             }
         }
     }
+}
+
+/// Limits what is written through a view.
+pub(super) fn clip(e: &mut Emitter, d: Desc, (lo, hi): (i32, i32)) {
+    e.op(Op::Clip {
+        d,
+        lo: Imm(i64::from(lo)),
+        hi: Imm(i64::from(hi)),
+    });
 }
 
 /// Whether a table is loaded for every piece.

@@ -51,12 +51,7 @@ pub(super) fn emit_pool(
         rounding: layer.rounding,
         tables,
     };
-    let patches = Patches {
-        x: &stage.x,
-        y: &stage.y,
-        sliding: &stage.sliding,
-        kernel: &kernel,
-    };
+    let patches = Patches::new(&stage.x, &stage.y, &stage.sliding, &kernel);
     Ok(emit_patches(e, layer, &patches, machine)?)
 }
 

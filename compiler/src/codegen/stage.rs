@@ -75,6 +75,20 @@ impl Sliding {
     pub(crate) fn span(&self, axis: usize, n_outputs: u64) -> u64 {
         (n_outputs - 1) * self.strides[axis] + (self.kernel[axis] - 1) * self.dilations[axis] + 1
     }
+
+    /// How the union of the windows of a tile of output pixels slides from tile to tile.
+    pub(crate) fn of_tiles(&self, tile: [u64; 2]) -> Self {
+        if tile == [1, 1] {
+            return *self;
+        }
+        let axes = [0, 1];
+        Self {
+            kernel: axes.map(|axis| self.span(axis, tile[axis])),
+            strides: axes.map(|axis| self.strides[axis] * tile[axis]),
+            dilations: [1, 1],
+            pads: self.pads,
+        }
+    }
 }
 
 /// A convolution or matrix product with requantization.

@@ -1,7 +1,7 @@
 //! Groups on the array, several at a time. A unit is what shares a tile of weights.
 
 use super::super::emitter::{Emitter, View, at};
-use super::super::patches::{KERNEL_DESCRIPTORS, KERNEL_REGISTERS, Kernel, Piece, TABLES, Table, X, Y};
+use super::super::patches::{KERNEL_DESCRIPTORS, KERNEL_REGISTERS, Kernel, Piece, TABLES, Table, X, clip};
 use super::super::pieces::{ACC_FREE, ACC_FULL, INPUT_FREE, INPUT_FULL, OUTPUT_FREE, OUTPUT_FULL};
 use super::super::stage::GroupedStage;
 use super::super::tiling::PARAMETER_BYTES;
@@ -9,6 +9,8 @@ use systole_isa::operand::{Accumulate, Desc, Reg, Rounding, Space, Token, Weight
 use systole_isa::{ElementFormat, MachineDescription, Op, latency};
 
 const SUMS: Desc = KERNEL_DESCRIPTORS[0];
+/// Results as the requantization writes them: a row for each tile of output pixels.
+const RESULTS: Desc = KERNEL_DESCRIPTORS[1];
 /// Byte offsets of the present unit: of its input, weights, parameters, results, and of the present tile of its weights.
 const INPUT: Reg = KERNEL_REGISTERS[0];
 const WEIGHTS: Reg = KERNEL_REGISTERS[1];
@@ -20,6 +22,9 @@ const K0: Reg = KERNEL_REGISTERS[5];
 /// Byte offset of the present accumulators.
 const ACC: Reg = KERNEL_REGISTERS[6];
 
+/// Tiles of output pixels worth a look: the larger ones share more window elements but need more columns and weights.
+const TILES: [[u64; 2]; 4] = [[1, 2], [2, 2], [2, 4], [4, 4]];
+
 /// Accumulator tiles: one is filled while the other one is requantized.
 const N_ACC_BUFFERS: u64 = 2;
 
@@ -30,60 +35,117 @@ pub(super) struct Diagonal<'a> {
     n_rows: u64,
     /// Groups per unit.
     n_groups: u64,
+    /// Output pixels per row of products, down and across.
+    tile: [u64; 2],
     tables: [Table; 2],
 }
 
 impl<'a> Diagonal<'a> {
-    /// All ways to share tiles whose columns the array has.
+    /// Ways to share tiles of weights whose columns the array has: every number of groups, and as many groups as fit beside each
+    /// tile of output pixels.
     pub(super) fn candidates(stage: &'a GroupedStage, rounding: Rounding, machine: &MachineDescription) -> Vec<Self> {
         let [_, co] = stage.group_channels();
-        (1..=stage.groups)
-            .take_while(|n_groups| n_groups * co <= u64::from(machine.cols))
-            .filter(|n_groups| stage.groups.is_multiple_of(*n_groups))
-            .map(|n_groups| Self::new(stage, rounding, n_groups, machine))
+        let n_columns = u64::from(machine.cols);
+        let groups = |tile: [u64; 2]| {
+            let fits = move |n_groups: &u64| n_groups * co * tile[0] * tile[1] <= n_columns;
+            (1..=stage.groups)
+                .take_while(fits)
+                .filter(|n_groups| stage.groups.is_multiple_of(*n_groups))
+        };
+        let tiled = TILES
+            .into_iter()
+            .filter(|tile| stage.has_tiles(*tile))
+            .filter_map(|tile| Some((groups(tile).last()?, tile)));
+        groups([1, 1])
+            .map(|n_groups| (n_groups, [1, 1]))
+            .chain(tiled)
+            .map(|(n_groups, tile)| Self::new(stage, rounding, n_groups, tile, machine))
             .collect()
     }
 
-    fn new(stage: &'a GroupedStage, rounding: Rounding, n_groups: u64, machine: &MachineDescription) -> Self {
-        let [ci, co] = stage.group_channels();
-        let (k, n) = (stage.n_taps() * ci * n_groups, co * n_groups);
-        let mut bytes = Vec::with_capacity((stage.groups / n_groups * k * n) as usize);
-        let zero = stage.conv.weight_zero_point as u8;
-        for unit in 0..stage.groups / n_groups {
-            for row in 0..k {
-                let (tap, channel) = (row / (ci * n_groups), row % (ci * n_groups));
-                bytes.extend((0..n).map(|column| match channel / ci == column / co {
-                    true => stage.weight(tap, channel % ci, unit * n + column),
-                    false => zero,
-                }));
-            }
-        }
-        let weights = Table {
-            name: "weights",
-            bytes,
-            format: stage.conv.weight_format,
-            zero_point: stage.conv.weight_zero_point,
-            per_unit: Some(k * n),
-        };
-        let parameters = Table {
-            per_unit: Some(3 * n),
-            ..stage.parameter_table()
-        };
-        Self {
+    fn new(
+        stage: &'a GroupedStage,
+        rounding: Rounding,
+        n_groups: u64,
+        tile: [u64; 2],
+        machine: &MachineDescription,
+    ) -> Self {
+        let mut diagonal = Self {
             stage,
             rounding,
             n_rows: u64::from(machine.rows),
             n_groups,
-            tables: [weights, parameters],
+            tile,
+            tables: [stage.parameter_table(), stage.parameter_table()],
+        };
+        diagonal.tables = [diagonal.weight_table(), diagonal.parameter_table()];
+        diagonal
+    }
+
+    /// Unit by unit a matrix of window elements by output pixels and channels, zero where a window does not reach or the group is
+    /// another one.
+    fn weight_table(&self) -> Table {
+        let stage = self.stage;
+        let conv = &stage.conv;
+        let [ci, co] = stage.group_channels();
+        let [unit_in, unit_out] = self.unit();
+        let [_, window_columns] = conv.sliding.of_tiles(self.tile).kernel;
+        let (k, n) = (self.k(), self.n());
+        let mut bytes = Vec::with_capacity((stage.groups / self.n_groups * k * n) as usize);
+        let zero = conv.weight_zero_point as u8;
+        for unit in 0..stage.groups / self.n_groups {
+            for row in 0..k {
+                let (position, channel) = (row / unit_in, row % unit_in);
+                let at = [position / window_columns, position % window_columns];
+                bytes.extend((0..n).map(|column| {
+                    let (pixel, output) = (column / unit_out, column % unit_out);
+                    let pixel = [pixel / self.tile[1], pixel % self.tile[1]];
+                    match stage.tap(at, pixel) {
+                        Some(tap) if channel / ci == output / co => {
+                            stage.weight(tap, channel % ci, unit * unit_out + output)
+                        }
+                        _ => zero,
+                    }
+                }));
+            }
+        }
+        Table {
+            name: "weights",
+            bytes,
+            format: conv.weight_format,
+            zero_point: conv.weight_zero_point,
+            per_unit: Some(k * n),
         }
     }
 
+    /// The parameters of a unit's channels, again for each output pixel of a tile.
+    fn parameter_table(&self) -> Table {
+        let table = self.stage.parameter_table();
+        let unit_bytes = (self.unit()[1] * PARAMETER_BYTES) as usize;
+        let n_pixels = (self.tile[0] * self.tile[1]) as usize;
+        Table {
+            bytes: table
+                .bytes
+                .chunks(unit_bytes)
+                .flat_map(|unit| unit.repeat(n_pixels))
+                .collect(),
+            per_unit: Some(3 * self.n()),
+            ..table
+        }
+    }
+
+    /// Columns of a tile of weights.
+    fn n(&self) -> u64 {
+        self.unit()[1] * self.tile[0] * self.tile[1]
+    }
+
     fn k(&self) -> u64 {
-        self.stage.n_taps() * self.unit()[0]
+        let [down, across] = self.stage.conv.sliding.of_tiles(self.tile).kernel;
+        down * across * self.unit()[0]
     }
 
     fn product(&self, e: &mut Emitter, piece: &Piece, k: u64, mode: Accumulate, waits: &[Token]) {
-        let n = self.unit()[1];
+        let n = self.n();
         e.op(Op::MxWload {
             w: at(TABLES[0][2], TILE),
             k: (k as i64).into(),
@@ -93,7 +155,7 @@ impl<'a> Diagonal<'a> {
             c: at(SUMS, ACC),
             a: at(X[2], INPUT),
             m0: 0.into(),
-            m: (piece.pixels() as i64).into(),
+            m: (piece.positions() as i64).into(),
             k0: K0.into(),
             mode,
             weights: Weights::Swap,
@@ -105,7 +167,7 @@ impl<'a> Diagonal<'a> {
 
     /// The products and the requantization of one unit.
     fn one_unit(&self, e: &mut Emitter, piece: &Piece) {
-        let (k, [ci, n]) = (self.k(), self.unit());
+        let (k, n, [ci, co]) = (self.k(), self.n(), self.unit());
         e.copy(TILE, WEIGHTS);
         e.set(K0, 0);
         self.product(e, piece, k.min(self.n_rows), Accumulate::Over, &[ACC_FREE]);
@@ -118,21 +180,21 @@ impl<'a> Diagonal<'a> {
         }
         e.ordered(Op::MxNop {}, &[], &[ACC_FULL]);
         let requantize = Op::VxRequant {
-            dst: at(Y, OUTPUT),
+            dst: at(RESULTS, OUTPUT),
             src: at(SUMS, ACC),
             par: at(TABLES[1][2], PARAMETERS),
-            m: (piece.pixels() as i64).into(),
+            m: (piece.positions() as i64).into(),
             n: (n as i64).into(),
             rounding: self.rounding,
         };
         e.ordered(requantize, &[ACC_FULL], &[ACC_FREE]);
-        e.toggle(ACC, piece.pixels() * n * 4, N_ACC_BUFFERS);
+        e.toggle(ACC, piece.positions() * n * 4, N_ACC_BUFFERS);
         if piece.units > 1 {
             let steps = [
                 (INPUT, ci),
                 (WEIGHTS, k * n),
                 (PARAMETERS, n * PARAMETER_BYTES),
-                (OUTPUT, n),
+                (OUTPUT, co),
             ];
             steps
                 .iter()
@@ -141,9 +203,31 @@ impl<'a> Diagonal<'a> {
     }
 }
 
+impl Diagonal<'_> {
+    fn result_view(&self, e: &mut Emitter, piece: &Piece) {
+        let y = &self.stage.conv.y;
+        let [down, across] = self.tile;
+        let row = piece.columns * across * piece.y_pixel;
+        let view = View {
+            space: Space::Spm,
+            format: y.format,
+            base: piece.y_address as i64,
+            zero_point: y.zero_point,
+            rows: &[(piece.rows, down * row), (piece.columns, across * piece.y_pixel)],
+            columns: &[(down, row), (across, piece.y_pixel), (self.unit()[1], 1)],
+        };
+        e.view(RESULTS, &view);
+        clip(e, RESULTS, self.clip());
+    }
+}
+
 impl Kernel for Diagonal<'_> {
     fn unit(&self) -> [u64; 2] {
         self.stage.group_channels().map(|channels| channels * self.n_groups)
+    }
+
+    fn tile(&self) -> [u64; 2] {
+        self.tile
     }
 
     fn tables(&self) -> &[Table] {
@@ -158,18 +242,23 @@ impl Kernel for Diagonal<'_> {
         self.stage.conv.clip
     }
 
-    fn work(&self, pixels: u64, units: u64, machine: &MachineDescription) -> [u64; 3] {
-        let (k, [_, n]) = (self.k(), self.unit());
-        let step = |k: u64| latency::stream(pixels).0.max(latency::weight_load(machine, k).0).max(5);
+    fn work(&self, positions: u64, units: u64, machine: &MachineDescription) -> [u64; 3] {
+        let (k, n) = (self.k(), self.n());
+        let step = |k: u64| {
+            latency::stream(positions)
+                .0
+                .max(latency::weight_load(machine, k).0)
+                .max(5)
+        };
         let rest = k % self.n_rows;
         let products = k / self.n_rows * step(self.n_rows) + if rest == 0 { 0 } else { step(rest) };
-        let requantize = latency::vector(machine, pixels * n).0;
+        let requantize = latency::vector(machine, positions * n).0;
         let cycles = units * products.max(requantize) + requantize + latency::drain(machine).0;
-        [N_ACC_BUFFERS * 4 * pixels * n, pixels * k, cycles]
+        [N_ACC_BUFFERS * 4 * positions * n, positions * k.max(n), cycles]
     }
 
     fn table_levels(&self, table: usize, units: u64) -> [Vec<(u64, u64)>; 2] {
-        let (k, [_, n]) = (self.k(), self.unit());
+        let (k, n) = (self.k(), self.n());
         match table {
             0 => [vec![(k * units, n)], vec![(n, 1)]],
             _ => [vec![(units * n, 3)], vec![(3, 1)]],
@@ -185,13 +274,14 @@ impl Kernel for Diagonal<'_> {
     }
 
     fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<(Token, u64)> {
-        let [_, n] = self.unit();
+        let n = self.n();
+        self.result_view(e, piece);
         let view = View {
             space: Space::Acc,
             format: ElementFormat::I32,
             base: 0,
             zero_point: 0,
-            rows: &[(piece.pixels(), n)],
+            rows: &[(piece.positions(), n)],
             columns: &[(n, 1)],
         };
         e.view(SUMS, &view);
