@@ -5,6 +5,7 @@
 //! its limit only finds what does not scale.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the figures are what the test is run for")]
 
 mod support;
 
