@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, EngineLoader, Outcome};
 use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
+use crate::overview::{Found, SpanReport};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +41,17 @@ pub enum Request {
     SetSpeed(Speed),
     /// Choose the visible stretch of the timeline and the number of pixels that it has.
     SetTimeline(TimelineView, usize),
+    /// Choose the lane and the cycle of the span that is explained.
+    SelectSpan(Option<(usize, u64)>),
+    /// Look in the lanes for a span that matches a text.
+    Find {
+        /// The text.
+        text: String,
+        /// The cycle to start from.
+        from: u64,
+        /// Whether to look in the direction of time.
+        is_forward: bool,
+    },
     /// Set or clear a breakpoint at an instruction.
     ToggleBreakpoint(u32),
     /// Take the message for the user away.
@@ -75,6 +87,8 @@ pub(crate) struct Driver {
     speed: Speed,
     timeline: TimelineView,
     n_bins: usize,
+    selected_span: Option<(usize, u64)>,
+    found: Option<Found>,
     breakpoints: Arc<BTreeSet<u32>>,
     notice: Option<Arc<str>>,
     sequence: u64,
@@ -104,6 +118,8 @@ impl Driver {
             speed: Speed::CyclesPerSecond(10),
             timeline: TimelineView::default(),
             n_bins: 1_000,
+            selected_span: None,
+            found: None,
             breakpoints: Arc::default(),
             notice: None,
             sequence: 0,
@@ -138,6 +154,8 @@ impl Driver {
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
             }
+            Request::SelectSpan(place) => self.selected_span = place,
+            Request::Find { text, from, is_forward } => self.find(&text, from, is_forward),
             Request::ToggleBreakpoint(pc) => {
                 let breakpoints = Arc::make_mut(&mut self.breakpoints);
                 if !breakpoints.remove(&pc) {
@@ -179,6 +197,15 @@ impl Driver {
         }
     }
 
+    fn find(&mut self, text: &str, from: u64, is_forward: bool) {
+        let engine = self.engine.as_ref();
+        let place = engine.and_then(|engine| engine.find(text, from, is_forward));
+        self.found = Some(Found {
+            search_number: self.found.map_or(0, |found| found.search_number) + 1,
+            place,
+        });
+    }
+
     fn open(&mut self, path: &Path) {
         match (self.loader)(path) {
             Ok(engine) => {
@@ -186,6 +213,7 @@ impl Driver {
                 self.goal = None;
                 self.notice = None;
                 self.breakpoints = Arc::default();
+                self.selected_span = None;
             }
             Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {}: {reason}", path.display()))),
         }
@@ -257,7 +285,14 @@ impl Driver {
             now,
             breakpoints: Arc::clone(&self.breakpoints),
             notice: self.notice.clone(),
+            selected_span: self.explain().map(Arc::new),
+            found: self.found,
         })
+    }
+
+    fn explain(&self) -> Option<SpanReport> {
+        let (lane_idx, cycle) = self.selected_span?;
+        self.engine.as_ref()?.explain(lane_idx, cycle)
     }
 
     fn run_state(&self) -> RunState {
