@@ -158,7 +158,7 @@ impl ConvTiling {
         }
     }
 
-    fn needs(&self, f: &Footprint) -> DoesNotFit {
+    pub(crate) fn needs(&self, f: &Footprint) -> DoesNotFit {
         DoesNotFit {
             spm_needed: self.input_buffers * f.input_bytes
                 + self.weight_buffers * f.weight_bytes
