@@ -21,7 +21,7 @@ mod tiles;
 pub(crate) mod tiling;
 
 use crate::error::CompileError;
-use crate::estimate::estimate;
+use crate::estimate::{Estimate, estimate};
 use crate::quantized::QuantizedGraph;
 use emitter::Emitter;
 use stage::{Stage, StageKind};
@@ -92,6 +92,9 @@ pub(crate) fn finish(mut e: Emitter, name: String, machine: &MachineDescription)
     })
 }
 
+/// No schedule here needs more places than this in a queue beyond the first.
+const MAX_MISSING_PLACES: u32 = 15;
+
 /// How tiles are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TilingPolicy {
@@ -142,7 +145,10 @@ pub fn generate_with_tiles(
         }
     };
     let mut program = program;
-    plan(&mut program, graph, machine);
+    let Some(estimate) = estimate(&program.code, program.entry, machine) else {
+        return Err(vec![short_queues(&program, machine)]);
+    };
+    plan(&mut program, graph, machine, &estimate);
     let mut symbols: Vec<Symbol> = lowered.tensors;
     symbols.extend(program.segments.iter().map(|segment| Symbol {
         name: segment.name.clone(),
@@ -159,11 +165,21 @@ pub fn generate_with_tiles(
     Ok((program, tiles))
 }
 
-/// Notes with every layer what it will take and what it cannot do without.
-fn plan(program: &mut Program, graph: &QuantizedGraph, machine: &MachineDescription) {
-    let Some(estimate) = estimate(&program.code, program.entry, machine) else {
-        return;
+/// The error that the units' queues are too short: the sequencer waits for room in one whose instructions wait for what it would dispatch next.
+fn short_queues(program: &Program, machine: &MachineDescription) -> CompileError {
+    let ends_with = |depth: &u32| {
+        let deeper = MachineDescription {
+            queue_depth: *depth,
+            ..machine.clone()
+        };
+        estimate(&program.code, program.entry, &deeper).is_some()
     };
+    let least = (machine.queue_depth + 1..=machine.queue_depth + MAX_MISSING_PLACES).find(ends_with);
+    lower::queues_too_short(machine.queue_depth, least)
+}
+
+/// Notes with every layer what it will take and what it cannot do without.
+fn plan(program: &mut Program, graph: &QuantizedGraph, machine: &MachineDescription, estimate: &Estimate) {
     let mut needs = compulsory::by_layer(graph, &fusion::additions(graph, &placing::Placing::of(graph)), machine);
     // What comes before the first mark is no layer; it counts with the first one.
     let before = estimate.layers.first().copied().unwrap_or(0);

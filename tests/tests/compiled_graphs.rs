@@ -115,7 +115,7 @@ fn machine() -> impl Strategy<Value = MachineDescription> {
         memories,
         (1u32..=32, prop::bool::weighted(0.9)),
         any::<bool>(),
-        4u32..=16,
+        1u32..=16,
     )
         .prop_map(|(rows, cols, (spm, acc), (lanes, pooling), overlaps, queue_depth)| {
             let mut machine = preset("edge16x16").unwrap();

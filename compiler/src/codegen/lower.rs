@@ -449,6 +449,25 @@ pub(super) fn does_not_fit(error: &FitError) -> CompileError {
     )
 }
 
+/// The error that programs wait for ever on a machine whose queues hold so few instructions; `least` would do, if that is what is missing.
+pub(super) fn queues_too_short(depth: u32, least: Option<u32>) -> CompileError {
+    CompileError::new(
+        CompileErrorKind::Memory,
+        Subject::Model,
+        format!(
+            "a schedule that never ends on queues of {depth}: a full queue holds up what its instructions wait for"
+        ),
+        match least {
+            Some(least) => format!("queues of at least {least} instructions"),
+            None => "a schedule that ends".to_owned(),
+        },
+        match least {
+            Some(least) => format!("raise `queue_depth` in the machine description to {least}"),
+            None => "this is a fault of the compiler; please report the model and the machine".to_owned(),
+        },
+    )
+}
+
 pub(super) fn dram_too_small(needed: u64, capacity: u64) -> CompileError {
     CompileError::new(
         CompileErrorKind::Memory,
