@@ -1,20 +1,23 @@
 //! The dashboard: takes frames from the worker, draws the panels, applies their actions. `Dashboard::update` is the only
 //! place that changes what is shown or asks the worker for something.
 
+use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
 use crate::driver::Request;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
-use crate::panels::layout::{Pane, PanelMemory, Panels, default_tree};
+use crate::machine_bench::MachineBench;
+use crate::panels::export_dialog::export_dialog_ui;
+use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
 use crate::panels::notice::notice_ui;
 use crate::panels::open_dialog::open_dialog_ui;
+use crate::panels::panes::{Pane, exports};
 use crate::panels::status_bar::status_bar_ui;
-use crate::panels::timeline_scale::zoomed_view;
+use crate::panels::timeline_scale::{around, centered, zoomed_view};
 use crate::panels::toolbar::{menu_bar_ui, toolbar_ui};
 use crate::panels::welcome::welcome_ui;
 use crate::theme::{self, Palette};
-use crate::view::{Action, View};
+use crate::view::{Action, Dialog, View};
 use crate::worker::Worker;
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{CentralPanel, Margin, Panel, Theme, Ui};
 use egui_tiles::Tree;
 use std::path::PathBuf;
@@ -27,8 +30,10 @@ pub struct Dashboard {
     view: View,
     tree: Tree<Pane>,
     memory: PanelMemory,
-    /// The answer of the system's file chooser, while it is open.
-    chooser: Option<Receiver<Option<PathBuf>>>,
+    bench: MachineBench,
+    background: Background,
+    /// What the dashboard itself has to say; the worker's messages are in the frame.
+    notice: Option<String>,
     /// The last stretch and width that the worker was told.
     sent_timeline: (TimelineView, usize),
     timeline_width: usize,
@@ -45,14 +50,23 @@ impl Dashboard {
             now: Observation::default(),
             breakpoints: Arc::default(),
             notice: None,
+            selected_span: None,
+            found: None,
+        };
+        let tree = default_tree();
+        let view = View {
+            shown_panes: shown_panes(&tree),
+            ..View::default()
         };
         Self {
             worker,
             frame: Arc::new(frame),
-            view: View::default(),
-            tree: default_tree(),
+            view,
+            tree,
             memory: PanelMemory::default(),
-            chooser: None,
+            bench: MachineBench::default(),
+            background: Background::default(),
+            notice: None,
             sent_timeline: (TimelineView::Fit, 0),
             timeline_width: 1_000,
         }
@@ -72,10 +86,10 @@ impl Dashboard {
             .fill(palette.backdrop)
             .inner_margin(Margin::symmetric(10, 5));
         Panel::top("menu").frame(bar).show_separator_line(false).show(ui, |ui| {
-            menu_bar_ui(ui, &self.frame, &mut actions);
+            menu_bar_ui(ui, &self.frame, &self.view, &mut actions);
             ui.add_space(2.0);
             toolbar_ui(ui, &self.frame, &self.view, &mut actions);
-            if let Some(notice) = &self.frame.notice {
+            for notice in self.notice.as_deref().into_iter().chain(self.frame.notice.as_deref()) {
                 notice_ui(ui, notice, &mut actions);
             }
         });
@@ -93,20 +107,34 @@ impl Dashboard {
                 let mut panels = Panels {
                     frame: &self.frame,
                     view: &self.view,
+                    bench: &self.bench,
                     memory: &mut self.memory,
                     actions: &mut actions,
                 };
                 self.tree.ui(&mut panels, ui);
             }
         });
-        if let Some(path) = &self.view.open_dialog {
-            open_dialog_ui(ui, path, self.chooser.is_some(), &mut actions);
-        }
+        self.dialog_ui(ui, &mut actions);
+        self.view.cursor = actions.iter().find_map(|action| match action {
+            Action::SetCursor(cycle) => Some(*cycle),
+            _ => None,
+        });
         for action in actions {
             self.update(ui.ctx(), action);
         }
         self.send_timeline();
-        self.receive_chosen_path(ui.ctx());
+        while let Some(finished) = self.background.poll() {
+            self.finish(ui.ctx(), finished);
+        }
+    }
+
+    fn dialog_ui(&self, ui: &Ui, actions: &mut Vec<Action>) {
+        let is_choosing = self.background.is_choosing();
+        match &self.view.dialog {
+            None => {}
+            Some(Dialog::Open(path)) => open_dialog_ui(ui, path, is_choosing, actions),
+            Some(Dialog::Export(export, path)) => export_dialog_ui(ui, export, path, is_choosing, actions),
+        }
     }
 
     /// Takes the newest frame, unless it is older than the one that is shown.
@@ -115,7 +143,9 @@ impl Dashboard {
             && frame.sequence > self.frame.sequence
         {
             self.frame = frame;
+            self.show_found();
         }
+        self.bench.update(self.frame.program.as_ref());
         if !self.worker.is_alive() && self.frame.notice.is_none() {
             let frame = Arc::make_mut(&mut self.frame);
             frame.run_state = RunState::Faulted("the simulator stopped unexpectedly".into());
@@ -128,13 +158,30 @@ impl Dashboard {
     fn update(&mut self, ctx: &egui::Context, action: Action) {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
-            Action::EditOpenPath(path) => self.view.open_dialog = Some(path),
+            Action::EditDialog(text) => match &mut self.view.dialog {
+                None => {}
+                Some(Dialog::Open(typed) | Dialog::Export(_, typed)) => *typed = text,
+            },
             Action::OpenPath(path) => {
-                self.view.open_dialog = None;
+                self.view.dialog = None;
                 self.worker.send(Request::Open(path));
             }
-            Action::Browse => self.browse(ctx),
-            Action::CloseDialog => self.view.open_dialog = None,
+            Action::Browse => match &self.view.dialog {
+                Some(Dialog::Export(export, _)) => {
+                    self.background.choose(ctx, Choice::Save(export.file_name.to_owned()))
+                }
+                _ => self.background.choose(ctx, Choice::Open),
+            },
+            Action::CloseDialog => self.view.dialog = None,
+            Action::AskExport(label) => {
+                let export = exports().find(|export| export.label == label);
+                self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
+            }
+            Action::Export(path) => self.export(ctx, path),
+            Action::ShowPane(pane, is_shown) => {
+                set_shown(&mut self.tree, pane, is_shown);
+                self.view.shown_panes = shown_panes(&self.tree);
+            }
             Action::SetTimeline(timeline) => self.view.timeline = timeline,
             Action::SetTimelineWidth(n_pixels) if n_pixels == self.timeline_width => return,
             Action::SetTimelineWidth(n_pixels) => self.timeline_width = n_pixels,
@@ -149,9 +196,87 @@ impl Dashboard {
                 self.view.speed = speed;
                 self.worker.send(Request::SetSpeed(speed));
             }
-            Action::DismissNotice => self.worker.send(Request::DismissNotice),
+            Action::SetCursor(_) => return,
+            Action::SelectSpan(place) => {
+                self.view.selected_span = place;
+                self.worker.send(Request::SelectSpan(place));
+            }
+            Action::PinLane(lane_idx, is_pinned) => {
+                self.view.pinned_lanes.retain(|pinned| *pinned != lane_idx);
+                self.view.pinned_lanes.extend(is_pinned.then_some(lane_idx));
+            }
+            Action::SetLaneSearch(text) => self.view.lane_search = text,
+            Action::FindSpan { is_forward } => self.find_span(is_forward),
+            Action::ShowCycles(start, end) => self.view.timeline = around(start, end),
+            Action::CenterOn(cycle) => {
+                self.view.timeline = centered(self.view.timeline, self.frame.now.cycle, cycle);
+            }
+            Action::ShowLayer(layer_idx) => self.show_layer(layer_idx),
+            Action::SetPlot(plot) => self.view.plot = plot,
+            Action::SetEnergyByLayer(is_by_layer) => self.view.is_energy_by_layer = is_by_layer,
+            Action::Bench(action) => {
+                let ctx = ctx.clone();
+                self.bench.apply(action, move || ctx.request_repaint());
+            }
+            Action::SetMachineAsText(is_text) => self.view.is_machine_text = is_text,
+            Action::UseMachine => self
+                .worker
+                .send(Request::UseMachine(self.bench.draft().text().to_owned())),
+            Action::DismissNotice => {
+                self.notice = None;
+                self.worker.send(Request::DismissNotice);
+            }
         }
         ctx.request_repaint();
+    }
+
+    /// Asks for a match beside the selected span, or from the edge of what is shown.
+    fn find_span(&mut self, is_forward: bool) {
+        let (start, end) = self.view.timeline.window(self.frame.now.cycle);
+        let edge = if is_forward { start } else { end };
+        let from = self.view.selected_span.map_or(edge, |(_, cycle)| cycle);
+        let text = self.view.lane_search.clone();
+        self.worker.send(Request::Find { text, from, is_forward });
+    }
+
+    /// Shows the answer to a search, once.
+    fn show_found(&mut self) {
+        let Some(found) = self
+            .frame
+            .found
+            .filter(|found| found.search_number > self.view.shown_search)
+        else {
+            return;
+        };
+        self.view.shown_search = found.search_number;
+        match found.place {
+            None => {
+                self.notice = Some(format!(
+                    "No further span matches \u{201c}{}\u{201d}.",
+                    self.view.lane_search
+                ))
+            }
+            Some((lane_idx, span)) => {
+                self.notice = None;
+                self.view.selected_pc = span.pc;
+                self.view.selected_span = Some((lane_idx, span.start));
+                self.worker.send(Request::SelectSpan(self.view.selected_span));
+                self.view.timeline = match self.view.timeline {
+                    TimelineView::Fit => around(span.start, span.end),
+                    view => centered(view, self.frame.now.cycle, span.start),
+                };
+            }
+        }
+    }
+
+    fn show_layer(&mut self, layer_idx: Option<usize>) {
+        let layers = &self.frame.now.overview.layers;
+        if let Some(layer) = layers.iter().find(|layer| layer.layer_idx == layer_idx) {
+            self.view.timeline = around(layer.start, layer.end);
+        }
+        let lines = self.frame.program.as_ref().map_or(&[][..], |program| &program.lines);
+        let first = lines.iter().position(|line| line.layer_idx == layer_idx);
+        self.view.selected_pc = first.and_then(|pc| u32::try_from(pc).ok());
     }
 
     fn run_command(&mut self, ctx: &egui::Context, command: Command) {
@@ -160,7 +285,7 @@ impl Dashboard {
         }
         let now = self.frame.now.cycle;
         match command {
-            Command::Open => self.view.open_dialog = Some(String::new()),
+            Command::Open => self.view.dialog = Some(Dialog::Open(String::new())),
             Command::Run => self.worker.send(Request::Run),
             Command::Pause => self.worker.send(Request::Pause),
             Command::Step => self.worker.send(Request::Step(1)),
@@ -181,7 +306,10 @@ impl Dashboard {
                     Theme::Dark
                 });
             }
-            Command::ResetLayout => self.tree = default_tree(),
+            Command::ResetLayout => {
+                self.tree = default_tree();
+                self.view.shown_panes = shown_panes(&self.tree);
+            }
         }
     }
 
@@ -194,35 +322,27 @@ impl Dashboard {
         }
     }
 
-    /// Shows the system's file chooser on a thread of its own, because it blocks until it is answered.
-    fn browse(&mut self, ctx: &egui::Context) {
-        if self.chooser.is_some() {
+    /// Writes the export of the dialog.
+    fn export(&mut self, ctx: &egui::Context, path: PathBuf) {
+        let Some(Dialog::Export(export, _)) = self.view.dialog.take() else {
             return;
+        };
+        match (export.content)(&self.frame, &self.view) {
+            Ok(content) => self.background.export(ctx, path, content),
+            Err(reason) => self.notice = Some(format!("{} cannot be written: {reason}", export.label)),
         }
-        let (sender, receiver) = bounded(1);
-        let ctx = ctx.clone();
-        let thread = std::thread::Builder::new()
-            .name("systole-file-chooser".to_owned())
-            .spawn(move || {
-                let chosen = rfd::FileDialog::new()
-                    .set_title("Open a program or a model")
-                    .pick_file();
-                // The dashboard may have been closed in the meantime.
-                let _ = sender.send(chosen);
-                ctx.request_repaint();
-            });
-        self.chooser = thread.is_ok().then_some(receiver);
     }
 
-    fn receive_chosen_path(&mut self, ctx: &egui::Context) {
-        let Some(receiver) = &self.chooser else { return };
-        match receiver.try_recv() {
-            Err(TryRecvError::Empty) => {}
-            Ok(Some(path)) => {
-                self.chooser = None;
-                self.update(ctx, Action::OpenPath(path));
+    /// Takes what a thread came back with.
+    fn finish(&mut self, ctx: &egui::Context, finished: Finished) {
+        match finished {
+            Finished::Chosen(None) => {}
+            Finished::Chosen(Some(path)) if matches!(self.view.dialog, Some(Dialog::Export(..))) => {
+                self.update(ctx, Action::Export(path));
             }
-            Ok(None) | Err(TryRecvError::Disconnected) => self.chooser = None,
+            Finished::Chosen(Some(path)) => self.update(ctx, Action::OpenPath(path)),
+            Finished::Exported(Ok(path)) => self.notice = Some(format!("{} is written.", path.display())),
+            Finished::Exported(Err(reason)) => self.notice = Some(reason),
         }
     }
 }

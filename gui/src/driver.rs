@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, EngineLoader, Outcome};
 use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
+use crate::overview::{Found, SpanReport};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ const MAX_STEP_INSTRUCTION_CYCLES: u64 = 100_000;
 pub enum Request {
     /// Load a file; the present program stays if that fails.
     Open(PathBuf),
+    /// Load the program on another machine, given as RON text; the present one stays if that fails.
+    UseMachine(String),
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -38,6 +41,17 @@ pub enum Request {
     SetSpeed(Speed),
     /// Choose the visible stretch of the timeline and the number of pixels that it has.
     SetTimeline(TimelineView, usize),
+    /// Choose the lane and the cycle of the span that is explained.
+    SelectSpan(Option<(usize, u64)>),
+    /// Look in the lanes for a span that matches a text.
+    Find {
+        /// The text.
+        text: String,
+        /// The cycle to start from.
+        from: u64,
+        /// Whether to look in the direction of time.
+        is_forward: bool,
+    },
     /// Set or clear a breakpoint at an instruction.
     ToggleBreakpoint(u32),
     /// Take the message for the user away.
@@ -73,6 +87,8 @@ pub(crate) struct Driver {
     speed: Speed,
     timeline: TimelineView,
     n_bins: usize,
+    selected_span: Option<(usize, u64)>,
+    found: Option<Found>,
     breakpoints: Arc<BTreeSet<u32>>,
     notice: Option<Arc<str>>,
     sequence: u64,
@@ -102,6 +118,8 @@ impl Driver {
             speed: Speed::CyclesPerSecond(10),
             timeline: TimelineView::default(),
             n_bins: 1_000,
+            selected_span: None,
+            found: None,
             breakpoints: Arc::default(),
             notice: None,
             sequence: 0,
@@ -131,10 +149,13 @@ impl Driver {
     pub(crate) fn handle(&mut self, request: Request) {
         match request {
             Request::Open(path) => self.open(&path),
+            Request::UseMachine(machine) => self.use_machine(&machine),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
             }
+            Request::SelectSpan(place) => self.selected_span = place,
+            Request::Find { text, from, is_forward } => self.find(&text, from, is_forward),
             Request::ToggleBreakpoint(pc) => {
                 let breakpoints = Arc::make_mut(&mut self.breakpoints);
                 if !breakpoints.remove(&pc) {
@@ -176,6 +197,15 @@ impl Driver {
         }
     }
 
+    fn find(&mut self, text: &str, from: u64, is_forward: bool) {
+        let engine = self.engine.as_ref();
+        let place = engine.and_then(|engine| engine.find(text, from, is_forward));
+        self.found = Some(Found {
+            search_number: self.found.map_or(0, |found| found.search_number) + 1,
+            place,
+        });
+    }
+
     fn open(&mut self, path: &Path) {
         match (self.loader)(path) {
             Ok(engine) => {
@@ -183,8 +213,21 @@ impl Driver {
                 self.goal = None;
                 self.notice = None;
                 self.breakpoints = Arc::default();
+                self.selected_span = None;
             }
             Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {}: {reason}", path.display()))),
+        }
+    }
+
+    fn use_machine(&mut self, machine: &str) {
+        let Some(engine) = &self.engine else { return };
+        match engine.on_machine(machine) {
+            Ok(engine) => {
+                self.engine = Some(engine);
+                self.goal = None;
+                self.notice = None;
+            }
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot use the machine: {reason}"))),
         }
     }
 
@@ -242,7 +285,14 @@ impl Driver {
             now,
             breakpoints: Arc::clone(&self.breakpoints),
             notice: self.notice.clone(),
+            selected_span: self.explain().map(Arc::new),
+            found: self.found,
         })
+    }
+
+    fn explain(&self) -> Option<SpanReport> {
+        let (lane_idx, cycle) = self.selected_span?;
+        self.engine.as_ref()?.explain(lane_idx, cycle)
     }
 
     fn run_state(&self) -> RunState {

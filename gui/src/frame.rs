@@ -3,7 +3,10 @@
 //! Frames are plain data without a simulator type in them, built by an [`Engine`](crate::engine::Engine) on the worker
 //! thread and shared by reference count, so that the user interface reads without waiting. Large parts are behind `Arc`.
 
+use crate::bench::Rig;
 use crate::format::Quantity;
+use crate::overview::{Found, Overview, Series, SpanReport};
+use crate::token_log::TokenLink;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -34,6 +37,10 @@ pub struct Frame {
     pub breakpoints: Arc<BTreeSet<u32>>,
     /// A message for the user, such as the reason why a file could not be opened.
     pub notice: Option<Arc<str>>,
+    /// What is known of the span that the user has selected.
+    pub selected_span: Option<Arc<SpanReport>>,
+    /// The answer to the latest search in the lanes.
+    pub found: Option<Found>,
 }
 
 /// What the worker is doing.
@@ -73,6 +80,8 @@ pub struct ProgramInfo {
     pub layers: Vec<String>,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
+    /// Runs the program on other machines; `None` if nobody can.
+    pub rig: Option<Arc<dyn Rig>>,
 }
 
 /// The machine in one line.
@@ -80,6 +89,8 @@ pub struct ProgramInfo {
 pub struct MachineInfo {
     /// Name of the machine description.
     pub name: String,
+    /// The machine description as RON text.
+    pub ron: String,
     /// Rows of the PE array.
     pub n_rows: usize,
     /// Columns of the PE array.
@@ -158,6 +169,10 @@ pub struct Observation {
     pub timeline: Arc<Timeline>,
     /// Counters in the order in which they are shown.
     pub counters: Arc<Vec<Counter>>,
+    /// Amounts over the visible stretch of time.
+    pub series: Arc<Series>,
+    /// Totals of the run so far.
+    pub overview: Arc<Overview>,
 }
 
 /// What one unit does now and did so far.
@@ -187,6 +202,8 @@ pub enum PeState {
     Loading,
     /// Multiplies and accumulates.
     Active,
+    /// Holds operands of which one is zero, and multiplies nevertheless.
+    Zero,
     /// Holds operands of which one is zero: the multiplier is switched off.
     Gated,
     /// Holds no weight and hands the partial sum down unchanged.
@@ -195,8 +212,9 @@ pub enum PeState {
 
 impl PeState {
     /// All states, in legend order.
-    pub const ALL: [PeState; 5] = [
+    pub const ALL: [PeState; 6] = [
         PeState::Active,
+        PeState::Zero,
         PeState::Gated,
         PeState::Passing,
         PeState::Loading,
@@ -209,7 +227,8 @@ impl PeState {
             PeState::Idle => "idle",
             PeState::Loading => "loading weight",
             PeState::Active => "active",
-            PeState::Gated => "zero operand",
+            PeState::Zero => "zero operand",
+            PeState::Gated => "gated",
             PeState::Passing => "passing",
         }
     }
@@ -254,6 +273,14 @@ impl ArrayState {
         self.cells.get(row_idx * self.n_cols + col_idx)
     }
 
+    /// Number of cells that multiply, gated or not.
+    pub fn n_computing(&self) -> usize {
+        [PeState::Active, PeState::Zero, PeState::Gated]
+            .map(|state| self.count(state))
+            .iter()
+            .sum()
+    }
+
     /// Number of cells in a state.
     pub fn count(&self, state: PeState) -> usize {
         self.cells.iter().filter(|cell| cell.state == state).count()
@@ -267,10 +294,14 @@ pub struct Timeline {
     pub start: u64,
     /// First cycle behind the stretch.
     pub end: u64,
-    /// First cycle of which the spans are still known.
-    pub recorded_from: u64,
-    /// The lanes, indexed as [`UNIT_NAMES`].
-    pub lanes: [Lane; N_UNITS],
+    /// First cycle of which the exact spans are still known.
+    pub exact_from: u64,
+    /// Cycles over which everything before that has been averaged.
+    pub coarse_width: u64,
+    /// The lanes: one for each of [`UNIT_NAMES`].
+    pub lanes: Vec<Lane>,
+    /// Tokens that were posted or taken in the stretch; none if they are too many to be told apart.
+    pub links: Vec<TokenLink>,
 }
 
 /// One lane of the timeline.

@@ -5,21 +5,37 @@
 //! dashboard refuses to know how a program is simulated; it never compiles or parses anything itself.
 
 pub mod app;
+mod background;
+pub mod bench;
+mod coarse_log;
 pub mod command;
 mod counters;
+mod csv;
 pub mod driver;
 pub mod engine;
+mod explain;
 pub mod format;
 pub mod frame;
 mod icons;
 pub mod lane_log;
 pub mod launch;
 mod listing;
+mod machine_bench;
+mod machine_draft;
+pub mod overview;
+mod overview_of;
 mod panels;
+mod picture;
+pub mod profile;
+mod recording;
+pub mod rig;
+mod search;
 pub mod simulation;
 mod theme;
+pub mod token_log;
 mod view;
 pub mod worker;
 
 pub use launch::{GuiError, LaunchOptions, Loader, run};
+pub use rig::Recipe;
 pub use simulation::Source;

@@ -5,6 +5,8 @@
 use crate::command::Command;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
+use crate::machine_bench::BenchAction;
+use crate::panels::panes::{Export, Pane};
 use std::path::PathBuf;
 
 /// What the user has chosen to see.
@@ -24,8 +26,26 @@ pub(crate) struct View {
     pub(crate) search: String,
     /// How fast a run is.
     pub(crate) speed: Speed,
-    /// The path in the open dialog; `None` while the dialog is closed.
-    pub(crate) open_dialog: Option<String>,
+    /// Whether the machine panel shows the description as text.
+    pub(crate) is_machine_text: bool,
+    /// The dialog that is open.
+    pub(crate) dialog: Option<Dialog>,
+    /// The panels that are not hidden.
+    pub(crate) shown_panes: Vec<Pane>,
+    /// The cycle under the pointer, in whichever panel along time that is.
+    pub(crate) cursor: Option<u64>,
+    /// The lane and the cycle of the span that is explained.
+    pub(crate) selected_span: Option<(usize, u64)>,
+    /// Lanes that stand first.
+    pub(crate) pinned_lanes: Vec<usize>,
+    /// Text that the lanes are searched for.
+    pub(crate) lane_search: String,
+    /// The latest search in the lanes whose answer has been shown.
+    pub(crate) shown_search: u64,
+    /// What is plotted over time.
+    pub(crate) plot: PlotChoice,
+    /// Whether energy is divided by layer first, and not by component.
+    pub(crate) is_energy_by_layer: bool,
 }
 
 impl Default for View {
@@ -38,7 +58,50 @@ impl Default for View {
             followed_unit: Some(crate::frame::MX),
             search: String::new(),
             speed: Speed::CyclesPerSecond(10),
-            open_dialog: None,
+            is_machine_text: false,
+            dialog: None,
+            shown_panes: Vec::new(),
+            cursor: None,
+            selected_span: None,
+            pinned_lanes: Vec::new(),
+            lane_search: String::new(),
+            shown_search: 0,
+            plot: PlotChoice::Bandwidth,
+            is_energy_by_layer: true,
+        }
+    }
+}
+
+/// A dialog in front of the panels, with what was typed so far.
+#[derive(Clone, Debug)]
+pub(crate) enum Dialog {
+    /// Which file to open.
+    Open(String),
+    /// Where to write an export.
+    Export(&'static Export, String),
+}
+
+/// What is plotted over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlotChoice {
+    /// Bytes per cycle of each port.
+    Bandwidth,
+    /// Share of the DRAM's peak bandwidth.
+    Efficiency,
+    /// Power by component.
+    Power,
+}
+
+impl PlotChoice {
+    /// All choices, in the order of the switch.
+    pub(crate) const ALL: [PlotChoice; 3] = [PlotChoice::Bandwidth, PlotChoice::Efficiency, PlotChoice::Power];
+
+    /// The switch's text.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            PlotChoice::Bandwidth => "Bandwidth",
+            PlotChoice::Efficiency => "DRAM efficiency",
+            PlotChoice::Power => "Power",
         }
     }
 }
@@ -96,14 +159,20 @@ impl ArrayValue {
 pub(crate) enum Action {
     /// A command of the table.
     Command(Command),
-    /// Change the text in the open dialog.
-    EditOpenPath(String),
+    /// Change the text in the dialog that is open.
+    EditDialog(String),
     /// Open this file and close the dialog.
     OpenPath(PathBuf),
     /// Show the system's file chooser.
     Browse,
-    /// Close the open dialog.
+    /// Close the dialog.
     CloseDialog,
+    /// Ask where to write an export, by its label.
+    AskExport(&'static str),
+    /// Write the export of the dialog to this file.
+    Export(PathBuf),
+    /// Show a panel in front of its tabs, or hide it.
+    ShowPane(Pane, bool),
     /// Show another stretch of time.
     SetTimeline(TimelineView),
     /// The timeline's width changed, in pixels.
@@ -124,6 +193,35 @@ pub(crate) enum Action {
     ToggleBreakpoint(u32),
     /// Choose how fast a run is.
     SetSpeed(Speed),
+    /// A change of the machine panel.
+    Bench(BenchAction),
+    /// Show the machine of the draft as form or as text.
+    SetMachineAsText(bool),
+    /// Load the program on the machine of the draft.
+    UseMachine,
     /// Take the message away.
     DismissNotice,
+    /// The pointer is at this cycle in a panel along time.
+    SetCursor(u64),
+    /// Explain the span at a cycle of a lane, or none.
+    SelectSpan(Option<(usize, u64)>),
+    /// Let a lane stand first, or no longer.
+    PinLane(usize, bool),
+    /// Change the text that the lanes are searched for.
+    SetLaneSearch(String),
+    /// Show the next span that matches, or the one before.
+    FindSpan {
+        /// Whether to search in the direction of time.
+        is_forward: bool,
+    },
+    /// Show these cycles and a little around them.
+    ShowCycles(u64, u64),
+    /// Show a cycle in the middle, as much of time as now.
+    CenterOn(u64),
+    /// Show the cycles of a layer and mark its first instruction; `None` is what comes before the first layer.
+    ShowLayer(Option<usize>),
+    /// Plot something else over time.
+    SetPlot(PlotChoice),
+    /// Divide energy by layer first, or by component.
+    SetEnergyByLayer(bool),
 }

@@ -1,5 +1,6 @@
 //! Collects instructions; turns repetition into counted loops and byte strings into DRAM segments.
 
+use super::tiles::LayerTiles;
 use std::sync::Arc;
 use systole_isa::descriptor::N_LEVELS;
 use systole_isa::operand::{Axis, Desc, DescRef, Imm, Reg, Scalar, Space, Target, Token};
@@ -15,6 +16,8 @@ pub(crate) struct Emitter {
     pub(crate) code: Vec<Instruction>,
     pub(crate) segments: Vec<Segment>,
     pub(crate) marks: Vec<Mark>,
+    /// The tiles of the convolutions so far.
+    pub(crate) tiles: Vec<LayerTiles>,
     dram_bytes: u64,
 }
 
@@ -38,6 +41,8 @@ pub(crate) enum Skip {
     Zero(Reg),
     /// If the register is above zero.
     Above0(Reg),
+    /// If the register is below a number.
+    Below(Reg, i64),
     /// If the register is something else.
     NotEqual(Reg, u64),
 }
@@ -174,6 +179,11 @@ impl Emitter {
                 b: 1.into(),
                 target,
             },
+            Skip::Below(ra, value) => Op::Blt {
+                ra,
+                b: value.into(),
+                target,
+            },
             Skip::NotEqual(ra, value) => Op::Bne {
                 ra,
                 b: (value as i64).into(),
@@ -268,10 +278,12 @@ impl Emitter {
     /// Ends a layer: waits for every unit and takes back the free tokens, so that every counter is zero again.
     pub(crate) fn end_layer(&mut self, rings: &[(Token, u64)]) {
         self.op(Op::Fence {});
-        for &(token, n) in rings {
-            for _ in 0..n {
-                self.ordered(Op::Nop {}, &[token], &[]);
-            }
+        let tokens: Vec<Token> = rings
+            .iter()
+            .flat_map(|&(token, n)| std::iter::repeat_n(token, n as usize))
+            .collect();
+        for waits in tokens.chunks(2) {
+            self.ordered(Op::Nop {}, waits, &[]);
         }
     }
 }

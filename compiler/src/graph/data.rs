@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// The type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DType {
     /// IEEE binary32.
     F32,
@@ -63,7 +64,8 @@ impl fmt::Display for DType {
 }
 
 /// The elements of a constant, row-major.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TensorData {
     /// IEEE binary32.
     F32(Vec<f32>),
@@ -166,6 +168,44 @@ impl TensorData {
         }
     }
 
+    /// The elements as little-endian bytes, one after the other.
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::F32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::U8(values) => values.clone(),
+            Self::I8(values) => values.iter().map(|&v| v as u8).collect(),
+            Self::U16(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::I16(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::I32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::I64(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::Bool(values) => values.iter().map(|&v| v.into()).collect(),
+        }
+    }
+
+    /// The elements of these little-endian bytes. `None` if they are no whole number of elements, or no truth values.
+    pub fn from_le_bytes(bytes: &[u8], dtype: DType) -> Option<Self> {
+        macro_rules! words {
+            ($variant:ident, $word:ty) => {{
+                let (words, rest) = bytes.as_chunks();
+                rest.is_empty()
+                    .then(|| Self::$variant(words.iter().map(|&word| <$word>::from_le_bytes(word)).collect()))
+            }};
+        }
+        match dtype {
+            DType::F32 => words!(F32, f32),
+            DType::U8 => Some(Self::U8(bytes.to_vec())),
+            DType::I8 => words!(I8, i8),
+            DType::U16 => words!(U16, u16),
+            DType::I16 => words!(I16, i16),
+            DType::I32 => words!(I32, i32),
+            DType::I64 => words!(I64, i64),
+            DType::Bool => {
+                let flag = |&byte: &u8| (byte < 2).then_some(byte == 1);
+                Some(Self::Bool(bytes.iter().map(flag).collect::<Option<_>>()?))
+            }
+        }
+    }
+
     /// The elements of a row-major array of `shape` after its axes are reordered: new axis `i` is old axis `axes[i]`.
     ///
     /// # Panics
@@ -206,26 +246,45 @@ impl TensorData {
     }
 }
 
-/// Copies without a list of indices, which for the weights of large layers would be eight times their size.
+/// Elements of a square that is transposed at once: few enough for the fastest cache, long enough for whole cache lines.
+const BLOCK: usize = 32;
+
+/// Copies without a list of indices, which for the weights of large layers would be eight times their size, and square by square, since
+/// either the reads or the writes of a whole row lie far apart.
 fn transpose<T: Copy>(values: &[T], shape: &[usize], axes: &[usize]) -> Vec<T> {
-    let strides = strides(shape);
-    let Some((&last, outer)) = axes.split_last() else {
+    let new_shape: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+    let (Some(last), Some(&first)) = (axes.len().checked_sub(1), values.first()) else {
         return values.to_vec();
     };
-    let (n_inner, inner_stride) = (shape[last], strides[last]);
-    let n_elements: usize = shape.iter().product();
-    let mut result = Vec::with_capacity(n_elements);
-    let (mut position, mut base) = (vec![0; outer.len()], 0);
-    while result.len() < n_elements {
-        result.extend((0..n_inner).map(|i| values[base + i * inner_stride]));
-        for (index, &axis) in position.iter_mut().zip(outer).rev() {
-            *index += 1;
-            base += strides[axis];
-            if *index < shape[axis] {
-                break;
+    let (from, to) = (strides(shape), strides(&new_shape));
+    // The new axis along which neighbours were neighbours before.
+    let near = axes.iter().position(|&axis| axis == last).unwrap_or(last);
+    let outer: Vec<usize> = (0..last).filter(|&axis| axis != near).collect();
+    // Of an array whose last axis stays, a square has one row.
+    let (n_near, near_step) = if near == last {
+        (1, 0)
+    } else {
+        (new_shape[near], to[near])
+    };
+    let (n_last, last_step) = (new_shape[last], from[axes[last]]);
+    let mut result = vec![first; new_shape.iter().product()];
+    let n_planes: usize = outer.iter().map(|&axis| new_shape[axis]).product();
+    for plane in 0..n_planes {
+        let (mut rest, mut source, mut target) = (plane, 0, 0);
+        for &axis in outer.iter().rev() {
+            let index = rest % new_shape[axis];
+            rest /= new_shape[axis];
+            source += index * from[axes[axis]];
+            target += index * to[axis];
+        }
+        for near_block in (0..n_near).step_by(BLOCK) {
+            for last_block in (0..n_last).step_by(BLOCK) {
+                for i in near_block..n_near.min(near_block + BLOCK) {
+                    for j in last_block..n_last.min(last_block + BLOCK) {
+                        result[target + i * near_step + j] = values[source + i + j * last_step];
+                    }
+                }
             }
-            base -= *index * strides[axis];
-            *index = 0;
         }
     }
     result
@@ -295,6 +354,13 @@ mod tests {
                 data.transposed(&shape, &axes),
                 data.gather(&transposed_indices(&shape, &axes))
             );
+        }
+        // More than a square along either axis.
+        let (shape, axes) = ([3, 40, 2, 70], [2, 3, 0, 1]);
+        let data = TensorData::I32((0..16_800).collect());
+        for axes in [axes, [0, 3, 2, 1], [1, 0, 2, 3], [3, 2, 1, 0]] {
+            let expected = data.gather(&transposed_indices(&shape, &axes));
+            assert_eq!(data.transposed(&shape, &axes), expected, "{axes:?}");
         }
         assert_eq!(TensorData::I8(vec![7]).transposed(&[], &[]), TensorData::I8(vec![7]));
         assert!(TensorData::I8(vec![]).transposed(&[2, 0], &[1, 0]).is_empty());
