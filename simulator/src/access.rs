@@ -10,17 +10,38 @@ pub(crate) fn read_row(memory: &PagedMemory, view: &Descriptor, row: u64, column
     let mut bytes = [0u8; 256];
     view.for_each_run(row, column, n, |run| match run.bit_address {
         None => out.resize(out.len() + run.n_elements as usize, view.zero_point),
-        Some(bit) => {
+        Some(bit) if view.format.bits() < 8 => {
             let bits = view.format.bits();
             let (mut bit, mut left) = (bit as u64, run.n_elements as usize);
             while left > 0 {
-                let chunk = left.min(if bits >= 8 { 256 / (bits as usize / 8) } else { 128 });
+                let chunk = left.min(128);
                 let (first, last) = (bit / 8, (bit + chunk as u64 * u64::from(bits)).div_ceil(8));
                 let buffer = &mut bytes[..(last - first) as usize];
                 memory.read(first, buffer);
                 decode_chunk(view, buffer, (bit % 8) as u32, chunk, out);
                 bit += chunk as u64 * u64::from(bits);
                 left -= chunk;
+            }
+        }
+        Some(bit) => {
+            let element_bytes = view.format.bits() as usize / 8;
+            let (mut address, mut left) = (bit as u64 / 8, run.n_elements as usize * element_bytes);
+            while left > 0 {
+                let piece = memory.piece(address, left);
+                // An element may lie across two pieces.
+                let n = match piece.len() / element_bytes * element_bytes {
+                    0 => {
+                        memory.read(address, &mut bytes[..element_bytes]);
+                        decode_chunk(view, &bytes[..element_bytes], 0, 1, out);
+                        element_bytes
+                    }
+                    n => {
+                        decode_chunk(view, &piece[..n], 0, n / element_bytes, out);
+                        n
+                    }
+                };
+                address += n as u64;
+                left -= n;
             }
         }
     });
@@ -54,15 +75,14 @@ fn decode_chunk(view: &Descriptor, bytes: &[u8], first_bit: u32, n: usize, out: 
 /// Writes one row from column 0 on, clipping each value to the view's limits. Elements outside a window are dropped.
 pub(crate) fn write_row(memory: &mut PagedMemory, view: &Descriptor, row: u64, values: &[i32]) {
     let mut at = 0;
-    let mut bytes = [0u8; 256];
     view.for_each_run(row, 0, values.len() as u64, |run| {
         let values = &values[at..at + run.n_elements as usize];
         at += values.len();
-        write_run(memory, view, run, values, &mut bytes);
+        write_run(memory, view, run, values);
     });
 }
 
-fn write_run(memory: &mut PagedMemory, view: &Descriptor, run: Run, values: &[i32], bytes: &mut [u8; 256]) {
+fn write_run(memory: &mut PagedMemory, view: &Descriptor, run: Run, values: &[i32]) {
     let Some(bit) = run.bit_address else { return };
     let (lo, hi) = view.clip;
     let pattern = |value: &i32| view.format.encode((*value).clamp(lo, hi));
@@ -78,14 +98,37 @@ fn write_run(memory: &mut PagedMemory, view: &Descriptor, run: Run, values: &[i3
         return;
     }
     let element_bytes = bits as usize / 8;
-    let mut address = bit as u64 / 8;
-    for values in values.chunks(bytes.len() / element_bytes) {
-        for (slot, value) in bytes.chunks_exact_mut(element_bytes).zip(values) {
-            slot.copy_from_slice(&pattern(value).to_le_bytes()[..element_bytes]);
+    let (mut address, mut values) = (bit as u64 / 8, values);
+    while !values.is_empty() {
+        let piece = memory.piece_mut(address, values.len() * element_bytes);
+        let n = piece.len() / element_bytes;
+        let (head, rest) = values.split_at(n.max(1));
+        if n == 0 {
+            // An element that lies across two pieces.
+            memory.write(address, &pattern(&head[0]).to_le_bytes()[..element_bytes]);
+        } else {
+            encode_chunk(&mut piece[..n * element_bytes], head, element_bytes, pattern);
         }
-        let written = &bytes[..values.len() * element_bytes];
-        memory.write(address, written);
-        address += written.len() as u64;
+        address += (head.len() * element_bytes) as u64;
+        values = rest;
+    }
+}
+
+/// Writes the patterns of values side by side; their width is known where the loops are made.
+fn encode_chunk(bytes: &mut [u8], values: &[i32], element_bytes: usize, pattern: impl Fn(&i32) -> u32) {
+    match element_bytes {
+        1 => bytes
+            .iter_mut()
+            .zip(values)
+            .for_each(|(byte, value)| *byte = pattern(value) as u8),
+        2 => bytes
+            .chunks_exact_mut(2)
+            .zip(values)
+            .for_each(|(slot, value)| slot.copy_from_slice(&(pattern(value) as u16).to_le_bytes())),
+        _ => bytes
+            .chunks_exact_mut(4)
+            .zip(values)
+            .for_each(|(slot, value)| slot.copy_from_slice(&pattern(value).to_le_bytes())),
     }
 }
 

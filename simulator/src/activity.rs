@@ -142,7 +142,8 @@ impl UnitStatus {
 
     /// Whether this is the same status, whenever it began.
     pub(crate) fn continues(&self, other: &Self) -> bool {
-        Self { since: 0, ..*self } == Self { since: 0, ..*other }
+        (self.activity, self.pc, self.layer, self.started_at)
+            == (other.activity, other.pc, other.layer, other.started_at)
     }
 
     /// Idle from cycle 0 on.

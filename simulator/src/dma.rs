@@ -299,6 +299,32 @@ impl DmaUnit {
     }
 }
 
+/// What transfers and DRAM do next, as far as nobody else does anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ahead {
+    /// The next cycle in which an instruction is complete or a unit may turn to the next one, as far as that is known; else `u64::MAX`.
+    pub(crate) event: u64,
+    /// The cycle in which a unit offers its next burst.
+    offer_at: u64,
+    /// Clock of the DRAM's next command that matters.
+    command_at: u64,
+}
+
+impl Ahead {
+    /// Nothing is under way.
+    pub(crate) const NOTHING: Self = Self {
+        event: u64::MAX,
+        offer_at: u64::MAX,
+        command_at: u64::MAX,
+    };
+
+    /// Whether nothing happens before cycle `horizon` that is not done already.
+    pub(crate) fn reaches(&self, p: &DramParameters, horizon: u64) -> bool {
+        let end = horizon.min(self.event);
+        self.offer_at >= end && self.command_at >= p.clock.dram_from_core(end)
+    }
+}
+
 /// All channels of a DRAM; any number of masters share them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Dram {
@@ -351,15 +377,9 @@ impl Dram {
     }
 
     /// Lets units and channels run from cycle `now` up to cycle `horizon`, or to the first cycle in which an instruction is complete or a
-    /// unit may turn to the next one, which it returns. What happens in that cycle itself is left for the next call. Without transfers, what
-    /// waits is worked off.
-    pub(crate) fn run_ahead(
-        &mut self,
-        p: &DramParameters,
-        units: &mut [DmaUnit; 2],
-        now: u64,
-        horizon: u64,
-    ) -> Option<u64> {
+    /// unit may turn to the next one. What happens in that cycle itself is left for the next call. Without transfers, what waits is worked
+    /// off.
+    pub(crate) fn run_ahead(&mut self, p: &DramParameters, units: &mut [DmaUnit; 2], now: u64, horizon: u64) -> Ahead {
         let is_active = units.iter().any(|unit| unit.oldest().is_some());
         let clock = p.clock.dram_from_core(now);
         for (channel, command_at) in self.channels.iter_mut().zip(&mut self.command_at) {
@@ -370,24 +390,29 @@ impl Dram {
         }
         let (mut end, mut end_clock) = (now, clock);
         while is_active || !self.channels.iter().all(Channel::is_idle) {
-            let event = units.iter().filter_map(|unit| unit.next_event(now)).min();
-            let new_end = event.map_or(horizon, |at| at.min(horizon));
+            let events = units.iter().filter_map(|unit| unit.next_event(now));
+            let event = events.min().unwrap_or(u64::MAX);
+            let new_end = event.min(horizon);
             if new_end != end {
                 (end, end_clock) = (new_end, p.clock.dram_from_core(new_end));
             }
-            let offers = units.iter().enumerate().filter_map(|(unit, state)| {
-                let at = state.next_offer_at(p.max_outstanding)?;
-                (at < end).then_some((at, unit))
-            });
-            let offer = offers.min();
+            let offers = [0, 1].map(|unit| units[unit].next_offer_at(p.max_outstanding).unwrap_or(u64::MAX));
+            let unit = usize::from(offers[1] < offers[0]);
+            let offer_at = offers[unit];
             let (command_at, channel) = self.next_command();
-            match offer {
-                Some((at, unit)) if p.clock.dram_from_core(at) <= command_at => self.offer(p, &mut units[unit], at),
-                _ if command_at < end_clock => self.send(p, units, channel),
-                _ => return event.filter(|&at| at <= horizon),
+            if offer_at < end && p.clock.dram_from_core(offer_at) <= command_at {
+                self.offer(p, &mut units[unit], offer_at);
+            } else if command_at < end_clock {
+                self.send(p, units, channel);
+            } else {
+                return Ahead {
+                    event,
+                    offer_at,
+                    command_at,
+                };
             }
         }
-        None
+        Ahead::NOTHING
     }
 
     /// Clock of the next command of all channels, and the channel.

@@ -6,7 +6,7 @@
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
 use crate::counts::{EventCounts, matrix_counts, static_counts};
-use crate::dma::{DmaUnit, Dram, DramParameters, bursts_of};
+use crate::dma::{Ahead, DmaUnit, Dram, DramParameters, bursts_of};
 use crate::dram::DramCounts;
 use crate::exec::{self, Memories};
 use crate::facts::Facts;
@@ -14,7 +14,8 @@ use crate::fault::{self, Fault, FaultKind, Overflow};
 use crate::memory::PagedMemory;
 use crate::mx::{MxState, Start};
 use crate::observer::{Event, Observer};
-use crate::order::deadlock::{Standstill, missing_tokens};
+use crate::order::deadlock::Standstill;
+use crate::order::tokens::has_tokens;
 use crate::order::{self, Order, Release};
 use crate::race::{self, Access};
 use crate::sequencer::{Effect, Sequencer, Surroundings};
@@ -27,7 +28,10 @@ use systole_isa::hash::StableHasher;
 use systole_isa::operand::{N_TOKENS, PerfCounter, Space};
 use systole_isa::{Diagnostic, Instruction, MachineDescription, Program, Tokens, Unit};
 
+mod changes;
 mod step;
+
+use changes::Changes;
 
 /// Marks take no time; so that a program cannot stand still, only this many run in one cycle.
 const MAX_MARKS_PER_CYCLE: u32 = 64;
@@ -84,6 +88,10 @@ pub(crate) struct State {
     vx: Option<VxInFlight>,
     /// Transfers and DRAM may be ahead of `now`, as far as nothing else can happen.
     dram_timing: Dram,
+    /// How far they are, and what they do next.
+    ahead: Ahead,
+    /// The next cycle in which something about the array changes by itself; `u64::MAX` if never.
+    mx_event: u64,
     pub(crate) memories: Memories,
     statuses: [UnitStatus; Unit::ALL.len()],
     cycles: [ActivityCycles; Unit::ALL.len()],
@@ -133,6 +141,8 @@ impl Machine {
             mx: MxState::default(),
             vx: None,
             dram_timing: Dram::new(&dram_parameters),
+            ahead: Ahead::NOTHING,
+            mx_event: u64::MAX,
             memories,
             statuses: [UnitStatus::START; Unit::ALL.len()],
             cycles: Default::default(),
@@ -298,12 +308,16 @@ impl Machine {
         }
     }
 
-    /// Everything that happens in the cycle of an event.
+    /// Everything that happens in the cycle of an event. Only the units that something has happened to can start anything or get
+    /// another status.
     fn process(&mut self, observer: &mut impl Observer) -> Result<(), Fault> {
-        self.complete(observer)?;
-        let sequencer_activity = self.run_sequencer(observer)?;
+        // What any unit does may give the others a chance at the banks.
+        let shares_banks = self.description.spm_banks.is_some();
+        let mut changes = if shares_banks { Changes::ALL } else { Changes::NONE };
+        self.complete(&mut changes, observer)?;
+        let sequencer_activity = self.run_sequencer(&mut changes, observer)?;
         let mut started = false;
-        for unit in [Unit::Ld, Unit::St, Unit::Mx, Unit::Vx] {
+        for unit in changes.units() {
             while self.start_head(unit)? {
                 started = true;
             }
@@ -312,35 +326,38 @@ impl Machine {
             self.finish(observer);
             return Ok(());
         }
-        self.update_statuses(sequencer_activity, observer);
+        self.update_statuses(sequencer_activity, changes, observer);
         // A queue place that became free lets a stalled sequencer go on in the next cycle.
         let retry = started && matches!(sequencer_activity, Activity::Stalled(_));
-        self.state.next_event = self.next_event(sequencer_activity, retry);
+        self.state.next_event = self.next_event(sequencer_activity, retry, changes);
         if self.state.next_event == u64::MAX {
             return Err(self.deadlock());
         }
         Ok(())
     }
 
-    fn next_event(&mut self, sequencer_activity: Activity, retry: bool) -> u64 {
+    fn next_event(&mut self, sequencer_activity: Activity, retry: bool, changes: Changes) -> u64 {
         let state = &mut self.state;
         let sequencer = match sequencer_activity {
-            Activity::Busy(_) => Some(state.sequencer.ready_at),
-            _ => retry.then_some(state.now + 1),
+            Activity::Busy(_) => state.sequencer.ready_at,
+            _ if retry => state.now + 1,
+            _ => u64::MAX,
         };
-        let matrix_head = state.queues[Unit::Mx.index()].front().map(|head| &*head.work);
-        let others = state
-            .mx
-            .next_event(&self.description, matrix_head, state.now)
-            .into_iter();
-        let horizon = others
-            .chain(state.vx.as_ref().map(|vx| vx.done_at))
-            .chain(sequencer)
-            .min()
-            .map_or(u64::MAX, |at| at.max(state.now + 1));
+        if changes.has(Unit::Mx) {
+            let head = state.queues[Unit::Mx.index()].front().map(|head| &*head.work);
+            state.mx_event = state
+                .mx
+                .next_event(&self.description, head, state.now)
+                .unwrap_or(u64::MAX);
+        }
+        let vx = state.vx.as_ref().map_or(u64::MAX, |vx| vx.done_at);
+        let horizon = state.mx_event.min(vx).min(sequencer).max(state.now + 1);
         let p = &self.dram_parameters;
-        let transferred = state.dram_timing.run_ahead(p, &mut state.dma, state.now, horizon);
-        let next = transferred.map_or(horizon, |at| at.max(state.now + 1).min(horizon));
+        let has_begun = changes.has(Unit::Ld) || changes.has(Unit::St);
+        if has_begun || !state.ahead.reaches(p, horizon) {
+            state.ahead = state.dram_timing.run_ahead(p, &mut state.dma, state.now, horizon);
+        }
+        let next = state.ahead.event.max(state.now + 1).min(horizon);
         if next == u64::MAX && sequencer_activity == Activity::Stalled(StallReason::Fence) && self.all_units_idle() {
             // The sequencer stands at a halt, and bursts of complete stores are still on their way to the devices.
             return self.state.dram_timing.drained_at(&self.dram_parameters);
@@ -381,10 +398,11 @@ impl Machine {
         }
     }
 
-    fn post_tokens(&mut self, tokens: &Tokens) {
+    fn post_tokens(&mut self, tokens: &Tokens, changes: &mut Changes) {
         for token in tokens.posts.iter().flatten() {
             let counter = &mut self.state.tokens[token.index()];
             *counter = counter.saturating_add(1);
+            *changes = Changes::ALL;
         }
     }
 

@@ -292,6 +292,29 @@ fn a_run_is_the_same_however_it_is_split() {
     assert_eq!(split.state_hash(), whole_run.state_hash());
 }
 
+proptest! {
+    /// Wherever a run pauses, units that share few banks go on as if it had not.
+    #[test]
+    fn a_run_may_pause_anywhere(n_banks in 0u32..3, pauses in prop::collection::btree_set(1u64..4000, 0..40)) {
+        let description = machine(Some(banks(1 << n_banks, 4, 1)));
+        let mut whole_run = load(array_and_vector().halt(), &description);
+        whole_run.advance_to(100_000, &mut ());
+        let mut split = load(array_and_vector().halt(), &description);
+        for pause in pauses {
+            split.advance_to(pause, &mut ());
+            for unit in Unit::ALL {
+                prop_assert_eq!(split.unit_cycles(unit).total(), split.now());
+            }
+        }
+        split.advance_to(100_000, &mut ());
+        prop_assert_eq!(split.now(), whole_run.now());
+        prop_assert_eq!(split.state_hash(), whole_run.state_hash());
+        for unit in Unit::ALL {
+            prop_assert_eq!(split.unit_cycles(unit), whole_run.unit_cycles(unit));
+        }
+    }
+}
+
 #[test]
 fn banks_that_cannot_be_are_refused() {
     for (wrong, n) in [(banks(3, 4, 1), 1), (banks(0, 5, 0), 3), (banks(2048, 512, 17), 3)] {

@@ -78,33 +78,31 @@ pub(crate) fn live_rows(memories: &Memories, product: &Product) -> Vec<u64> {
 
 /// Reads the live elements of one row and takes the zero point off.
 pub(crate) fn moving_row(memories: &Memories, product: &Product, tile: &Tile, row_idx: u64, out: &mut Vec<i32>) {
-    let (a, mut part) = (&product.a, Vec::new());
-    out.clear();
-    for (first, n) in tile.shape.live.ranges() {
-        read_row(
-            memories.of(a.space),
-            a,
-            product.m0 + row_idx,
-            product.k0 + first,
-            n,
-            &mut part,
-        );
-        out.extend(part.iter().map(|v| v.wrapping_sub(a.zero_point)));
+    let a = &product.a;
+    let (memory, row_idx) = (memories.of(a.space), product.m0 + row_idx);
+    let mut ranges = tile.shape.live.ranges();
+    let (first, n) = ranges.next().unwrap_or((0, 0));
+    read_row(memory, a, row_idx, product.k0 + first, n, out);
+    let mut part = Vec::new();
+    for (first, n) in ranges {
+        read_row(memory, a, row_idx, product.k0 + first, n, &mut part);
+        out.append(&mut part);
     }
+    out.iter_mut().for_each(|v| *v = v.wrapping_sub(a.zero_point));
 }
 
 /// Multiplies rows with the tile into `c`.
 pub(crate) fn multiply(memories: &mut Memories, tile: &Tile, product: &Product) -> Multiplied {
     let n = tile.shape.n as usize;
     let rows = Rows::of(tile);
-    let (mut row, mut narrow, mut wide) = (Vec::new(), vec![0i32; n], vec![0i64; n]);
+    let (mut row, mut sums) = (Vec::new(), Sums::new(n));
     let mut done = Multiplied::default();
     let live = live_rows(memories, product);
     for &row_idx in &live {
         moving_row(memories, product, tile, row_idx, &mut row);
         done.n_zero += rows.n_zero(&row);
-        rows.multiply(&row, &mut narrow, &mut wide);
-        accumulate(memories, product, row_idx, &mut wide, &mut narrow, &mut done);
+        rows.multiply(&row, &mut sums.narrow, &mut sums.wide);
+        accumulate(memories, product, row_idx, &mut sums, &mut done);
     }
     if product.mode == Accumulate::Over && live.len() as u64 != product.m {
         let mut live = live.iter().peekable();
@@ -121,24 +119,39 @@ pub(crate) fn output_stationary(memories: &mut Memories, product: &OutputStation
     multiply(memories, &tile, &product.as_product())
 }
 
-/// Adds one row of sums to `c`, or writes it; sums wrap.
-fn accumulate(
-    memories: &mut Memories,
-    product: &Product,
-    row_idx: u64,
-    wide: &mut [i64],
-    narrow: &mut [i32],
-    done: &mut Multiplied,
-) {
-    let c: &Descriptor = &product.c;
-    if product.mode == Accumulate::Add {
-        let mut old = Vec::new();
-        read_row(memories.of(c.space), c, row_idx, 0, wide.len() as u64, &mut old);
-        wide.iter_mut().zip(&old).for_each(|(sum, &old)| *sum += i64::from(old));
+/// One row of sums, and what it is added to.
+struct Sums {
+    narrow: Vec<i32>,
+    wide: Vec<i64>,
+    old: Vec<i32>,
+}
+
+impl Sums {
+    fn new(n: usize) -> Self {
+        Self {
+            narrow: vec![0; n],
+            wide: vec![0; n],
+            old: Vec::with_capacity(n),
+        }
     }
-    for (column, (&mut sum, narrow)) in wide.iter_mut().zip(narrow.iter_mut()).enumerate() {
-        *narrow = sum as i32;
-        if i64::from(*narrow) != sum {
+}
+
+/// Adds one row of sums to `c`, or writes it; sums wrap.
+fn accumulate(memories: &mut Memories, product: &Product, row_idx: u64, sums: &mut Sums, done: &mut Multiplied) {
+    let c: &Descriptor = &product.c;
+    let Sums { narrow, wide, old } = sums;
+    if product.mode == Accumulate::Add {
+        read_row(memories.of(c.space), c, row_idx, 0, wide.len() as u64, old);
+        wide.iter_mut()
+            .zip(&*old)
+            .for_each(|(sum, &old)| *sum += i64::from(old));
+    }
+    narrow
+        .iter_mut()
+        .zip(&*wide)
+        .for_each(|(narrow, &sum)| *narrow = sum as i32);
+    for (column, (&sum, &narrow)) in wide.iter().zip(&*narrow).enumerate() {
+        if i64::from(narrow) != sum {
             done.n_overflows += 1;
             let address = || c.locate(row_idx, column as u64).unwrap_or(0) / 8;
             done.first_overflow.get_or_insert_with(address);

@@ -9,39 +9,41 @@ use systole_isa::latency::banks::BankUse;
 
 impl Machine {
     /// Completes the work that ends now, in the fixed order LD, ST, MX, VX.
-    pub(super) fn complete(&mut self, observer: &mut impl Observer) -> Result<(), Fault> {
-        for unit in [Unit::Ld, Unit::St] {
-            self.complete_transfers(unit, observer);
-        }
+    pub(super) fn complete(&mut self, changes: &mut Changes, observer: &mut impl Observer) -> Result<(), Fault> {
         let now = self.state.now;
-        while let Some(at) = self.state.mx.in_flight.iter().position(|x| x.done_at <= now) {
-            let done = self.state.mx.in_flight.remove(at).expect("the position was just found");
-            let counts = self.execute_mx(&done);
-            self.retire(
-                Unit::Mx,
-                (&done.dispatched, &done.release),
-                done.started_at,
-                counts,
-                observer,
-            );
+        if self.state.ahead.event <= now {
+            for unit in [Unit::Ld, Unit::St] {
+                changes.add(unit);
+                self.complete_transfers(unit, changes, observer);
+            }
+        }
+        if self.state.mx_event <= now {
+            changes.add(Unit::Mx);
+            self.complete_mx(changes, observer);
         }
         if self.state.vx.as_ref().is_some_and(|vx| vx.done_at <= now)
             && let Some(done) = self.state.vx.take()
         {
+            changes.add(Unit::Vx);
             let counts = static_counts(&done.dispatched.work);
             self.execute_vx(&done.dispatched.work);
-            self.retire(
-                Unit::Vx,
-                (&done.dispatched, &done.release),
-                done.started_at,
-                counts,
-                observer,
-            );
+            let what = (&done.dispatched, &done.release);
+            self.retire(Unit::Vx, what, (done.started_at, counts), changes, observer);
         }
         Ok(())
     }
 
-    fn complete_transfers(&mut self, unit: Unit, observer: &mut impl Observer) {
+    fn complete_mx(&mut self, changes: &mut Changes, observer: &mut impl Observer) {
+        let now = self.state.now;
+        while let Some(at) = self.state.mx.in_flight.iter().position(|x| x.done_at <= now) {
+            let done = self.state.mx.in_flight.remove(at).expect("the position was just found");
+            let counts = self.execute_mx(&done);
+            let what = (&done.dispatched, &done.release);
+            self.retire(Unit::Mx, what, (done.started_at, counts), changes, observer);
+        }
+    }
+
+    fn complete_transfers(&mut self, unit: Unit, changes: &mut Changes, observer: &mut impl Observer) {
         let index = unit.index() - Unit::Ld.index();
         while let Some(done) = self.state.dma[index].take_done(self.state.now) {
             let mut counts = static_counts(&done.dispatched.work);
@@ -56,13 +58,8 @@ impl Machine {
             {
                 exec::copy(&mut self.state.memories, dst, src, *m, *n);
             }
-            self.retire(
-                unit,
-                (&done.dispatched, &done.release),
-                done.started_at,
-                counts,
-                observer,
-            );
+            let what = (&done.dispatched, &done.release);
+            self.retire(unit, what, (done.started_at, counts), changes, observer);
         }
     }
 
@@ -125,11 +122,11 @@ impl Machine {
         &mut self,
         unit: Unit,
         (done, release): (&Dispatched, &Release),
-        start: u64,
-        counts: EventCounts,
+        (start, counts): (u64, EventCounts),
+        changes: &mut Changes,
         observer: &mut impl Observer,
     ) {
-        self.post_tokens(&done.tokens);
+        self.post_tokens(&done.tokens, changes);
         self.state.order.post(&done.tokens, release);
         let end = self.state.now;
         self.account(done.layer, &counts, end);
@@ -151,7 +148,11 @@ impl Machine {
     }
 
     /// Executes the sequencer's instruction if it is due, and says what the sequencer does in this cycle.
-    pub(super) fn run_sequencer(&mut self, observer: &mut impl Observer) -> Result<Activity, Fault> {
+    pub(super) fn run_sequencer(
+        &mut self,
+        changes: &mut Changes,
+        observer: &mut impl Observer,
+    ) -> Result<Activity, Fault> {
         for _ in 0..MAX_MARKS_PER_CYCLE {
             if self.state.sequencer.ready_at > self.state.now {
                 return Ok(Activity::Busy(BusyKind::Scalar));
@@ -160,6 +161,9 @@ impl Machine {
             let Some(&instruction) = self.program.code.get(pc as usize) else {
                 return Err(self.fault(FaultKind::EndOfProgram, pc));
             };
+            if self.still_finds_queue_full(pc, instruction.op.unit()) {
+                return Ok(Activity::Stalled(StallReason::QueueFull));
+            }
             let effect = self
                 .state
                 .sequencer
@@ -169,7 +173,7 @@ impl Machine {
                 return Ok(Activity::Stalled(stall));
             }
             let is_free = matches!(effect, Effect::Free);
-            self.execute_scalar(pc, &instruction, effect, observer)?;
+            self.execute_scalar(pc, &instruction, effect, changes, observer)?;
             if !is_free {
                 self.state.sequencer.ready_at = self.state.now + 1;
                 return Ok(Activity::Busy(BusyKind::Scalar));
@@ -179,13 +183,22 @@ impl Machine {
         Ok(Activity::Busy(BusyKind::Scalar))
     }
 
+    /// Whether the sequencer has waited since the cycle before to dispatch this instruction, and still has to.
+    fn still_finds_queue_full(&self, pc: u32, unit: Unit) -> bool {
+        let status = &self.state.statuses[Unit::Seq.index()];
+        status.activity == Activity::Stalled(StallReason::QueueFull)
+            && status.pc == Some(pc)
+            && self.queue_is_full(unit)
+    }
+
+    fn queue_is_full(&self, unit: Unit) -> bool {
+        self.state.queues[unit.index()].len() >= self.description.queue_depth as usize
+    }
+
     fn sequencer_stall(&self, instruction: &Instruction, effect: &Effect) -> Option<StallReason> {
         match effect {
-            Effect::Dispatch(unit, _) => {
-                let is_full = self.state.queues[unit.index()].len() >= self.description.queue_depth as usize;
-                is_full.then_some(StallReason::QueueFull)
-            }
-            _ if !missing_tokens(&self.state.tokens, &instruction.tokens).is_empty() => Some(StallReason::Token),
+            Effect::Dispatch(unit, _) => self.queue_is_full(*unit).then_some(StallReason::QueueFull),
+            _ if !has_tokens(&self.state.tokens, &instruction.tokens) => Some(StallReason::Token),
             Effect::Fence => (!self.all_units_idle()).then_some(StallReason::Fence),
             Effect::Halt => {
                 let dram_end = self.state.dram_timing.drained_at(&self.dram_parameters);
@@ -200,6 +213,7 @@ impl Machine {
         pc: u32,
         instruction: &Instruction,
         effect: Effect,
+        changes: &mut Changes,
         observer: &mut impl Observer,
     ) -> Result<(), Fault> {
         let now = self.state.now;
@@ -217,10 +231,11 @@ impl Machine {
                 layer,
             };
             self.state.queues[unit.index()].push_back(dispatched);
+            changes.add(unit);
             self.state.order.dispatch(unit);
         } else {
             self.take_tokens(&instruction.tokens);
-            self.post_tokens(&instruction.tokens);
+            self.post_tokens(&instruction.tokens, changes);
             if matches!(effect, Effect::Fence) {
                 self.state.order.fence();
             }
@@ -248,6 +263,7 @@ impl Machine {
                 Effect::Credit(token, n) => {
                     let counter = &mut self.state.tokens[token.index()];
                     *counter = counter.saturating_add(n);
+                    *changes = Changes::ALL;
                     self.state.order.credit(pc, token, n);
                 }
                 Effect::Halt => {
@@ -299,7 +315,7 @@ impl Machine {
         {
             return Ok(false);
         }
-        if !missing_tokens(&self.state.tokens, &head.tokens).is_empty() {
+        if !has_tokens(&self.state.tokens, &head.tokens) {
             return Ok(false);
         }
         let tile = self.tile_of(&head.work);
@@ -428,11 +444,17 @@ impl Machine {
     }
 
     /// Notes what each unit does from now on.
-    pub(super) fn update_statuses(&mut self, sequencer_activity: Activity, observer: &mut impl Observer) {
+    pub(super) fn update_statuses(
+        &mut self,
+        sequencer_activity: Activity,
+        changes: Changes,
+        observer: &mut impl Observer,
+    ) {
         for unit in Unit::ALL {
             let status = match unit {
                 Unit::Seq => self.sequencer_status(sequencer_activity),
-                Unit::Ld | Unit::St | Unit::Mx | Unit::Vx => self.current_status(unit),
+                Unit::Ld | Unit::St | Unit::Mx | Unit::Vx if changes.has(unit) => self.current_status(unit),
+                Unit::Ld | Unit::St | Unit::Mx | Unit::Vx => continue,
             };
             if !status.continues(&self.state.statuses[unit.index()]) {
                 self.close_span(unit, status, observer);
@@ -484,8 +506,7 @@ impl Machine {
         };
         let waiting = || {
             let head = state.queues[unit.index()].front()?;
-            let has_tokens = missing_tokens(&state.tokens, &head.tokens).is_empty();
-            let reason = if has_tokens {
+            let reason = if has_tokens(&state.tokens, &head.tokens) {
                 StallReason::SpmBank
             } else {
                 StallReason::Token

@@ -6,7 +6,18 @@
 
 use super::clock::{Clock, Event};
 use std::collections::VecDeque;
+use systole_isa::Tokens;
 use systole_isa::operand::{N_TOKENS, Token};
+
+/// Whether all tokens that an instruction waits for are there.
+pub(crate) fn has_tokens(counters: &[u32], tokens: &Tokens) -> bool {
+    match tokens.waits {
+        [None, None] => true,
+        [Some(only), None] | [None, Some(only)] => counters[only.index()] > 0,
+        [Some(first), Some(second)] if first == second => counters[first.index()] > 1,
+        [Some(first), Some(second)] => counters[first.index()] > 0 && counters[second.index()] > 0,
+    }
+}
 
 /// Two instructions that post, or take, a token in no fixed order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
