@@ -284,3 +284,51 @@ fn energy_is_told_by_layer_and_component_and_leads_to_the_layer() {
         "the layer is shown"
     );
 }
+
+/// Writes an export through its menu item and dialog; gives back the file's bytes.
+fn export(harness: &mut App, label: &str, path: &std::path::Path) -> Vec<u8> {
+    click(harness, "File menu");
+    click(harness, &format!("Export: {label}"));
+    harness.get_by_label("Path of the new file").focus();
+    harness.run_steps(2);
+    harness.key_press_modifiers(egui::Modifiers::CTRL | egui::Modifiers::COMMAND, Key::A);
+    harness
+        .get_by_label("Path of the new file")
+        .type_text(path.to_str().unwrap());
+    harness.run_steps(2);
+    harness.get_by_label("Write file").click();
+    // The file is written on a thread of its own.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let name = path.file_name().unwrap().to_str().unwrap();
+    while harness
+        .query_by_label_contains(&format!("{name} is written."))
+        .is_none()
+    {
+        assert!(std::time::Instant::now() < deadline, "{label} was not written");
+        harness.step();
+    }
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn every_panel_along_time_is_written_as_a_table_and_as_a_picture() {
+    let mut harness = dashboard();
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("Timeline", "lane,start_cycle,"),
+        ("Bandwidth and power", "start_cycle,end_cycle,dram_read_bytes_per_cycle"),
+        ("Roofline", "name,macs_per_byte,"),
+        ("Energy", "layer,operation,"),
+    ];
+    for (idx, (title, header)) in cases.into_iter().enumerate() {
+        let path = |kind: &str| folder.path().join(format!("{idx}.{kind}"));
+        let csv = String::from_utf8(export(&mut harness, &format!("{title} as CSV"), &path("csv"))).unwrap();
+        assert!(csv.starts_with(header) && csv.lines().count() > 2, "{csv}");
+        let n_columns = csv.lines().next().unwrap().split(',').count();
+        assert!(n_columns > 3, "{csv}");
+    }
+    // Pictures have tests of their own; here one is asked for through the menu.
+    let path = folder.path().join("energy.svg");
+    let svg = String::from_utf8(export(&mut harness, "Energy as SVG", &path)).unwrap();
+    assert!(svg.contains(">product  ") && svg.contains(">dram</text>"), "{svg}");
+}
