@@ -5,6 +5,7 @@ use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
 use crate::driver::Request;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
+use crate::inspect::Focus;
 use crate::panels::export_dialog::export_dialog_ui;
 use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
 use crate::panels::notice::notice_ui;
@@ -35,6 +36,8 @@ pub struct Dashboard {
     /// The last stretch and width that the worker was told.
     sent_timeline: (TimelineView, usize),
     timeline_width: usize,
+    /// What the worker was told to look at.
+    sent_focus: Focus,
 }
 
 impl Dashboard {
@@ -47,6 +50,7 @@ impl Dashboard {
             program: None,
             now: Observation::default(),
             breakpoints: Arc::default(),
+            watchpoints: Vec::new(),
             notice: None,
         };
         let tree = default_tree();
@@ -63,6 +67,7 @@ impl Dashboard {
             background: Background::default(),
             notice: None,
             sent_timeline: (TimelineView::Fit, 0),
+            sent_focus: Focus::default(),
             timeline_width: 1_000,
         }
     }
@@ -113,6 +118,7 @@ impl Dashboard {
             self.update(ui.ctx(), action);
         }
         self.send_timeline();
+        self.send_focus();
         while let Some(finished) = self.background.poll() {
             self.finish(ui.ctx(), finished);
         }
@@ -176,6 +182,11 @@ impl Dashboard {
             Action::GoTo(cycle) => self.worker.send(Request::GoTo(cycle)),
             Action::SelectInstruction(pc) => self.view.selected_pc = pc,
             Action::SelectPe(position) => self.view.selected_pe = position,
+            Action::Look(action) => {
+                if let Some(request) = self.view.look.apply(action) {
+                    self.worker.send(request);
+                }
+            }
             Action::SetArrayValue(value) => self.view.array_value = value,
             Action::SetFollowedUnit(unit_idx) => self.view.followed_unit = unit_idx,
             Action::SetSearch(search) => self.view.search = search,
@@ -223,6 +234,15 @@ impl Dashboard {
                 self.tree = default_tree();
                 self.view.shown_panes = shown_panes(&self.tree);
             }
+        }
+    }
+
+    /// Tells the worker what is looked at closely, if that has changed.
+    fn send_focus(&mut self) {
+        let focus = self.view.look.focus(self.view.selected_pe);
+        if self.sent_focus != focus {
+            self.worker.send(Request::LookAt(focus.clone()));
+            self.sent_focus = focus;
         }
     }
 

@@ -4,6 +4,7 @@
 //! thread and shared by reference count, so that the user interface reads without waiting. Large parts are behind `Arc`.
 
 use crate::format::Quantity;
+use crate::inspect::{CloseUp, MemorySpace, ModelGraph};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Frame {
     pub now: Observation,
     /// Instructions at which a run pauses.
     pub breakpoints: Arc<BTreeSet<u32>>,
+    /// Bytes of memories whose changes pause a run, as memory, address and number of bytes.
+    pub watchpoints: Vec<(MemorySpace, u64, usize)>,
     /// A message for the user, such as the reason why a file could not be opened.
     pub notice: Option<Arc<str>>,
 }
@@ -71,6 +74,8 @@ pub struct ProgramInfo {
     pub lines: Vec<ProgramLine>,
     /// Names of the layers, indexed by [`ProgramLine::layer_idx`] and [`Observation::layer_idx`].
     pub layers: Vec<String>,
+    /// What the layers hand to each other.
+    pub graph: ModelGraph,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
 }
@@ -158,6 +163,8 @@ pub struct Observation {
     pub timeline: Arc<Timeline>,
     /// Counters in the order in which they are shown.
     pub counters: Arc<Vec<Counter>>,
+    /// What is looked at closely.
+    pub close_up: Arc<CloseUp>,
 }
 
 /// What one unit does now and did so far.

@@ -5,6 +5,7 @@
 use crate::command::Command;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
+use crate::look::{Look, LookAction};
 use crate::panels::panes::{Export, Pane};
 use std::path::PathBuf;
 
@@ -25,6 +26,8 @@ pub(crate) struct View {
     pub(crate) search: String,
     /// How fast a run is.
     pub(crate) speed: Speed,
+    /// What is looked at closely.
+    pub(crate) look: Look,
     /// The dialog that is open.
     pub(crate) dialog: Option<Dialog>,
     /// The panels that are not hidden.
@@ -41,6 +44,7 @@ impl Default for View {
             followed_unit: Some(crate::frame::MX),
             search: String::new(),
             speed: Speed::CyclesPerSecond(10),
+            look: Look::default(),
             dialog: None,
             shown_panes: Vec::new(),
         }
@@ -133,6 +137,8 @@ pub(crate) enum Action {
     SelectInstruction(Option<u32>),
     /// Show a PE's numbers.
     SelectPe(Option<(usize, usize)>),
+    /// Look at something else, or change it.
+    Look(LookAction),
     /// Let colour stand for something else.
     SetArrayValue(ArrayValue),
     /// Keep another unit's instruction in sight.
