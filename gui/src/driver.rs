@@ -4,6 +4,7 @@ use crate::engine::{Engine, EngineLoader, Outcome};
 use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
 use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
+use crate::overview::{Found, SpanReport};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ const MAX_STEP_INSTRUCTION_CYCLES: u64 = 100_000;
 pub enum Request {
     /// Load a file; the present program stays if that fails.
     Open(PathBuf),
+    /// Load the program on another machine, given as RON text; the present one stays if that fails.
+    UseMachine(String),
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -40,6 +43,17 @@ pub enum Request {
     SetSpeed(Speed),
     /// Choose the visible stretch of the timeline and the number of pixels that it has.
     SetTimeline(TimelineView, usize),
+    /// Choose the lane and the cycle of the span that is explained.
+    SelectSpan(Option<(usize, u64)>),
+    /// Look in the lanes for a span that matches a text.
+    Find {
+        /// The text.
+        text: String,
+        /// The cycle to start from.
+        from: u64,
+        /// Whether to look in the direction of time.
+        is_forward: bool,
+    },
     /// Set or clear a breakpoint at an instruction.
     ToggleBreakpoint(u32),
     /// Look closely at something.
@@ -81,6 +95,8 @@ pub(crate) struct Driver {
     speed: Speed,
     timeline: TimelineView,
     n_bins: usize,
+    selected_span: Option<(usize, u64)>,
+    found: Option<Found>,
     breakpoints: Arc<BTreeSet<u32>>,
     watches: Vec<Watch>,
     focus: Focus,
@@ -112,6 +128,8 @@ impl Driver {
             speed: Speed::CyclesPerSecond(10),
             timeline: TimelineView::default(),
             n_bins: 1_000,
+            selected_span: None,
+            found: None,
             breakpoints: Arc::default(),
             watches: Vec::new(),
             focus: Focus::default(),
@@ -143,10 +161,13 @@ impl Driver {
     pub(crate) fn handle(&mut self, request: Request) {
         match request {
             Request::Open(path) => self.open(&path),
+            Request::UseMachine(machine) => self.use_machine(&machine),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
             }
+            Request::SelectSpan(place) => self.selected_span = place,
+            Request::Find { text, from, is_forward } => self.find(&text, from, is_forward),
             Request::ToggleBreakpoint(pc) => {
                 let breakpoints = Arc::make_mut(&mut self.breakpoints);
                 if !breakpoints.remove(&pc) {
@@ -231,6 +252,15 @@ impl Driver {
         }
     }
 
+    fn find(&mut self, text: &str, from: u64, is_forward: bool) {
+        let engine = self.engine.as_ref();
+        let place = engine.and_then(|engine| engine.find(text, from, is_forward));
+        self.found = Some(Found {
+            search_number: self.found.map_or(0, |found| found.search_number) + 1,
+            place,
+        });
+    }
+
     fn open(&mut self, path: &Path) {
         match (self.loader)(path) {
             Ok(mut engine) => {
@@ -240,8 +270,21 @@ impl Driver {
                 self.goal = None;
                 self.notice = None;
                 self.breakpoints = Arc::default();
+                self.selected_span = None;
             }
             Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {}: {reason}", path.display()))),
+        }
+    }
+
+    fn use_machine(&mut self, machine: &str) {
+        let Some(engine) = &self.engine else { return };
+        match engine.on_machine(machine) {
+            Ok(engine) => {
+                self.engine = Some(engine);
+                self.goal = None;
+                self.notice = None;
+            }
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot use the machine: {reason}"))),
         }
     }
 
@@ -309,7 +352,14 @@ impl Driver {
                 .map(|watch| (watch.space, watch.address, watch.n_bytes))
                 .collect(),
             notice: self.notice.clone(),
+            selected_span: self.explain().map(Arc::new),
+            found: self.found,
         })
+    }
+
+    fn explain(&self) -> Option<SpanReport> {
+        let (lane_idx, cycle) = self.selected_span?;
+        self.engine.as_ref()?.explain(lane_idx, cycle)
     }
 
     fn run_state(&self) -> RunState {

@@ -3,8 +3,11 @@
 //! Frames are plain data without a simulator type in them, built by an [`Engine`](crate::engine::Engine) on the worker
 //! thread and shared by reference count, so that the user interface reads without waiting. Large parts are behind `Arc`.
 
+use crate::bench::Rig;
 use crate::format::Quantity;
 use crate::inspect::{CloseUp, MemorySpace, ModelGraph};
+use crate::overview::{Found, Overview, Series, SpanReport};
+use crate::token_log::TokenLink;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,6 +40,10 @@ pub struct Frame {
     pub watchpoints: Vec<(MemorySpace, u64, usize)>,
     /// A message for the user, such as the reason why a file could not be opened.
     pub notice: Option<Arc<str>>,
+    /// What is known of the span that the user has selected.
+    pub selected_span: Option<Arc<SpanReport>>,
+    /// The answer to the latest search in the lanes.
+    pub found: Option<Found>,
 }
 
 /// What the worker is doing.
@@ -78,6 +85,8 @@ pub struct ProgramInfo {
     pub graph: ModelGraph,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
+    /// Runs the program on other machines; `None` if nobody can.
+    pub rig: Option<Arc<dyn Rig>>,
 }
 
 /// The machine in one line.
@@ -85,6 +94,8 @@ pub struct ProgramInfo {
 pub struct MachineInfo {
     /// Name of the machine description.
     pub name: String,
+    /// The machine description as RON text.
+    pub ron: String,
     /// Rows of the PE array.
     pub n_rows: usize,
     /// Columns of the PE array.
@@ -165,6 +176,10 @@ pub struct Observation {
     pub counters: Arc<Vec<Counter>>,
     /// What is looked at closely.
     pub close_up: Arc<CloseUp>,
+    /// Amounts over the visible stretch of time.
+    pub series: Arc<Series>,
+    /// Totals of the run so far.
+    pub overview: Arc<Overview>,
 }
 
 /// What one unit does now and did so far.
@@ -286,10 +301,14 @@ pub struct Timeline {
     pub start: u64,
     /// First cycle behind the stretch.
     pub end: u64,
-    /// First cycle of which the spans are still known.
-    pub recorded_from: u64,
-    /// The lanes, indexed as [`UNIT_NAMES`].
-    pub lanes: [Lane; N_UNITS],
+    /// First cycle of which the exact spans are still known.
+    pub exact_from: u64,
+    /// Cycles over which everything before that has been averaged.
+    pub coarse_width: u64,
+    /// The lanes: one for each of [`UNIT_NAMES`].
+    pub lanes: Vec<Lane>,
+    /// Tokens that were posted or taken in the stretch; none if they are too many to be told apart.
+    pub links: Vec<TokenLink>,
 }
 
 /// One lane of the timeline.

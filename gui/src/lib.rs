@@ -6,10 +6,14 @@
 
 pub mod app;
 mod background;
+pub mod bench;
+mod coarse_log;
 pub mod command;
 mod counters;
+mod csv;
 pub mod driver;
 pub mod engine;
+mod explain;
 pub mod format;
 pub mod frame;
 mod icons;
@@ -19,12 +23,22 @@ pub mod lane_log;
 pub mod launch;
 mod listing;
 mod look;
+mod machine_bench;
+mod machine_draft;
 mod model_graph;
+pub mod overview;
+mod overview_of;
 mod panels;
+pub mod profile;
+mod recording;
+pub mod rig;
+mod search;
 pub mod simulation;
 mod theme;
+pub mod token_log;
 mod view;
 pub mod worker;
 
 pub use launch::{GuiError, LaunchOptions, Loader, run};
+pub use rig::Recipe;
 pub use simulation::Source;

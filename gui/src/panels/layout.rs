@@ -3,7 +3,9 @@
 use super::array_grid::ArrayTexture;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
+use super::timeline_density::DensityTexture;
 use crate::frame::Frame;
+use crate::machine_bench::MachineBench;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
@@ -67,6 +69,7 @@ pub(crate) fn set_shown(tree: &mut Tree<Pane>, pane: Pane, is_shown: bool) {
 pub(crate) struct PanelMemory {
     pub(crate) texture: ArrayTexture,
     pub(crate) listing: Listing,
+    pub(crate) density: DensityTexture,
 }
 
 /// Draws the panels of one frame and collects their actions.
@@ -75,6 +78,8 @@ pub(crate) struct Panels<'a> {
     pub(crate) frame: &'a Frame,
     /// What the user has chosen.
     pub(crate) view: &'a View,
+    /// What the machine panel shows.
+    pub(crate) bench: &'a MachineBench,
     /// What panels remember.
     pub(crate) memory: &'a mut PanelMemory,
     /// What panels ask for.
