@@ -69,7 +69,9 @@ impl Default for MemoryWindow {
             space: MemorySpace::Spm,
             address: 0,
             n_bytes: 512,
-            format_idx: 0,
+            format_idx: crate::inspection::format_names()
+                .position(|name| name == "i8")
+                .unwrap_or(0),
         }
     }
 }

@@ -380,13 +380,13 @@ fn layers(machine: &Machine) -> Vec<LayerState> {
             let cycles = layer.end.saturating_sub(end_before);
             end_before = end_before.max(layer.end);
             let counts = &layer.counts;
-            let has_started = layer.busy.iter().any(|&busy| busy > 0);
+            let has_completed_work = cycles > 0 && layer.busy.iter().any(|&busy| busy > 0);
             LayerState {
                 busy_cycles: busy_cycles(&layer.busy),
                 cycles,
                 macs: counts.macs,
                 dram_bytes: counts.dram_read_bytes + counts.dram_write_bytes,
-                bound: has_started
+                bound: has_completed_work
                     .then(|| Bound::from_name(systole_simulator::report::bound_by(&layer.busy, cycles)))
                     .flatten(),
             }
