@@ -29,6 +29,7 @@ mod model_graph;
 pub mod overview;
 mod overview_of;
 mod panels;
+mod picture;
 pub mod profile;
 mod recording;
 pub mod rig;
