@@ -5,6 +5,7 @@ use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
 use crate::driver::Request;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
+use crate::inspect::Focus;
 use crate::machine_bench::MachineBench;
 use crate::panels::export_dialog::export_dialog_ui;
 use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
@@ -37,6 +38,8 @@ pub struct Dashboard {
     /// The last stretch and width that the worker was told.
     sent_timeline: (TimelineView, usize),
     timeline_width: usize,
+    /// What the worker was told to look at.
+    sent_focus: Focus,
 }
 
 impl Dashboard {
@@ -49,6 +52,7 @@ impl Dashboard {
             program: None,
             now: Observation::default(),
             breakpoints: Arc::default(),
+            watchpoints: Vec::new(),
             notice: None,
             selected_span: None,
             found: None,
@@ -68,6 +72,7 @@ impl Dashboard {
             background: Background::default(),
             notice: None,
             sent_timeline: (TimelineView::Fit, 0),
+            sent_focus: Focus::default(),
             timeline_width: 1_000,
         }
     }
@@ -123,6 +128,7 @@ impl Dashboard {
             self.update(ui.ctx(), action);
         }
         self.send_timeline();
+        self.send_focus();
         while let Some(finished) = self.background.poll() {
             self.finish(ui.ctx(), finished);
         }
@@ -188,6 +194,11 @@ impl Dashboard {
             Action::GoTo(cycle) => self.worker.send(Request::GoTo(cycle)),
             Action::SelectInstruction(pc) => self.view.selected_pc = pc,
             Action::SelectPe(position) => self.view.selected_pe = position,
+            Action::Look(action) => {
+                if let Some(request) = self.view.look.apply(action) {
+                    self.worker.send(request);
+                }
+            }
             Action::SetArrayValue(value) => self.view.array_value = value,
             Action::SetFollowedUnit(unit_idx) => self.view.followed_unit = unit_idx,
             Action::SetSearch(search) => self.view.search = search,
@@ -310,6 +321,15 @@ impl Dashboard {
                 self.tree = default_tree();
                 self.view.shown_panes = shown_panes(&self.tree);
             }
+        }
+    }
+
+    /// Tells the worker what is looked at closely, if that has changed.
+    fn send_focus(&mut self) {
+        let focus = self.view.look.focus(self.view.selected_pe);
+        if self.sent_focus != focus {
+            self.worker.send(Request::LookAt(focus.clone()));
+            self.sent_focus = focus;
         }
     }
 

@@ -2,6 +2,8 @@
 
 use crate::engine::{Engine, EngineLoader, Outcome};
 use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
+use crate::inspect::{Focus, MemorySpace};
+use crate::inspection::Watch;
 use crate::overview::{Found, SpanReport};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,12 @@ pub enum Request {
     },
     /// Set or clear a breakpoint at an instruction.
     ToggleBreakpoint(u32),
+    /// Look closely at something.
+    LookAt(Focus),
+    /// Change bytes of a memory in the present cycle.
+    WriteMemory(MemorySpace, u64, Vec<u8>),
+    /// Pause runs when these bytes of a memory change, or no longer.
+    ToggleWatchpoint(MemorySpace, u64, usize),
     /// Take the message for the user away.
     DismissNotice,
 }
@@ -90,6 +98,8 @@ pub(crate) struct Driver {
     selected_span: Option<(usize, u64)>,
     found: Option<Found>,
     breakpoints: Arc<BTreeSet<u32>>,
+    watches: Vec<Watch>,
+    focus: Focus,
     notice: Option<Arc<str>>,
     sequence: u64,
     /// Cycles of a slice at full speed, adapted so that it takes about [`SLICE_TIME`].
@@ -121,6 +131,8 @@ impl Driver {
             selected_span: None,
             found: None,
             breakpoints: Arc::default(),
+            watches: Vec::new(),
+            focus: Focus::default(),
             notice: None,
             sequence: 0,
             slice_cycles: 1_000,
@@ -162,6 +174,14 @@ impl Driver {
                     breakpoints.insert(pc);
                 }
             }
+            Request::LookAt(focus) => {
+                if let Some(engine) = &mut self.engine {
+                    engine.look_at(&focus);
+                }
+                self.focus = focus;
+            }
+            Request::WriteMemory(space, address, bytes) => self.write_memory(space, address, &bytes),
+            Request::ToggleWatchpoint(space, address, n_bytes) => self.toggle_watchpoint(space, address, n_bytes),
             Request::DismissNotice => self.notice = None,
             Request::Run => self.start(Goal::Breakpoint),
             Request::RunToEnd => self.start(Goal::End),
@@ -174,7 +194,42 @@ impl Driver {
         }
     }
 
+    fn write_memory(&mut self, space: MemorySpace, address: u64, bytes: &[u8]) {
+        self.goal = None;
+        let Some(engine) = &mut self.engine else { return };
+        if let Err(reason) = engine.write_memory(space, address, bytes) {
+            self.notice = Some(Arc::from(reason));
+        }
+        self.look_at_watches();
+    }
+
+    fn toggle_watchpoint(&mut self, space: MemorySpace, address: u64, n_bytes: usize) {
+        let n_before = self.watches.len();
+        self.watches
+            .retain(|watch| (watch.space, watch.address) != (space, address));
+        if self.watches.len() == n_before {
+            self.watches.push(Watch {
+                space,
+                address,
+                n_bytes,
+                before: Vec::new(),
+            });
+            self.look_at_watches();
+        }
+    }
+
+    /// Takes what the watched bytes are now as what they were.
+    fn look_at_watches(&mut self) {
+        if let Some(engine) = &self.engine {
+            for watch in &mut self.watches {
+                watch.has_changed(engine.as_ref());
+            }
+        }
+    }
+
     fn start(&mut self, goal: Goal) {
+        self.look_at_watches();
+
         if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_none()) {
             self.goal = Some(goal);
             self.credit = 0;
@@ -208,8 +263,10 @@ impl Driver {
 
     fn open(&mut self, path: &Path) {
         match (self.loader)(path) {
-            Ok(engine) => {
+            Ok(mut engine) => {
+                engine.look_at(&self.focus);
                 self.engine = Some(engine);
+                self.watches.clear();
                 self.goal = None;
                 self.notice = None;
                 self.breakpoints = Arc::default();
@@ -245,24 +302,29 @@ impl Driver {
                 self.credit = self.credit.saturating_add(granted);
                 let n_cycles = self.credit / 1_000_000_000;
                 self.credit %= 1_000_000_000;
-                advance(engine.as_mut(), now.saturating_add(n_cycles), &self.breakpoints)
+                advance(
+                    engine.as_mut(),
+                    now.saturating_add(n_cycles),
+                    &self.breakpoints,
+                    &mut self.watches,
+                )
             }
             (Goal::Breakpoint, Speed::Unlimited) => {
                 let target = now.saturating_add(self.slice_cycles);
                 timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &self.breakpoints)
+                    advance(engine.as_mut(), target, &self.breakpoints, &mut self.watches)
                 })
             }
             (Goal::End, _) => {
                 let target = now.saturating_add(self.slice_cycles);
                 timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &BTreeSet::new())
+                    advance(engine.as_mut(), target, &BTreeSet::new(), &mut [])
                 })
             }
             (Goal::Cycle(goal), _) => {
                 let target = now.saturating_add(self.slice_cycles).min(goal);
                 let has_ended = timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &BTreeSet::new())
+                    advance(engine.as_mut(), target, &BTreeSet::new(), &mut [])
                 });
                 has_ended || target == goal
             }
@@ -284,6 +346,11 @@ impl Driver {
             program,
             now,
             breakpoints: Arc::clone(&self.breakpoints),
+            watchpoints: self
+                .watches
+                .iter()
+                .map(|watch| (watch.space, watch.address, watch.n_bytes))
+                .collect(),
             notice: self.notice.clone(),
             selected_span: self.explain().map(Arc::new),
             found: self.found,
@@ -315,9 +382,9 @@ impl Driver {
     }
 }
 
-/// Moves to `target`; returns whether the run is over because of a breakpoint or the program's end.
-fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &BTreeSet<u32>) -> bool {
-    if breakpoints.is_empty() {
+/// Moves to `target`; returns whether the run is over because of a breakpoint, a changed byte that is watched, or the program's end.
+fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &BTreeSet<u32>, watches: &mut [Watch]) -> bool {
+    if breakpoints.is_empty() && watches.is_empty() {
         engine.advance_to(target);
         return engine.outcome().is_some();
     }
@@ -330,6 +397,13 @@ fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &BTreeSet<u32>) ->
         let is_executed_by =
             |unit_idx: usize, pc: u32| program.lines.get(pc as usize).is_none_or(|line| line.unit == unit_idx);
         if started(&before, &after).any(|(unit_idx, pc)| breakpoints.contains(&pc) && is_executed_by(unit_idx, pc)) {
+            return true;
+        }
+        let n_changed = watches
+            .iter_mut()
+            .filter_map(|watch| watch.has_changed(engine).then_some(()))
+            .count();
+        if n_changed > 0 {
             return true;
         }
         before = after;

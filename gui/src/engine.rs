@@ -4,6 +4,7 @@
 //! drawing) is above this line and knows no simulator.
 
 use crate::frame::{N_UNITS, Observation, ProgramInfo, Span, TimelineView, UnitState};
+use crate::inspect::{Focus, MemorySpace};
 use crate::overview::SpanReport;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +28,18 @@ pub trait Engine: Send {
 
     /// The state of the units, cheap enough to ask for after every cycle.
     fn units(&self) -> [UnitState; N_UNITS];
+
+    /// Chooses what [`Observation::close_up`] shows from now on.
+    fn look_at(&mut self, focus: &Focus);
+
+    /// Bytes of a memory; those outside of it are left out.
+    fn read_memory(&self, space: MemorySpace, address: u64, n_bytes: usize) -> Vec<u8>;
+
+    /// Changes bytes of a memory in the present cycle; going back in time undoes that.
+    ///
+    /// # Errors
+    /// If they do not lie inside the memory, in words for the user.
+    fn write_memory(&mut self, space: MemorySpace, address: u64, bytes: &[u8]) -> Result<(), String>;
 
     /// The same program at cycle 0 of another machine.
     ///

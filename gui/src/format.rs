@@ -2,6 +2,68 @@
 //!
 //! This is the only place that turns a number into text. It knows no panel and no colour.
 
+/// How an integer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Radix {
+    /// With a sign and groups of three digits.
+    #[default]
+    Decimal,
+    /// Two's complement in as few bytes as hold the value.
+    Hexadecimal,
+    /// The same in binary.
+    Binary,
+}
+
+impl Radix {
+    /// All of them, in the order of the switch.
+    pub(crate) const ALL: [Radix; 3] = [Radix::Decimal, Radix::Hexadecimal, Radix::Binary];
+
+    /// The switch's text.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Radix::Decimal => "dec",
+            Radix::Hexadecimal => "hex",
+            Radix::Binary => "bin",
+        }
+    }
+}
+
+/// Writes an integer in a radix. Hexadecimal and binary are two's complement of 8, 16, 32 or 64 bits, whichever is the first that holds it.
+pub(crate) fn in_radix(value: i64, radix: Radix) -> String {
+    let holds = |bits: &u32| *bits == 64 || (-(1i64 << (bits - 1))..1i64 << (bits - 1)).contains(&value);
+    let bits = [8, 16, 32, 64].into_iter().find(holds).unwrap_or(64);
+    let pattern = value as u64 & (u64::MAX >> (64 - bits));
+    match radix {
+        Radix::Decimal => signed(value),
+        Radix::Hexadecimal => format!("{pattern:0width$x}", width = bits as usize / 4),
+        Radix::Binary => format!("{pattern:0width$b}", width = bits as usize),
+    }
+}
+
+/// Writes a byte in hexadecimal.
+pub(crate) fn byte(byte: u8) -> String {
+    format!("{byte:02x}")
+}
+
+/// Writes a byte address.
+pub(crate) fn address(address: u64) -> String {
+    format!("0x{address:x}")
+}
+
+/// Reads an address or a number: decimal, or hexadecimal behind `0x`, with a minus sign or without.
+pub(crate) fn parse_integer(text: &str) -> Option<i64> {
+    let text = text.trim().replace(['_', ','], "");
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.as_str()),
+    };
+    let magnitude = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(digits) => i64::from_str_radix(digits, 16),
+        None => digits.parse::<i64>(),
+    };
+    magnitude.ok().filter(|value| *value >= 0).map(|value| sign * value)
+}
+
 /// A number together with what it measures; `quantity` writes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Quantity {
@@ -161,6 +223,31 @@ mod tests {
         }
         assert_eq!(signed(-12_345), "-12,345");
         assert_eq!(signed(i64::MIN), "-9,223,372,036,854,775,808");
+    }
+
+    #[test]
+    fn integers_are_written_in_three_radices_and_read_back() {
+        let cases = [
+            (-3, "-3", "fd", "11111101"),
+            (127, "127", "7f", "01111111"),
+            (128, "128", "0080", "0000000010000000"),
+        ];
+        for (value, decimal, hexadecimal, binary) in cases {
+            let texts = Radix::ALL.map(|radix| in_radix(value, radix));
+            assert_eq!(texts, [decimal, hexadecimal, binary]);
+        }
+        assert_eq!(in_radix(i64::MIN, Radix::Hexadecimal), "8000000000000000");
+        for (text, value) in [
+            ("0x1F", Some(31)),
+            (" -12 ", Some(-12)),
+            ("1_000", Some(1_000)),
+            ("-0x80", Some(-128)),
+        ] {
+            assert_eq!(parse_integer(text), value, "{text}");
+        }
+        for text in ["", "x", "0x", "--3", "1.5"] {
+            assert_eq!(parse_integer(text), None, "{text}");
+        }
     }
 
     #[test]

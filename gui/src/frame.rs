@@ -5,6 +5,7 @@
 
 use crate::bench::Rig;
 use crate::format::Quantity;
+use crate::inspect::{CloseUp, MemorySpace, ModelGraph};
 use crate::overview::{Found, Overview, Series, SpanReport};
 use crate::token_log::TokenLink;
 use std::collections::BTreeSet;
@@ -35,6 +36,8 @@ pub struct Frame {
     pub now: Observation,
     /// Instructions at which a run pauses.
     pub breakpoints: Arc<BTreeSet<u32>>,
+    /// Bytes of memories whose changes pause a run, as memory, address and number of bytes.
+    pub watchpoints: Vec<(MemorySpace, u64, usize)>,
     /// A message for the user, such as the reason why a file could not be opened.
     pub notice: Option<Arc<str>>,
     /// What is known of the span that the user has selected.
@@ -78,6 +81,8 @@ pub struct ProgramInfo {
     pub lines: Vec<ProgramLine>,
     /// Names of the layers, indexed by [`ProgramLine::layer_idx`] and [`Observation::layer_idx`].
     pub layers: Vec<String>,
+    /// What the layers hand to each other.
+    pub graph: ModelGraph,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
     /// Runs the program on other machines; `None` if nobody can.
@@ -169,6 +174,8 @@ pub struct Observation {
     pub timeline: Arc<Timeline>,
     /// Counters in the order in which they are shown.
     pub counters: Arc<Vec<Counter>>,
+    /// What is looked at closely.
+    pub close_up: Arc<CloseUp>,
     /// Amounts over the visible stretch of time.
     pub series: Arc<Series>,
     /// Totals of the run so far.

@@ -1,7 +1,7 @@
 //! The engine of the real thing: a simulator's machine with its history, seen through the [`Engine`] trait.
 //!
-//! This file and those that it calls (`counters`, `explain`, `listing`, `overview_of`, `recording`) are the only ones that name a type of
-//! the simulator or the instruction set.
+//! This file and those that it calls (`counters`, `explain`, `inspection`, `listing`, `model_graph`, `overview_of`, `recording`) are the only
+//! ones that name a type of the simulator or the instruction set.
 
 use crate::counters::counters;
 use crate::engine::{Engine, Outcome};
@@ -10,8 +10,11 @@ use crate::frame::{
     self, ActivityClass, ActivityInfo, ArrayState, MachineInfo, N_UNITS, Observation, ProgramInfo, SEQ, Span, Timeline,
     TimelineView, UnitState,
 };
+use crate::inspect::{Focus, MemorySpace};
+use crate::inspection::{Inspection, check_range, isa_space};
 use crate::lane_log::LaneLog;
 use crate::listing;
+use crate::model_graph::{TensorNames, graph_of};
 use crate::overview::{Series, SpanReport};
 use crate::overview_of::{idle_fj_per_cycle, overview};
 use crate::recording::{Recording, activity_id, all_activities};
@@ -19,6 +22,7 @@ use crate::rig::Recipe;
 use crate::search::Matches;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Unit};
+use systole_simulator::pe_view::{Detail, Region};
 use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, StallReason, Status};
 
 /// Most pairs of post and take that the timeline shows at once.
@@ -44,12 +48,15 @@ pub struct Simulation {
     n_started: [u64; N_UNITS],
     /// What each unit was executing at the last look.
     executing: [Option<u32>; N_UNITS],
+    inspection: Inspection,
 }
 
 impl Simulation {
     /// An engine that stands where the source's machine stands.
     pub fn new(source: Source) -> Self {
         let program = Arc::new(program_info(&source));
+        let names = TensorNames::of(source.machine.program());
+        let inspection = Inspection::new(source.machine.program(), names);
         let recording = Recording::new(&source.machine);
         let history = History::new(source.machine);
         let mut simulation = Self {
@@ -59,6 +66,7 @@ impl Simulation {
             recipe: source.recipe,
             n_started: [0; N_UNITS],
             executing: [None; N_UNITS],
+            inspection,
         };
         simulation.note_statuses(&[0; N_UNITS]);
         simulation
@@ -91,7 +99,15 @@ impl Simulation {
 
     fn array(&self) -> ArrayState {
         let machine = self.history.machine();
-        let view = machine.pe_view();
+        let (rows, cols) = self.inspection.focus.sums.clone();
+        let everything = Region {
+            rows: 0..usize::MAX,
+            cols: 0..usize::MAX,
+        };
+        let view = machine.pe_view_of(&Detail {
+            cells: everything,
+            sums: Region { rows, cols },
+        });
         let cells: Vec<frame::PeCell> = view.cells.iter().map(pe_cell).collect();
         let caption = self.array_caption(&cells);
         ArrayState {
@@ -182,7 +198,12 @@ impl Engine for Simulation {
 
     fn advance_to(&mut self, cycle: u64) {
         let n_completed_before = self.recording.n_completed;
-        self.history.advance_to(cycle, &mut self.recording);
+        let mut observer = (&mut self.recording, &mut self.inspection);
+        if let Some(stop) = observer.1.stop_on_the_way(self.history.machine().now(), cycle) {
+            self.history.advance_to(stop, &mut observer);
+            observer.1.keep(self.history.machine());
+        }
+        self.history.advance_to(cycle, &mut observer);
         self.note_statuses(&n_completed_before);
     }
 
@@ -191,7 +212,11 @@ impl Engine for Simulation {
             return;
         }
         // The replay repeats what the lanes know already.
-        self.history.go_back_to(cycle, &mut ());
+        self.inspection.truncate(cycle);
+        let stop = self.inspection.stop_on_the_way(0, cycle).unwrap_or(cycle);
+        self.history.go_back_to(stop, &mut ());
+        self.inspection.keep(self.history.machine());
+        self.history.advance_to(cycle, &mut ());
         self.recording.truncate(cycle);
         self.executing = [None; N_UNITS];
         self.note_statuses(&self.recording.n_completed.clone());
@@ -222,6 +247,28 @@ impl Engine for Simulation {
         })
     }
 
+    fn look_at(&mut self, focus: &Focus) {
+        let now = self.history.machine().now();
+        self.inspection
+            .look_at(focus, |cycle| self.history.keyframe_before(cycle).clone(), now);
+    }
+
+    fn read_memory(&self, space: MemorySpace, address: u64, n_bytes: usize) -> Vec<u8> {
+        let memory = self.history.machine().memory(isa_space(space));
+        let n_inside = memory.capacity_bytes().saturating_sub(address).min(n_bytes as u64);
+        let mut bytes = vec![0; n_inside as usize];
+        memory.read(address, &mut bytes);
+        bytes
+    }
+
+    fn write_memory(&mut self, space: MemorySpace, address: u64, bytes: &[u8]) -> Result<(), String> {
+        let space = check_range(self.history.machine(), space, address, bytes.len())?;
+        self.history
+            .edit(|machine| machine.memory_mut(space).write(address, bytes));
+        self.inspection.edited();
+        Ok(())
+    }
+
     fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String> {
         let description = MachineDescription::from_ron(machine, "machine").map_err(|problems| {
             let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
@@ -243,6 +290,7 @@ impl Engine for Simulation {
             array: Arc::new(self.array()),
             timeline: Arc::new(self.timeline(view, n_bins)),
             counters: Arc::new(counters(self.history.machine())),
+            close_up: Arc::new(self.inspection.close_up(self.history.machine())),
             series: Arc::new(self.series(view, n_bins)),
             overview: Arc::new(overview(self.history.machine())),
         }
@@ -261,6 +309,7 @@ impl Engine for Simulation {
 fn program_info(source: &Source) -> ProgramInfo {
     let program = source.machine.program();
     ProgramInfo {
+        graph: graph_of(program, &TensorNames::of(program)),
         name: source.name.clone(),
         machine: machine_info(source.machine.description()),
         lines: listing::lines(program),
@@ -298,21 +347,25 @@ fn activity_info(activity: Activity) -> ActivityInfo {
     }
 }
 
-fn pe_cell(cell: &systole_simulator::PeCell) -> frame::PeCell {
-    let state = match cell.state {
+/// The same state in the words of frames.
+pub(crate) fn pe_state(state: PeState) -> frame::PeState {
+    match state {
         PeState::Idle => frame::PeState::Idle,
         PeState::Loading => frame::PeState::Loading,
         PeState::Active => frame::PeState::Active,
         PeState::Zero => frame::PeState::Zero,
         PeState::Gated => frame::PeState::Gated,
         PeState::Passing => frame::PeState::Passing,
-    };
+    }
+}
+
+fn pe_cell(cell: &systole_simulator::PeCell) -> frame::PeCell {
     frame::PeCell {
-        state,
+        state: pe_state(cell.state),
         weight: cell.weight,
         next_weight: cell.shadow,
         activation: cell.activation,
-        partial_sum: cell.partial_sum,
+        partial_sum: cell.partial_sum.or(cell.drain),
         activation_row: cell.row,
     }
 }

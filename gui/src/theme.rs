@@ -4,6 +4,7 @@
 //! apart; stalls also differ from work by their height and never by colour alone. No other file names a colour.
 
 use crate::frame::{ActivityClass, ActivityId, ActivityInfo, N_UNITS, PeState};
+use crate::inspect::Bound;
 use egui::{
     Color32, Context, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, Vec2, Visuals,
     vec2,
@@ -185,6 +186,22 @@ impl Palette {
             PeState::Gated => self.pe_states[3],
             PeState::Passing => self.pe_states[4],
             PeState::Zero => self.pe_states[5],
+        }
+    }
+
+    /// The colour of a tensor; neighbours in number differ, and after some the colours come again.
+    pub(crate) fn tensor(&self, tensor_idx: usize) -> Color32 {
+        let color = self.units[tensor_idx % N_UNITS];
+        self.shade(color, (tensor_idx / N_UNITS % 3) as u8)
+    }
+
+    /// The colour of what bounds a layer: that of the unit, or neutral.
+    pub(crate) fn bound(&self, bound: Bound) -> Color32 {
+        match bound {
+            Bound::Compute => self.units[crate::frame::MX],
+            Bound::Bandwidth => self.units[1],
+            Bound::Vector => self.units[4],
+            Bound::Control => self.stalls[3],
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::command::Command;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
+use crate::look::{Look, LookAction};
 use crate::machine_bench::BenchAction;
 use crate::panels::panes::{Export, Pane};
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub(crate) struct View {
     pub(crate) search: String,
     /// How fast a run is.
     pub(crate) speed: Speed,
+    /// What is looked at closely.
+    pub(crate) look: Look,
     /// Whether the machine panel shows the description as text.
     pub(crate) is_machine_text: bool,
     /// The dialog that is open.
@@ -58,6 +61,7 @@ impl Default for View {
             followed_unit: Some(crate::frame::MX),
             search: String::new(),
             speed: Speed::CyclesPerSecond(10),
+            look: Look::default(),
             is_machine_text: false,
             dialog: None,
             shown_panes: Vec::new(),
@@ -183,6 +187,8 @@ pub(crate) enum Action {
     SelectInstruction(Option<u32>),
     /// Show a PE's numbers.
     SelectPe(Option<(usize, usize)>),
+    /// Look at something else, or change it.
+    Look(LookAction),
     /// Let colour stand for something else.
     SetArrayValue(ArrayValue),
     /// Keep another unit's instruction in sight.

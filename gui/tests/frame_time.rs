@@ -19,6 +19,7 @@ use systole_gui::frame::{
     ActivityClass, ActivityId, ActivityInfo, Lane, N_UNITS, Observation, ProgramInfo, ProgramLine, RunState, Span,
     Timeline, TimelineView, UnitState,
 };
+use systole_gui::inspect::{Focus, MemorySpace};
 use systole_gui::lane_log::LaneLog;
 use systole_gui::launch::engine;
 use systole_gui::overview::SpanReport;
@@ -107,6 +108,16 @@ impl Engine for LongRun {
 
     fn on_machine(&self, _: &str) -> Result<Box<dyn Engine>, String> {
         Err("there is no other machine".to_owned())
+    }
+
+    fn look_at(&mut self, _: &Focus) {}
+
+    fn read_memory(&self, _: MemorySpace, _: u64, _: usize) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn write_memory(&mut self, _: MemorySpace, _: u64, _: &[u8]) -> Result<(), String> {
+        Err("a made-up run has no memory".to_owned())
     }
 
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {

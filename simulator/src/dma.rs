@@ -6,6 +6,7 @@
 use crate::clock::ClockRatio;
 use crate::counts::EventCounts;
 use crate::dram::{Accepted, Burst, Channel, ChannelRules, DramConfig, DramCounts};
+use crate::machine::DramChannelView;
 use crate::order::Release;
 use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
@@ -374,6 +375,22 @@ impl Dram {
             counts.add(&channel.counts_at(clock));
         }
         counts
+    }
+
+    /// Open rows and queues of each channel in cycle `now`.
+    pub(crate) fn channel_views(&self, p: &DramParameters, now: u64) -> Vec<DramChannelView> {
+        let clock = p.clock.dram_from_core(now);
+        let view = |channel: &Channel| {
+            let mut channel = channel.clone();
+            channel.advance(&p.rules, clock, |_| ());
+            let (n_reads, n_writes) = channel.queue_lengths();
+            DramChannelView {
+                open_rows: channel.open_rows(),
+                n_reads,
+                n_writes,
+            }
+        };
+        self.channels.iter().map(view).collect()
     }
 
     /// Lets units and channels run from cycle `now` up to cycle `horizon`, or to the first cycle in which an instruction is complete or a

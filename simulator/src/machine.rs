@@ -61,6 +61,17 @@ pub enum Status {
 #[error("{0}")]
 pub struct LoadError(pub Diagnostic);
 
+/// One channel of the DRAM at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DramChannelView {
+    /// The open row of each bank, bank groups and ranks one after the other.
+    pub open_rows: Vec<Option<u32>>,
+    /// Bursts that wait to be read.
+    pub n_reads: usize,
+    /// Bursts that wait to be written.
+    pub n_writes: usize,
+}
+
 /// What happened in one layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LayerStats {
@@ -246,6 +257,13 @@ impl Machine {
     /// Commands of the DRAM up to now. While a transfer is under way the DRAM may be ahead of the current cycle.
     pub fn dram_counts(&self) -> DramCounts {
         self.state.dram_timing.counts_at(&self.dram_parameters, self.state.now)
+    }
+
+    /// Open rows and queues of each DRAM channel. While a transfer is under way the DRAM may be ahead of the current cycle.
+    pub fn dram_channels(&self) -> Vec<DramChannelView> {
+        self.state
+            .dram_timing
+            .channel_views(&self.dram_parameters, self.state.now)
     }
 
     /// One past the highest scratchpad byte that an instruction has touched so far.

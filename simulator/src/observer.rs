@@ -2,7 +2,7 @@
 
 use crate::activity::Activity;
 use crate::counts::EventCounts;
-use systole_isa::Unit;
+use systole_isa::{Descriptor, Unit};
 
 /// Something that happened.
 #[allow(
@@ -43,10 +43,34 @@ pub enum Event {
     },
 }
 
+/// A transfer between DRAM and a memory on chip that is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer<'a> {
+    /// LD or ST.
+    pub unit: Unit,
+    /// The instruction.
+    pub pc: u32,
+    /// Cycle in which its results stand.
+    pub end: u64,
+    /// Where the elements are now.
+    pub dst: &'a Descriptor,
+    /// Where they came from.
+    pub src: &'a Descriptor,
+    /// Rows of both views.
+    pub m: u64,
+    /// Columns of both views.
+    pub n: u64,
+}
+
 /// A receiver of events.
 pub trait Observer {
     /// Receives an event. Spans of one unit come in order; spans of different units interleave.
     fn event(&mut self, event: &Event);
+
+    /// Receives a transfer, right before the event that says that it is complete.
+    fn transfer(&mut self, transfer: &Transfer<'_>) {
+        let _ = transfer;
+    }
 }
 
 /// Nobody watches.
@@ -68,10 +92,19 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.event(event);
         self.1.event(event);
     }
+
+    fn transfer(&mut self, transfer: &Transfer<'_>) {
+        self.0.transfer(transfer);
+        self.1.transfer(transfer);
+    }
 }
 
 impl<A: Observer> Observer for &mut A {
     fn event(&mut self, event: &Event) {
         (**self).event(event);
+    }
+
+    fn transfer(&mut self, transfer: &Transfer<'_>) {
+        (**self).transfer(transfer);
     }
 }

@@ -236,7 +236,7 @@ impl RunTotals {
                     roofline_ratio: ratio_of(lower_bound_cycles, layer.cycles),
                     dram_bytes: layer.counts.dram_read_bytes + layer.counts.dram_write_bytes,
                     energy_pj: model.total(&layer.counts, layer.cycles).total().picojoules(),
-                    bound_by: bound_by(layer),
+                    bound_by: bound_by(&layer.busy, layer.cycles),
                 }
             })
             .collect()
@@ -271,20 +271,21 @@ pub fn layer_spans(machine: &Machine) -> Vec<Range<u64>> {
     spans
 }
 
-/// The resource that was busy for the largest part of the layer; `control` if none was for half of it.
-fn bound_by(layer: &LayerTotals) -> &'static str {
-    let busy = |unit: Unit| layer.busy[unit.index()];
+/// The resource that is busy longest, given busy cycles by [`Unit::index`]: `compute`, `bandwidth` or `vector`; `control` if none is busy
+/// half of the `cycles`.
+pub fn bound_by(busy: &[u64; Unit::ALL.len()], cycles: u64) -> &'static str {
+    let busy = |unit: Unit| busy[unit.index()];
     let resources = [
         ("compute", busy(Unit::Mx)),
         ("bandwidth", busy(Unit::Ld).max(busy(Unit::St))),
         ("vector", busy(Unit::Vx)),
     ];
-    let (name, cycles) = resources
+    let (name, longest) = resources
         .into_iter()
         .rev()
         .max_by_key(|&(_, cycles)| cycles)
         .unwrap_or(("control", 0));
-    if 2 * cycles < layer.cycles { "control" } else { name }
+    if 2 * longest < cycles { "control" } else { name }
 }
 
 /// The program of a report.

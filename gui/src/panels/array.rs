@@ -1,12 +1,17 @@
 //! The PE array panel: what every processing element holds and does, as a grid of cells.
 
-use super::array_grid::{ArrayTexture, Grid, magnitude};
+use super::array_detail::pe_detail_ui;
+use super::array_grid::{ArrayTexture, CellStyle, Grid, magnitude};
 use super::widgets::{legend_entry_ui, switch_ui};
-use crate::format;
+use crate::format::{self, Radix};
 use crate::frame::{ArrayState, Frame, PeCell, PeState};
+use crate::look::{ArrayZoom, LookAction};
 use crate::theme::{self, Palette};
 use crate::view::{Action, ArrayValue, View};
 use egui::{Align, Layout, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+
+/// Width of the column with a PE's details, in points.
+const DETAIL_WIDTH: f32 = 290.0;
 
 /// Height of the legend below the grid, in points.
 const LEGEND_HEIGHT: f32 = 20.0;
@@ -16,23 +21,64 @@ pub(crate) fn array_ui(ui: &mut Ui, frame: &Frame, view: &View, texture: &mut Ar
     let array = &frame.now.array;
     header_ui(ui, array, view, actions);
     let whole = ui.available_rect_before_wrap();
-    let area = Rect::from_min_max(whole.min, whole.max - vec2(0.0, LEGEND_HEIGHT + theme::GAP));
-    let Some(grid) = Grid::fit(area, array) else {
+    let mut area = Rect::from_min_max(whole.min, whole.max - vec2(0.0, LEGEND_HEIGHT + theme::GAP));
+    if let Some(pe) = &frame.now.close_up.pe
+        && view.selected_pe == Some((pe.row_idx, pe.col_idx))
+        && area.width() > 2.0 * DETAIL_WIDTH
+    {
+        let detail = area.with_min_x(area.max.x - DETAIL_WIDTH);
+        area.max.x -= DETAIL_WIDTH + theme::GAP;
+        pe_detail_ui(ui, detail, pe, view.look.radix, actions);
+    }
+    let Some(grid) = Grid::fit(area, array, view.look.zoom) else {
         ui.weak("The array has no room here.");
         return;
     };
-    let response = ui.interact(grid.rect, ui.scope_id().with("pe-array"), Sense::click());
+    ask_for_sums(&grid, view, actions);
+    let response = ui.interact(grid.clip, ui.scope_id().with("pe-array"), Sense::click_and_drag());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, describe(array)));
     let palette = Palette::of(ui.visuals());
     grid.paint_rulers(ui.painter(), palette);
-    grid.paint_cells(ui, array, view.array_value, texture, frame.sequence);
+    let style = CellStyle {
+        value: view.array_value,
+        radix: view.look.radix,
+    };
+    grid.paint_cells(ui, array, style, texture, frame.sequence);
     if let Some((row_idx, col_idx)) = view.selected_pe.filter(|&(row, col)| array.cell(row, col).is_some()) {
         outline_cell(ui, &grid, (row_idx, col_idx), 2.0);
     }
+    move_grid(ui, &grid, &response, view, actions);
     interact(ui, &grid, &response, array, view, actions);
     ui.advance_cursor_after_rect(area);
     ui.add_space(theme::GAP);
     legend_ui(ui, array, view);
+}
+
+/// Partial sums are formed for the cells that show them.
+fn ask_for_sums(grid: &Grid, view: &View, actions: &mut Vec<Action>) {
+    let sums = match grid.has_numbers() || view.array_value == ArrayValue::PartialSum {
+        true => grid.visible(),
+        false => (0..0, 0..0),
+    };
+    if sums != view.look.sums {
+        actions.push(Action::Look(LookAction::SetSums(sums)));
+    }
+}
+
+/// Wheel and pinch enlarge, dragging moves.
+fn move_grid(ui: &Ui, grid: &Grid, response: &Response, view: &View, actions: &mut Vec<Action>) {
+    let zoom = view.look.zoom;
+    if let Some(pos) = response.hover_pos() {
+        let (scroll, pinch) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
+        let factor = pinch * (scroll / 240.0).exp();
+        if factor != 1.0 {
+            actions.push(Action::Look(LookAction::SetZoom(grid.zoomed(zoom, factor, pos))));
+        }
+    }
+    if response.dragged() && zoom.level > 1.0 {
+        let center = grid.clip.center() - response.drag_delta();
+        actions.push(Action::Look(LookAction::SetZoom(grid.centered(zoom.level, center))));
+    }
 }
 
 fn describe(array: &ArrayState) -> String {
@@ -48,6 +94,13 @@ fn header_ui(ui: &mut Ui, array: &ArrayState, view: &View, actions: &mut Vec<Act
         let names = ArrayValue::ALL.map(ArrayValue::name);
         let chosen = ArrayValue::ALL.iter().position(|value| *value == view.array_value);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            zoom_buttons_ui(ui, view, actions);
+            let radices = Radix::ALL.map(Radix::name);
+            let radix = Radix::ALL.iter().position(|radix| *radix == view.look.radix);
+            if let Some(idx) = switch_ui(ui, &radices, radix, "Numbers") {
+                actions.push(Action::Look(LookAction::SetRadix(Radix::ALL[idx])));
+            }
+            ui.separator();
             if let Some(idx) = switch_ui(ui, &names, chosen, "Array shows") {
                 actions.push(Action::SetArrayValue(ArrayValue::ALL[idx]));
             }
@@ -56,6 +109,36 @@ fn header_ui(ui: &mut Ui, array: &ArrayState, view: &View, actions: &mut Vec<Act
             });
         });
     });
+}
+
+/// Buttons that enlarge the middle, and one that shows everything again.
+fn zoom_buttons_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    let zoom = view.look.zoom;
+    let buttons = [
+        ("fit", "Show the whole array", ArrayZoom::default()),
+        (
+            "+",
+            "Enlarge the array",
+            ArrayZoom {
+                level: zoom.level * 1.5,
+                ..zoom
+            },
+        ),
+        (
+            "-",
+            "Shrink the array",
+            ArrayZoom {
+                level: (zoom.level / 1.5).max(1.0),
+                ..zoom
+            },
+        ),
+    ];
+    for (caption, label, zoom) in buttons {
+        let response = ui.small_button(caption).accessible_name(label).on_hover_text(label);
+        if response.clicked() {
+            actions.push(Action::Look(LookAction::SetZoom(zoom)));
+        }
+    }
 }
 
 fn interact(ui: &Ui, grid: &Grid, response: &Response, array: &ArrayState, view: &View, actions: &mut Vec<Action>) {
@@ -81,8 +164,12 @@ fn interact(ui: &Ui, grid: &Grid, response: &Response, array: &ArrayState, view:
 fn outline_cell(ui: &Ui, grid: &Grid, (row_idx, col_idx): (usize, usize), width: f32) {
     let palette = Palette::of(ui.visuals());
     let rect = grid.cell_rect(row_idx, col_idx).expand(1.0);
-    ui.painter()
-        .rect_stroke(rect, 3.0, Stroke::new(width + 0.5, palette.accent), StrokeKind::Outside);
+    ui.painter_at(grid.clip.expand(2.0)).rect_stroke(
+        rect,
+        3.0,
+        Stroke::new(width + 0.5, palette.accent),
+        StrokeKind::Outside,
+    );
 }
 
 fn cell_tooltip_ui(ui: &mut Ui, (row_idx, col_idx): (usize, usize), cell: &PeCell) {

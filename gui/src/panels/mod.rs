@@ -2,14 +2,17 @@
 //! state of the dashboard or knows where frames come from.
 
 pub(crate) mod array;
+pub(crate) mod array_detail;
 pub(crate) mod array_grid;
 pub(crate) mod counters;
 pub(crate) mod energy;
 pub(crate) mod export_dialog;
+pub(crate) mod graph;
 pub(crate) mod instruction_help;
 pub(crate) mod layout;
 pub(crate) mod machine;
 pub(crate) mod machine_compare;
+pub(crate) mod memory;
 pub(crate) mod notice;
 pub(crate) mod open_dialog;
 pub(crate) mod panes;

@@ -3,8 +3,10 @@
 use super::array::array_ui;
 use super::counters::{counters_csv, counters_ui};
 use super::energy::energy_ui;
+use super::graph::graph_ui;
 use super::layout::Panels;
 use super::machine::machine_ui;
+use super::memory::memory_ui;
 use super::plots::plots_ui;
 use super::program::program_ui;
 use super::roofline::roofline_ui;
@@ -29,6 +31,10 @@ pub(crate) enum Pane {
     Timeline,
     /// The counters.
     Counters,
+    /// The memories.
+    Memory,
+    /// The layers.
+    Graph,
     /// Bandwidth and power over time.
     Plots,
     /// The roofline.
@@ -129,6 +135,26 @@ pub(crate) const PANES: &[PaneInfo] = &[
             file_name: "counters.csv",
             content: counters_csv,
         }],
+    },
+    PaneInfo {
+        pane: Pane::Memory,
+        name: "memory",
+        title: "Memory",
+        help: "What lies where in each memory, byte by byte, and the DRAM's banks.",
+        region: Region::RightBelow,
+        is_shown_first: true,
+        ui: |ui, p| memory_ui(ui, p.frame, p.view, p.actions),
+        exports: &[],
+    },
+    PaneInfo {
+        pane: Pane::Graph,
+        name: "graph",
+        title: "Model graph",
+        help: "The layers and the tensors between them, coloured by what bounds them.",
+        region: Region::Main,
+        is_shown_first: true,
+        ui: |ui, p| graph_ui(ui, p.frame, p.view, p.actions),
+        exports: &[],
     },
     PaneInfo {
         pane: Pane::Timeline,

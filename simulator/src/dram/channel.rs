@@ -199,6 +199,18 @@ impl Channel {
         self.reads.is_empty() && self.writes.is_empty()
     }
 
+    /// Reads and writes that wait.
+    pub fn queue_lengths(&self) -> (usize, usize) {
+        (self.reads.len(), self.writes.len())
+    }
+
+    /// The open row of each bank.
+    pub fn open_rows(&self) -> Vec<Option<u32>> {
+        (0..self.bank_plans.len())
+            .map(|bank| self.device.open_row(bank))
+            .collect()
+    }
+
     /// Clock at which the last data moved so far are at their end.
     pub fn data_end(&self) -> u64 {
         self.data_end

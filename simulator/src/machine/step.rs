@@ -3,6 +3,7 @@
 use super::*;
 use crate::bank_use::bank_use;
 use crate::mx::MxInFlight;
+use crate::observer::Transfer;
 use crate::work::matrix::TileShape;
 use systole_isa::FormatPair;
 use systole_isa::latency::banks::BankUse;
@@ -53,10 +54,19 @@ impl Machine {
                 .dram_timing
                 .take_counts(&self.dram_parameters, &self.state.dma[index]);
             add_dram_counts(&commands, &mut counts);
-            if let Work::Copy { dst, src, m, n } = &*done.dispatched.work
-                && self.mode == Mode::Full
-            {
-                exec::copy(&mut self.state.memories, dst, src, *m, *n);
+            if let Work::Copy { dst, src, m, n } = &*done.dispatched.work {
+                if self.mode == Mode::Full {
+                    exec::copy(&mut self.state.memories, dst, src, *m, *n);
+                }
+                observer.transfer(&Transfer {
+                    unit,
+                    pc: done.dispatched.pc,
+                    end: self.state.now,
+                    dst,
+                    src,
+                    m: *m,
+                    n: *n,
+                });
             }
             let what = (&done.dispatched, &done.release);
             self.retire(unit, what, (done.started_at, counts), changes, observer);
