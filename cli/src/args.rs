@@ -157,12 +157,22 @@ pub(crate) struct ModelArgs {
     /// Make an input of the model a constant
     #[arg(long, value_name = "NAME=X.npy", value_parser = parse_binding)]
     pub(crate) bind: Vec<(String, PathBuf)>,
+    /// Compute so many inferences at once, which share the loads of weights. Without an input they run on zeros
+    #[arg(long, value_name = "N", value_parser = parse_batch)]
+    pub(crate) batch: Option<usize>,
 }
 
 impl ModelArgs {
     /// Whether anything was decided.
     pub(crate) fn is_empty(&self) -> bool {
         self.calibrate.is_empty() && self.percentile.is_none() && self.bind.is_empty()
+    }
+}
+
+fn parse_batch(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=4096) => Ok(n),
+        _ => Err(format!("`{text}` is no number of inferences from 1 to 4096")),
     }
 }
 
@@ -198,9 +208,6 @@ pub(crate) struct RunArgs {
     /// Machine: name of a preset or path of a RON description
     #[arg(long, default_value = "edge16x16", value_name = "M")]
     pub(crate) machine: String,
-    /// Number of inferences when no input is given; they run on zeros
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) batch: usize,
     /// Compute no values
     #[arg(long)]
     pub(crate) timing_only: bool,

@@ -15,6 +15,8 @@ pub(crate) struct Loaded {
     pub(crate) description: Arc<MachineDescription>,
     /// What the compiler had to say.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Images that a run computes.
+    pub(crate) n_images: usize,
 }
 
 /// Reads a file.
@@ -124,6 +126,7 @@ pub(crate) fn load(path: &Path, description: MachineDescription, args: &ModelArg
         program: Arc::new(compiled.program),
         description: Arc::new(description),
         diagnostics: compiled.diagnostics,
+        n_images: compiled.n_images,
     })
 }
 
@@ -147,6 +150,7 @@ fn without_decisions(program: Program, file: &str, args: &ModelArgs) -> Result<C
     Ok(Compiled {
         program,
         diagnostics: Vec::new(),
+        n_images: 1,
     })
 }
 

@@ -197,6 +197,8 @@ pub enum PeState {
     Loading,
     /// Multiplies and accumulates.
     Active,
+    /// Holds operands of which one is zero, and multiplies nevertheless.
+    Zero,
     /// Holds operands of which one is zero: the multiplier is switched off.
     Gated,
     /// Holds no weight and hands the partial sum down unchanged.
@@ -205,8 +207,9 @@ pub enum PeState {
 
 impl PeState {
     /// All states, in legend order.
-    pub const ALL: [PeState; 5] = [
+    pub const ALL: [PeState; 6] = [
         PeState::Active,
+        PeState::Zero,
         PeState::Gated,
         PeState::Passing,
         PeState::Loading,
@@ -219,7 +222,8 @@ impl PeState {
             PeState::Idle => "idle",
             PeState::Loading => "loading weight",
             PeState::Active => "active",
-            PeState::Gated => "zero operand",
+            PeState::Zero => "zero operand",
+            PeState::Gated => "gated",
             PeState::Passing => "passing",
         }
     }
@@ -262,6 +266,14 @@ impl ArrayState {
             return None;
         }
         self.cells.get(row_idx * self.n_cols + col_idx)
+    }
+
+    /// Number of cells that multiply, gated or not.
+    pub fn n_computing(&self) -> usize {
+        [PeState::Active, PeState::Zero, PeState::Gated]
+            .map(|state| self.count(state))
+            .iter()
+            .sum()
     }
 
     /// Number of cells in a state.

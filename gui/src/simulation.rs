@@ -283,6 +283,7 @@ fn pe_cell(cell: &systole_simulator::PeCell) -> frame::PeCell {
         PeState::Idle => frame::PeState::Idle,
         PeState::Loading => frame::PeState::Loading,
         PeState::Active => frame::PeState::Active,
+        PeState::Zero => frame::PeState::Zero,
         PeState::Gated => frame::PeState::Gated,
         PeState::Passing => frame::PeState::Passing,
     };

@@ -34,6 +34,7 @@ pub(crate) fn load_digits(machine: &str) -> Result<Loaded, CommandError> {
         program: Arc::new(compiled.program),
         description: Arc::new(description),
         diagnostics: compiled.diagnostics,
+        n_images: compiled.n_images,
     })
 }
 
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &DigitsArgs) -> Result<(), CommandError> {
     let comparison = compare(
         tensor,
         &[output],
+        loaded.n_images,
         &expected(args.image, output.len())?,
         "embedded outputs",
     )?;
