@@ -1,7 +1,7 @@
 //! What the worker does, apart from where it does it: obeys requests, paces time, stops at breakpoints, takes pictures.
 
-use crate::engine::{Engine, EngineLoader, Outcome};
-use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
+use crate::engine::{Engine, EngineLoader, Landmark, Outcome};
+use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::overview::{Found, SpanReport};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,6 @@ use std::time::{Duration, Instant};
 
 /// Wall time that one slice of a run at full speed should take: short, so that `Pause` acts at once.
 const SLICE_TIME: Duration = Duration::from_millis(4);
-
-/// Cycles after which a step to the next instruction gives up, so that a long stall cannot hold the worker.
-const MAX_STEP_INSTRUCTION_CYCLES: u64 = 100_000;
 
 /// What the user interface asks of the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +24,10 @@ pub enum Request {
     Step(u64),
     /// Move backwards by a number of cycles.
     StepBack(u64),
-    /// Move forwards until a unit other than the sequencer starts an instruction.
-    StepInstruction,
+    /// Run at full speed to the next landmark, past all breakpoints.
+    ToNext(Landmark),
+    /// Go back to the last landmark before now.
+    ToPrevious(Landmark),
     /// Move to a cycle, in either direction.
     GoTo(u64),
     /// Run at full speed to the end, past all breakpoints.
@@ -68,7 +67,7 @@ pub enum Speed {
 impl Speed {
     /// The speeds that the user can choose from.
     pub const ALL: [Speed; 6] = [
-        Speed::CyclesPerSecond(2),
+        Speed::CyclesPerSecond(1),
         Speed::CyclesPerSecond(10),
         Speed::CyclesPerSecond(60),
         Speed::CyclesPerSecond(1_000),
@@ -88,6 +87,8 @@ pub(crate) struct Driver {
     selected_span: Option<(usize, u64)>,
     found: Option<Found>,
     breakpoints: Arc<BTreeSet<u32>>,
+    /// The last cycle that the run is known to have, or expected to have.
+    last_cycle: u64,
     notice: Option<Arc<str>>,
     sequence: u64,
     /// Cycles of a slice at full speed, adapted so that it takes about [`SLICE_TIME`].
@@ -97,7 +98,7 @@ pub(crate) struct Driver {
 }
 
 /// How far a run goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Goal {
     /// To the next breakpoint, at the chosen speed.
     Breakpoint,
@@ -105,10 +106,13 @@ enum Goal {
     End,
     /// To a cycle, at full speed.
     Cycle(u64),
+    /// To a landmark, at full speed.
+    Landmark(Landmark),
 }
 
 impl Driver {
     pub(crate) fn new(loader: EngineLoader, engine: Option<Box<dyn Engine>>) -> Self {
+        let last_cycle = engine.as_deref().map_or(0, expected_cycles);
         Self {
             loader,
             engine,
@@ -119,6 +123,7 @@ impl Driver {
             selected_span: None,
             found: None,
             breakpoints: Arc::default(),
+            last_cycle,
             notice: None,
             sequence: 0,
             slice_cycles: 1_000,
@@ -132,16 +137,16 @@ impl Driver {
 
     /// Whether it runs as fast as it can, so that there is no reason to pause between two slices.
     pub(crate) fn is_unpaced(&self) -> bool {
-        match self.goal {
+        match &self.goal {
             None => false,
             Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
-            Some(Goal::End | Goal::Cycle(_)) => true,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)) => true,
         }
     }
 
     /// Whether it runs to a place that it will certainly stop at.
     pub(crate) fn is_bound_to_stop(&self) -> bool {
-        matches!(self.goal, Some(Goal::End | Goal::Cycle(_)))
+        matches!(self.goal, Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)))
     }
 
     pub(crate) fn handle(&mut self, request: Request) {
@@ -165,7 +170,8 @@ impl Driver {
             Request::Pause => self.goal = None,
             Request::Step(_)
             | Request::StepBack(_)
-            | Request::StepInstruction
+            | Request::ToNext(_)
+            | Request::ToPrevious(_)
             | Request::GoTo(_)
             | Request::Restart => self.move_time(&request),
         }
@@ -183,10 +189,11 @@ impl Driver {
         self.goal = None;
         let Some(engine) = &mut self.engine else { return };
         let now = engine.cycle();
-        match *request {
+        match request.clone() {
             Request::Step(n) => engine.advance_to(now.saturating_add(n)),
             Request::StepBack(n) => engine.rewind_to(now.saturating_sub(n)),
-            Request::StepInstruction => step_instruction(engine.as_mut()),
+            Request::ToNext(landmark) => self.start(Goal::Landmark(landmark)),
+            Request::ToPrevious(landmark) => engine.rewind_to(engine.previous(&landmark).unwrap_or(0)),
             Request::Restart => engine.rewind_to(0),
             Request::GoTo(cycle) if cycle > now => self.goal = Some(Goal::Cycle(cycle)),
             Request::GoTo(cycle) => engine.rewind_to(cycle),
@@ -206,6 +213,7 @@ impl Driver {
     fn open(&mut self, path: &Path) {
         match (self.loader)(path) {
             Ok(engine) => {
+                self.last_cycle = expected_cycles(engine.as_ref());
                 self.engine = Some(engine);
                 self.goal = None;
                 self.notice = None;
@@ -218,7 +226,7 @@ impl Driver {
 
     /// Lets time run for one slice; `elapsed` is the wall time since the last one.
     pub(crate) fn run_slice(&mut self, elapsed: Duration) {
-        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal) else {
+        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal.clone()) else {
             return;
         };
         let now = engine.cycle();
@@ -241,13 +249,19 @@ impl Driver {
             (Goal::End, _) => {
                 let target = now.saturating_add(self.slice_cycles);
                 timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &BTreeSet::new())
+                    advance(engine.as_mut(), target, &Arc::default())
+                })
+            }
+            (Goal::Landmark(landmark), _) => {
+                let target = now.saturating_add(self.slice_cycles);
+                timed(&mut self.slice_cycles, || {
+                    engine.advance_to_landmark(target, &landmark) || engine.outcome().is_some()
                 })
             }
             (Goal::Cycle(goal), _) => {
                 let target = now.saturating_add(self.slice_cycles).min(goal);
                 let has_ended = timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &BTreeSet::new())
+                    advance(engine.as_mut(), target, &Arc::default())
                 });
                 has_ended || target == goal
             }
@@ -260,13 +274,20 @@ impl Driver {
     pub(crate) fn frame(&mut self) -> Arc<Frame> {
         self.sequence += 1;
         let (now, program) = match &self.engine {
-            Some(engine) => (engine.observe(self.timeline, self.n_bins), Some(engine.program())),
+            Some(engine) => {
+                self.last_cycle = match engine.outcome() {
+                    Some(_) => engine.cycle(),
+                    None => self.last_cycle.max(engine.cycle()),
+                };
+                (engine.observe(self.timeline, self.n_bins), Some(engine.program()))
+            }
             None => (Observation::default(), None),
         };
         Arc::new(Frame {
             sequence: self.sequence,
             run_state: self.run_state(),
             program,
+            last_cycle: self.last_cycle,
             now,
             breakpoints: Arc::clone(&self.breakpoints),
             notice: self.notice.clone(),
@@ -281,7 +302,7 @@ impl Driver {
     }
 
     fn run_state(&self) -> RunState {
-        match (&self.engine, self.goal) {
+        match (&self.engine, &self.goal) {
             (None, _) => RunState::Empty,
             (Some(_), Some(_)) => RunState::Running,
             (Some(engine), None) => match engine.outcome() {
@@ -301,47 +322,17 @@ impl Driver {
 }
 
 /// Moves to `target`; returns whether the run is over because of a breakpoint or the program's end.
-fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &BTreeSet<u32>) -> bool {
+fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &Arc<BTreeSet<u32>>) -> bool {
     if breakpoints.is_empty() {
         engine.advance_to(target);
         return engine.outcome().is_some();
     }
-    let program = engine.program();
-    let mut before = engine.units();
-    while engine.cycle() < target && engine.outcome().is_none() {
-        engine.advance_to(engine.cycle() + 1);
-        let after = engine.units();
-        // The sequencer also passes the instructions of other units when it hands them over; those have not started yet.
-        let is_executed_by =
-            |unit_idx: usize, pc: u32| program.lines.get(pc as usize).is_none_or(|line| line.unit == unit_idx);
-        if started(&before, &after).any(|(unit_idx, pc)| breakpoints.contains(&pc) && is_executed_by(unit_idx, pc)) {
-            return true;
-        }
-        before = after;
-    }
-    engine.outcome().is_some()
+    engine.advance_to_landmark(target, &Landmark::Instructions(Arc::clone(breakpoints))) || engine.outcome().is_some()
 }
 
-fn step_instruction(engine: &mut dyn Engine) {
-    let before = engine.units();
-    let limit = engine.cycle().saturating_add(MAX_STEP_INSTRUCTION_CYCLES);
-    while engine.cycle() < limit && engine.outcome().is_none() {
-        engine.advance_to(engine.cycle() + 1);
-        if started(&before, &engine.units()).any(|(unit_idx, _)| unit_idx != SEQ) {
-            return;
-        }
-    }
-}
-
-/// The units that have started an instruction since `before`, and which.
-fn started<'a>(
-    before: &'a [UnitState; N_UNITS],
-    after: &'a [UnitState; N_UNITS],
-) -> impl Iterator<Item = (usize, u32)> + 'a {
-    let pairs = before.iter().zip(after).enumerate();
-    pairs
-        .filter(|(_, (before, after))| after.n_started > before.n_started)
-        .filter_map(|(idx, (_, after))| Some((idx, after.pc?)))
+/// The cycles that the compiler expects a program to take; 0 if it did not say.
+fn expected_cycles(engine: &dyn Engine) -> u64 {
+    engine.program().estimated_cycles.unwrap_or(0)
 }
 
 /// Runs `work` and doubles or halves `slice_cycles` so that the next slice comes closer to [`SLICE_TIME`].

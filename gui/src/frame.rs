@@ -32,6 +32,8 @@ pub struct Frame {
     pub program: Option<Arc<ProgramInfo>>,
     /// The machine's state at the frame's cycle.
     pub now: Observation,
+    /// The last cycle that the run is known or expected to have.
+    pub last_cycle: u64,
     /// Instructions at which a run pauses.
     pub breakpoints: Arc<BTreeSet<u32>>,
     /// A message for the user, such as the reason why a file could not be opened.
@@ -77,6 +79,8 @@ pub struct ProgramInfo {
     pub lines: Vec<ProgramLine>,
     /// Names of the layers, indexed by [`ProgramLine::layer_idx`] and [`Observation::layer_idx`].
     pub layers: Vec<String>,
+    /// Cycles that the compiler expects the program to take, if it was compiled.
+    pub estimated_cycles: Option<u64>,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
 }
@@ -168,6 +172,21 @@ pub struct Observation {
     pub series: Arc<Series>,
     /// Totals of the run so far.
     pub overview: Arc<Overview>,
+    /// What each instruction has cost so far, by program counter.
+    pub line_totals: Arc<Vec<LineTotals>>,
+}
+
+/// What one instruction has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineTotals {
+    /// Executions that are complete.
+    pub n_executed: u64,
+    /// Cycles from start to completion, summed over the executions.
+    pub cycles: u64,
+    /// Cycles in which its unit could not go on because of it.
+    pub stall_cycles: u64,
+    /// Energy of its events in femtojoules.
+    pub energy_fj: u64,
 }
 
 /// What one unit does now and did so far.

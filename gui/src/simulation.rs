@@ -4,12 +4,13 @@
 //! the simulator or the instruction set.
 
 use crate::counters::counters;
-use crate::engine::{Engine, Outcome};
+use crate::engine::{Engine, Landmark, Outcome};
 use crate::explain::explain;
 use crate::frame::{
     self, ActivityClass, ActivityInfo, ArrayState, MachineInfo, N_UNITS, Observation, ProgramInfo, SEQ, Span, Timeline,
     TimelineView, UnitState,
 };
+use crate::landmarks::Landmarks;
 use crate::lane_log::LaneLog;
 use crate::listing;
 use crate::overview::{Series, SpanReport};
@@ -17,7 +18,7 @@ use crate::overview_of::{idle_fj_per_cycle, overview};
 use crate::recording::{Recording, activity_id, all_activities};
 use crate::search::Matches;
 use std::sync::Arc;
-use systole_isa::{MachineDescription, Unit};
+use systole_isa::{MachineDescription, Program, Unit};
 use systole_simulator::{Activity, BusyKind, History, Machine, PeState, StallReason, Status};
 
 /// Most pairs of post and take that the timeline shows at once.
@@ -37,6 +38,7 @@ pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
     recording: Recording,
+    landmarks: Landmarks,
     n_started: [u64; N_UNITS],
     /// What each unit was executing at the last look.
     executing: [Option<u32>; N_UNITS],
@@ -47,11 +49,13 @@ impl Simulation {
     pub fn new(source: Source) -> Self {
         let program = Arc::new(program_info(&source));
         let recording = Recording::new(&source.machine);
+        let landmarks = Landmarks::new(&source.machine);
         let history = History::new(source.machine);
         let mut simulation = Self {
             history,
             program,
             recording,
+            landmarks,
             n_started: [0; N_UNITS],
             executing: [None; N_UNITS],
         };
@@ -177,16 +181,38 @@ impl Engine for Simulation {
 
     fn advance_to(&mut self, cycle: u64) {
         let n_completed_before = self.recording.n_completed;
-        self.history.advance_to(cycle, &mut self.recording);
+        self.history
+            .advance_to(cycle, &mut (&mut self.recording, &mut self.landmarks));
         self.note_statuses(&n_completed_before);
+    }
+
+    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark) -> bool {
+        let before = self.cycle();
+        self.advance_to(cycle);
+        let found = self
+            .landmarks
+            .first(self.history.machine(), landmark, before, self.cycle());
+        if let Some(found) = found {
+            self.rewind_to(found);
+        }
+        found.is_some()
+    }
+
+    fn previous(&self, landmark: &Landmark) -> Option<u64> {
+        self.landmarks.last(self.history.machine(), landmark, self.cycle())
     }
 
     fn rewind_to(&mut self, cycle: u64) {
         if cycle >= self.cycle() {
             return;
         }
-        // The replay repeats what the lanes know already.
-        self.history.go_back_to(cycle, &mut ());
+        if self.landmarks.truncate(cycle) {
+            // The replay repeats what the logs know already.
+            self.history.go_back_to(cycle, &mut ());
+        } else {
+            self.history.go_back_to(0, &mut ());
+            self.history.advance_to(cycle, &mut self.landmarks);
+        }
         self.recording.truncate(cycle);
         self.executing = [None; N_UNITS];
         self.note_statuses(&self.recording.n_completed.clone());
@@ -227,6 +253,7 @@ impl Engine for Simulation {
             counters: Arc::new(counters(self.history.machine())),
             series: Arc::new(self.series(view, n_bins)),
             overview: Arc::new(overview(self.history.machine())),
+            line_totals: Arc::new(self.landmarks.totals().to_vec()),
         }
     }
 
@@ -247,8 +274,15 @@ fn program_info(source: &Source) -> ProgramInfo {
         machine: machine_info(source.machine.description()),
         lines: listing::lines(program),
         layers: program.marks.iter().map(|mark| mark.name.clone()).collect(),
+        estimated_cycles: estimated_cycles(program),
         activities: all_activities().map(activity_info).collect(),
     }
+}
+
+/// What the compiler expects, if it planned any layer.
+fn estimated_cycles(program: &Program) -> Option<u64> {
+    let planned = program.marks.iter().filter_map(|mark| mark.plan.as_ref());
+    Some(planned.map(|plan| plan.estimated_cycles).sum()).filter(|n_cycles| *n_cycles > 0)
 }
 
 fn machine_info(description: &MachineDescription) -> MachineInfo {

@@ -10,6 +10,7 @@ pub(crate) mod instruction_help;
 pub(crate) mod layout;
 pub(crate) mod notice;
 pub(crate) mod open_dialog;
+pub(crate) mod palette;
 pub(crate) mod panes;
 pub(crate) mod plots;
 pub(crate) mod program;
