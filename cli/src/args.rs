@@ -145,7 +145,7 @@ least significant: ro row, ch channel, ra rank, ba bank, bg bank group, co colum
 }
 
 /// What a user may decide about a model.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ModelArgs {
     /// NumPy array of typical inputs, inferences along axis 0, from which the integers of a float model get their scales; once per
     /// input, in the order of the model

@@ -7,6 +7,7 @@ use crate::driver::{Request, Speed};
 use crate::edits::{Edit, Edits};
 use crate::engine::Landmark;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
+use crate::machine_bench::MachineBench;
 use crate::panels::export_dialog::export_dialog_ui;
 use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
 use crate::panels::notice::notice_ui;
@@ -32,6 +33,7 @@ pub struct Dashboard {
     view: View,
     tree: Tree<Pane>,
     memory: PanelMemory,
+    bench: MachineBench,
     background: Background,
     edits: Edits,
     /// What the dashboard itself has to say; the worker's messages are in the frame.
@@ -67,6 +69,7 @@ impl Dashboard {
             view,
             tree,
             memory: PanelMemory::default(),
+            bench: MachineBench::default(),
             background: Background::default(),
             edits: Edits::default(),
             notice: None,
@@ -114,6 +117,7 @@ impl Dashboard {
                 let mut panels = Panels {
                     frame: &self.frame,
                     view: &self.view,
+                    bench: &self.bench,
                     memory: &mut self.memory,
                     actions: &mut actions,
                 };
@@ -154,6 +158,7 @@ impl Dashboard {
             self.frame = frame;
             self.show_found();
         }
+        self.bench.update(self.frame.program.as_ref());
         if !self.worker.is_alive() && self.frame.notice.is_none() {
             let frame = Arc::make_mut(&mut self.frame);
             frame.run_state = RunState::Faulted("the simulator stopped unexpectedly".into());
@@ -231,6 +236,14 @@ impl Dashboard {
             Action::ShowLayer(layer_idx) => self.show_layer(layer_idx),
             Action::SetPlot(plot) => self.view.plot = plot,
             Action::SetEnergyByLayer(is_by_layer) => self.view.is_energy_by_layer = is_by_layer,
+            Action::Bench(action) => {
+                let ctx = ctx.clone();
+                self.bench.apply(action, move || ctx.request_repaint());
+            }
+            Action::SetMachineAsText(is_text) => self.view.is_machine_text = is_text,
+            Action::UseMachine => self
+                .worker
+                .send(Request::UseMachine(self.bench.draft().text().to_owned())),
             Action::DismissNotice => {
                 self.notice = None;
                 self.worker.send(Request::DismissNotice);

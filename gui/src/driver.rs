@@ -16,6 +16,8 @@ const SLICE_TIME: Duration = Duration::from_millis(4);
 pub enum Request {
     /// Load a file; the present program stays if that fails.
     Open(PathBuf),
+    /// Load the program on another machine, given as RON text; the present one stays if that fails.
+    UseMachine(String),
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -95,6 +97,8 @@ pub(crate) struct Driver {
     slice_cycles: u64,
     /// Nanocycles that the chosen speed has granted and that are less than a cycle.
     credit: u64,
+    /// The cycle in which the run was started: landmarks there have been seen.
+    run_from: u64,
 }
 
 /// How far a run goes.
@@ -128,6 +132,7 @@ impl Driver {
             sequence: 0,
             slice_cycles: 1_000,
             credit: 0,
+            run_from: 0,
         }
     }
 
@@ -152,6 +157,7 @@ impl Driver {
     pub(crate) fn handle(&mut self, request: Request) {
         match request {
             Request::Open(path) => self.open(&path),
+            Request::UseMachine(machine) => self.use_machine(&machine),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
@@ -181,6 +187,7 @@ impl Driver {
         if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_none()) {
             self.goal = Some(goal);
             self.credit = 0;
+            self.run_from = self.engine.as_ref().map_or(0, |engine| engine.cycle());
         }
     }
 
@@ -224,12 +231,26 @@ impl Driver {
         }
     }
 
+    fn use_machine(&mut self, machine: &str) {
+        let Some(engine) = &self.engine else { return };
+        match engine.on_machine(machine) {
+            Ok(engine) => {
+                self.engine = Some(engine);
+                self.goal = None;
+                self.notice = None;
+            }
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot use the machine: {reason}"))),
+        }
+    }
+
     /// Lets time run for one slice; `elapsed` is the wall time since the last one.
     pub(crate) fn run_slice(&mut self, elapsed: Duration) {
         let (Some(engine), Some(goal)) = (&mut self.engine, self.goal.clone()) else {
             return;
         };
         let now = engine.cycle();
+        // The sequencer's instruction of this cycle has not been looked at by the slice before.
+        let after = self.run_from.max(now.saturating_sub(1));
         let is_done = match (goal, self.speed) {
             (Goal::Breakpoint, Speed::CyclesPerSecond(rate)) => {
                 let granted = u64::try_from(elapsed.as_nanos())
@@ -238,30 +259,30 @@ impl Driver {
                 self.credit = self.credit.saturating_add(granted);
                 let n_cycles = self.credit / 1_000_000_000;
                 self.credit %= 1_000_000_000;
-                advance(engine.as_mut(), now.saturating_add(n_cycles), &self.breakpoints)
+                advance(engine.as_mut(), now.saturating_add(n_cycles), &self.breakpoints, after)
             }
             (Goal::Breakpoint, Speed::Unlimited) => {
                 let target = now.saturating_add(self.slice_cycles);
                 timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &self.breakpoints)
+                    advance(engine.as_mut(), target, &self.breakpoints, after)
                 })
             }
             (Goal::End, _) => {
                 let target = now.saturating_add(self.slice_cycles);
                 timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &Arc::default())
+                    advance(engine.as_mut(), target, &Arc::default(), after)
                 })
             }
             (Goal::Landmark(landmark), _) => {
                 let target = now.saturating_add(self.slice_cycles);
                 timed(&mut self.slice_cycles, || {
-                    engine.advance_to_landmark(target, &landmark) || engine.outcome().is_some()
+                    engine.advance_to_landmark(target, &landmark, after) || engine.outcome().is_some()
                 })
             }
             (Goal::Cycle(goal), _) => {
                 let target = now.saturating_add(self.slice_cycles).min(goal);
                 let has_ended = timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &Arc::default())
+                    advance(engine.as_mut(), target, &Arc::default(), after)
                 });
                 has_ended || target == goal
             }
@@ -322,12 +343,13 @@ impl Driver {
 }
 
 /// Moves to `target`; returns whether the run is over because of a breakpoint or the program's end.
-fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &Arc<BTreeSet<u32>>) -> bool {
+fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &Arc<BTreeSet<u32>>, after: u64) -> bool {
     if breakpoints.is_empty() {
         engine.advance_to(target);
         return engine.outcome().is_some();
     }
-    engine.advance_to_landmark(target, &Landmark::Instructions(Arc::clone(breakpoints))) || engine.outcome().is_some()
+    let landmark = Landmark::Instructions(Arc::clone(breakpoints));
+    engine.advance_to_landmark(target, &landmark, after) || engine.outcome().is_some()
 }
 
 /// The cycles that the compiler expects a program to take; 0 if it did not say.

@@ -23,8 +23,8 @@ pub trait Engine: Send {
     /// Moves time forwards to `cycle`, or less far if the program ends before.
     fn advance_to(&mut self, cycle: u64);
 
-    /// Moves time forwards to the first landmark at or before `cycle`, or to `cycle` if there is none. Returns whether there is.
-    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark) -> bool;
+    /// Moves time to the first landmark in `after + 1..=cycle`, or forwards to `cycle` if there is none. Returns whether there is.
+    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> bool;
 
     /// The last cycle before the current one at which a landmark is seen.
     fn previous(&self, landmark: &Landmark) -> Option<u64>;
@@ -34,6 +34,12 @@ pub trait Engine: Send {
 
     /// The state of the units, cheap enough to ask for after every cycle.
     fn units(&self) -> [UnitState; N_UNITS];
+
+    /// The same program at cycle 0 of another machine.
+    ///
+    /// # Errors
+    /// What is wrong with the description (RON text), or why the program does not fit the machine.
+    fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String>;
 
     /// Everything to show now, with the timeline's visible stretch in at most `n_bins` bins.
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation;

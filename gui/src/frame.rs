@@ -3,6 +3,7 @@
 //! Frames are plain data without a simulator type in them, built by an [`Engine`](crate::engine::Engine) on the worker
 //! thread and shared by reference count, so that the user interface reads without waiting. Large parts are behind `Arc`.
 
+use crate::bench::Rig;
 use crate::format::Quantity;
 use crate::overview::{Found, Overview, Series, SpanReport};
 use crate::token_log::TokenLink;
@@ -83,6 +84,8 @@ pub struct ProgramInfo {
     pub estimated_cycles: Option<u64>,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
+    /// Runs the program on other machines; `None` if nobody can.
+    pub rig: Option<Arc<dyn Rig>>,
 }
 
 /// The machine in one line.
@@ -90,6 +93,8 @@ pub struct ProgramInfo {
 pub struct MachineInfo {
     /// Name of the machine description.
     pub name: String,
+    /// The machine description as RON text.
+    pub ron: String,
     /// Rows of the PE array.
     pub n_rows: usize,
     /// Columns of the PE array.

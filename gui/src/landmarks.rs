@@ -6,6 +6,7 @@
 
 use crate::engine::Landmark;
 use crate::frame::{LineTotals, SEQ};
+use std::collections::BTreeMap;
 use systole_isa::{Op, Program, Unit};
 use systole_simulator::energy::EnergyModel;
 use systole_simulator::{Activity, Event, Machine, Observer};
@@ -36,6 +37,8 @@ pub(crate) struct Landmarks {
     /// Index of the unit that executes each instruction.
     units: Vec<usize>,
     is_tile: Vec<bool>,
+    /// Cycle in which the first instruction of each layer started, by layer slot.
+    layer_starts: BTreeMap<u32, u64>,
     energy: EnergyModel,
     totals: Vec<LineTotals>,
 }
@@ -52,6 +55,7 @@ impl Landmarks {
         };
         Self {
             entries: Vec::new(),
+            layer_starts: BTreeMap::new(),
             recorded_from: machine.now(),
             is_tile: program.code.iter().map(|i| opens_tile(&i.op)).collect(),
             totals: vec![LineTotals::default(); units.len()],
@@ -71,9 +75,11 @@ impl Landmarks {
         if cycle < self.recorded_from {
             self.entries.clear();
             self.totals.fill(LineTotals::default());
+            self.layer_starts.clear();
             self.recorded_from = 0;
             return false;
         }
+        self.layer_starts.retain(|_, start| *start < cycle);
         while self.entries.last().is_some_and(|entry| entry.end >= cycle) {
             if let Some(entry) = self.entries.pop() {
                 self.count(&entry, |total, amount| total.saturating_sub(amount));
@@ -84,30 +90,50 @@ impl Landmarks {
 
     /// The first cycle in `after + 1..=until` with the landmark.
     pub(crate) fn first(&self, machine: &Machine, landmark: &Landmark, after: u64, until: u64) -> Option<u64> {
+        let is_hit = |cycle: &u64| *cycle > after && *cycle <= until;
+        if let Some(layer) = wanted_layer(landmark) {
+            return self.layer_cycles(machine, layer).filter(is_hit).min();
+        }
         let recorded = self.entries.iter().rev().take_while(|entry| entry.end + 1 > after);
         let all = recorded.copied().chain(self.under_way(machine));
         let hits = all.filter(|entry| self.is_at(entry, landmark));
-        let starts = hits.map(|entry| self.first_of_layer(&entry, landmark) + 1);
-        starts.filter(|start| *start > after && *start <= until).min()
+        hits.map(|entry| self.seen_at(&entry)).filter(is_hit).min()
     }
 
     /// The last cycle before `before` with the landmark.
     pub(crate) fn last(&self, machine: &Machine, landmark: &Landmark, before: u64) -> Option<u64> {
+        if let Some(layer) = wanted_layer(landmark) {
+            return self.layer_cycles(machine, layer).filter(|cycle| *cycle < before).max();
+        }
         let mut best = None;
         let recorded = self.entries.iter().rev().copied();
         for entry in self.under_way(machine).chain(recorded) {
             if best.is_some_and(|best| entry.end + 1 < best) {
                 break;
             }
-            if !self.is_at(&entry, landmark) {
-                continue;
-            }
-            let start = self.first_of_layer(&entry, landmark) + 1;
-            if start < before {
-                best = best.max(Some(start));
+            let cycle = self.seen_at(&entry);
+            if cycle < before && self.is_at(&entry, landmark) {
+                best = best.max(Some(cycle));
             }
         }
         best
+    }
+
+    /// The cycle in which the machine shows that something began. The sequencer shows the instruction that it executes in a
+    /// cycle at the beginning of that cycle, the other units show theirs from the next cycle on.
+    fn seen_at(&self, entry: &Entry) -> u64 {
+        let is_scalar = self.units.get(entry.pc as usize) == Some(&SEQ);
+        entry.start + u64::from(!is_scalar)
+    }
+
+    /// The cycles in which the machine shows the first instruction of the layers, or of one layer.
+    fn layer_cycles(&self, machine: &Machine, layer: Option<u32>) -> impl Iterator<Item = u64> {
+        let mut starts = self.layer_starts.clone();
+        for entry in self.under_way(machine).filter(|entry| !entry.is_stall) {
+            note_layer(&mut starts, entry.layer, entry.start);
+        }
+        let is_wanted = move |(of, _): &(u32, u64)| layer.is_none_or(|layer| *of == layer);
+        starts.into_iter().filter(is_wanted).map(|(_, start)| start + 1)
     }
 
     /// What the units are at, as entries that end when nobody knows.
@@ -132,40 +158,17 @@ impl Landmarks {
         })
     }
 
-    /// Whether an entry begins at the landmark, or belongs to a layer of which the beginning is asked for.
+    /// Whether an entry begins at the landmark.
     fn is_at(&self, entry: &Entry, landmark: &Landmark) -> bool {
         let pc = entry.pc as usize;
-        let is_scalar = self.units.get(pc) == Some(&SEQ);
         match landmark {
             Landmark::Stall => entry.is_stall,
             _ if entry.is_stall => false,
-            Landmark::Instruction => !is_scalar,
+            Landmark::Instruction => self.units.get(pc) != Some(&SEQ),
             Landmark::Tile => self.is_tile.get(pc) == Some(&true),
             Landmark::Instructions(pcs) => pcs.contains(&entry.pc),
-            Landmark::Layer => !is_scalar && entry.layer > 0,
-            Landmark::LayerOf(idx) => !is_scalar && entry.layer as usize == idx + 1,
+            Landmark::Layer | Landmark::LayerOf(_) => false,
         }
-    }
-
-    /// For a landmark of layers, the cycle in which the entry's layer began; else the entry's own.
-    fn first_of_layer(&self, entry: &Entry, landmark: &Landmark) -> u64 {
-        if !matches!(landmark, Landmark::Layer | Landmark::LayerOf(_)) {
-            return entry.start;
-        }
-        // Layers follow each other behind fences, so that entries of one stand side by side.
-        let is_same = |other: &&Entry| other.layer == entry.layer || other.is_stall || self.is_scalar(other);
-        let behind = self.entries.partition_point(|other| other.layer <= entry.layer);
-        let same = self.entries[..behind].iter().rev().take_while(is_same);
-        let starts = same.filter(|other| other.layer == entry.layer && !other.is_stall && !self.is_scalar(other));
-        starts
-            .map(|other| other.start)
-            .min()
-            .unwrap_or(entry.start)
-            .min(entry.start)
-    }
-
-    fn is_scalar(&self, entry: &Entry) -> bool {
-        self.units.get(entry.pc as usize) == Some(&SEQ)
     }
 
     fn count(&mut self, entry: &Entry, change: impl Fn(u64, u64) -> u64) {
@@ -184,11 +187,31 @@ impl Landmarks {
 
     fn push(&mut self, entry: Entry) {
         self.count(&entry, u64::saturating_add);
+        if !entry.is_stall && self.units.get(entry.pc as usize) != Some(&SEQ) {
+            note_layer(&mut self.layer_starts, entry.layer, entry.start);
+        }
         self.entries.push(entry);
         if self.entries.len() > MAX_ENTRIES {
             self.entries.drain(..MAX_ENTRIES / 4);
             self.recorded_from = self.entries.first().map_or(0, |entry| entry.end);
         }
+    }
+}
+
+/// Notes that an instruction of a layer slot started; slot 0 is what precedes all layers.
+fn note_layer(starts: &mut BTreeMap<u32, u64>, layer: u32, start: u64) {
+    if layer > 0 {
+        let first = starts.entry(layer).or_insert(start);
+        *first = start.min(*first);
+    }
+}
+
+/// For a landmark of layers, the slot that is wanted, or that every one is.
+fn wanted_layer(landmark: &Landmark) -> Option<Option<u32>> {
+    match landmark {
+        Landmark::Layer => Some(None),
+        Landmark::LayerOf(idx) => Some(Some(u32::try_from(idx + 1).unwrap_or(u32::MAX))),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod app;
 mod background;
+pub mod bench;
 mod coarse_log;
 pub mod command;
 mod counters;
@@ -21,11 +22,14 @@ mod landmarks;
 pub mod lane_log;
 pub mod launch;
 mod listing;
+mod machine_bench;
+mod machine_draft;
 pub mod overview;
 mod overview_of;
 mod panels;
 pub mod profile;
 mod recording;
+pub mod rig;
 mod search;
 pub mod simulation;
 mod theme;
@@ -34,4 +38,5 @@ mod view;
 pub mod worker;
 
 pub use launch::{GuiError, LaunchOptions, Loader, run};
+pub use rig::Recipe;
 pub use simulation::Source;

@@ -16,10 +16,11 @@ use crate::listing;
 use crate::overview::{Series, SpanReport};
 use crate::overview_of::{idle_fj_per_cycle, overview};
 use crate::recording::{Recording, activity_id, all_activities};
+use crate::rig::Recipe;
 use crate::search::Matches;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Program, Unit};
-use systole_simulator::{Activity, BusyKind, History, Machine, PeState, StallReason, Status};
+use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, StallReason, Status};
 
 /// Most pairs of post and take that the timeline shows at once.
 const MAX_LINKS: usize = 200;
@@ -31,12 +32,15 @@ pub struct Source {
     pub name: String,
     /// The machine.
     pub machine: Machine,
+    /// How the program comes onto another machine.
+    pub recipe: Recipe,
 }
 
 /// An [`Engine`] on the simulator.
 pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
+    recipe: Recipe,
     recording: Recording,
     landmarks: Landmarks,
     n_started: [u64; N_UNITS],
@@ -54,6 +58,7 @@ impl Simulation {
         let mut simulation = Self {
             history,
             program,
+            recipe: source.recipe,
             recording,
             landmarks,
             n_started: [0; N_UNITS],
@@ -186,12 +191,11 @@ impl Engine for Simulation {
         self.note_statuses(&n_completed_before);
     }
 
-    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark) -> bool {
-        let before = self.cycle();
+    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> bool {
         self.advance_to(cycle);
         let found = self
             .landmarks
-            .first(self.history.machine(), landmark, before, self.cycle());
+            .first(self.history.machine(), landmark, after, self.cycle());
         if let Some(found) = found {
             self.rewind_to(found);
         }
@@ -243,6 +247,19 @@ impl Engine for Simulation {
         })
     }
 
+    fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String> {
+        let description = MachineDescription::from_ron(machine, "machine").map_err(|problems| {
+            let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            messages.join("; ")
+        })?;
+        let machine = self.recipe.make(&description, Mode::Full)?;
+        Ok(Box::new(Self::new(Source {
+            name: self.program.name.clone(),
+            machine,
+            recipe: self.recipe.clone(),
+        })))
+    }
+
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {
         Observation {
             cycle: self.cycle(),
@@ -276,6 +293,7 @@ fn program_info(source: &Source) -> ProgramInfo {
         layers: program.marks.iter().map(|mark| mark.name.clone()).collect(),
         estimated_cycles: estimated_cycles(program),
         activities: all_activities().map(activity_info).collect(),
+        rig: Some(Arc::new(source.recipe.clone())),
     }
 }
 
@@ -288,6 +306,7 @@ fn estimated_cycles(program: &Program) -> Option<u64> {
 fn machine_info(description: &MachineDescription) -> MachineInfo {
     MachineInfo {
         name: description.name.clone(),
+        ron: description.to_ron(),
         n_rows: description.rows as usize,
         n_cols: description.cols as usize,
         clock_mhz: f64::from(description.clock_mhz),

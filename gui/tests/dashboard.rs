@@ -167,7 +167,10 @@ fn every_shortcut_triggers_its_command() {
 fn press(harness: &mut Harness<'_, Option<Dashboard>>, command: Command) {
     let shortcut = command.info().shortcuts.first().unwrap();
     let modifiers = if shortcut.modifiers.command {
-        Modifiers::CTRL | Modifiers::COMMAND
+        Modifiers {
+            shift: shortcut.modifiers.shift,
+            ..Modifiers::CTRL | Modifiers::COMMAND
+        }
     } else {
         shortcut.modifiers
     };

@@ -5,9 +5,7 @@ use crate::command::{COMMANDS, Command};
 use crate::frame::Frame;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
-use egui::{
-    Align2, Area, Id, Key, Modal, Modifiers, Order, Role, ScrollArea, Sense, TextEdit, Ui, WidgetInfo, vec2,
-};
+use egui::{Align2, Area, Id, Key, Modal, Modifiers, Order, Role, ScrollArea, Sense, TextEdit, Ui, WidgetInfo, vec2};
 
 /// Most entries that are shown.
 const MAX_SHOWN: usize = 12;
