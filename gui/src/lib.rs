@@ -27,6 +27,7 @@ mod machine_draft;
 pub mod overview;
 mod overview_of;
 mod panels;
+mod picture;
 pub mod profile;
 mod recording;
 pub mod rig;

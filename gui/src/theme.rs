@@ -321,8 +321,12 @@ impl Palette {
 
     /// A text colour that is readable on a fill.
     pub(crate) fn ink_on(&self, fill: Color32) -> Color32 {
-        let luminance = 0.299 * f32::from(fill.r()) + 0.587 * f32::from(fill.g()) + 0.114 * f32::from(fill.b());
-        if luminance > 125.0 { self.ink[0] } else { self.ink[1] }
+        let [dark, light] = self.ink;
+        if contrast(dark, fill) >= contrast(light, fill) {
+            dark
+        } else {
+            light
+        }
     }
 }
 
@@ -409,19 +413,20 @@ fn visuals(theme: Theme, palette: &Palette) -> Visuals {
     visuals
 }
 
+fn luminance(color: Color32) -> f32 {
+    let linear = egui::Rgba::from(color);
+    0.2126 * linear.r() + 0.7152 * linear.g() + 0.0722 * linear.b()
+}
+
+/// The contrast ratio of two colours, from 1 to 21.
+fn contrast(a: Color32, b: Color32) -> f32 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn luminance(color: Color32) -> f32 {
-        let linear = egui::Rgba::from(color);
-        0.2126 * linear.r() + 0.7152 * linear.g() + 0.0722 * linear.b()
-    }
-
-    fn contrast(a: Color32, b: Color32) -> f32 {
-        let (a, b) = (luminance(a), luminance(b));
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
-    }
 
     #[test]
     fn text_is_readable_in_every_theme() {

@@ -9,8 +9,10 @@ use super::plots::plots_ui;
 use super::program::program_ui;
 use super::roofline::roofline_ui;
 use super::timeline::timeline_ui;
+use super::timeline_density::DensityTexture;
 use crate::csv::{energy_csv, plots_csv, roofline_csv, timeline_csv};
 use crate::frame::Frame;
+use crate::picture::{png, svg};
 use crate::view::View;
 use egui::Ui;
 use serde::de::Error as _;
@@ -136,11 +138,29 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Bottom,
         is_shown_first: true,
         ui: |ui, p| timeline_ui(ui, p.frame, p.view, &mut p.memory.density, p.actions),
-        exports: &[Export {
-            label: "Timeline as CSV",
-            file_name: "timeline.csv",
-            content: timeline_csv,
-        }],
+        exports: &[
+            Export {
+                label: "Timeline as CSV",
+                file_name: "timeline.csv",
+                content: timeline_csv,
+            },
+            Export {
+                label: "Timeline as SVG",
+                file_name: "timeline.svg",
+                content: |frame, view| {
+                    let mut texture = DensityTexture::default();
+                    svg(|ui| timeline_ui(ui, frame, view, &mut texture, &mut Vec::new()))
+                },
+            },
+            Export {
+                label: "Timeline as PNG",
+                file_name: "timeline.png",
+                content: |frame, view| {
+                    let mut texture = DensityTexture::default();
+                    png(|ui| timeline_ui(ui, frame, view, &mut texture, &mut Vec::new()))
+                },
+            },
+        ],
     },
     PaneInfo {
         pane: Pane::Plots,
@@ -150,11 +170,23 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Bottom,
         is_shown_first: true,
         ui: |ui, p| plots_ui(ui, p.frame, p.view, p.actions),
-        exports: &[Export {
-            label: "Bandwidth and power as CSV",
-            file_name: "bandwidth.csv",
-            content: plots_csv,
-        }],
+        exports: &[
+            Export {
+                label: "Bandwidth and power as CSV",
+                file_name: "bandwidth.csv",
+                content: plots_csv,
+            },
+            Export {
+                label: "Bandwidth and power as SVG",
+                file_name: "bandwidth.svg",
+                content: |frame, view| svg(|ui| plots_ui(ui, frame, view, &mut Vec::new())),
+            },
+            Export {
+                label: "Bandwidth and power as PNG",
+                file_name: "bandwidth.png",
+                content: |frame, view| png(|ui| plots_ui(ui, frame, view, &mut Vec::new())),
+            },
+        ],
     },
     PaneInfo {
         pane: Pane::Roofline,
@@ -164,11 +196,23 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Bottom,
         is_shown_first: true,
         ui: |ui, p| roofline_ui(ui, p.frame, p.view, p.actions),
-        exports: &[Export {
-            label: "Roofline as CSV",
-            file_name: "roofline.csv",
-            content: roofline_csv,
-        }],
+        exports: &[
+            Export {
+                label: "Roofline as CSV",
+                file_name: "roofline.csv",
+                content: roofline_csv,
+            },
+            Export {
+                label: "Roofline as SVG",
+                file_name: "roofline.svg",
+                content: |frame, view| svg(|ui| roofline_ui(ui, frame, view, &mut Vec::new())),
+            },
+            Export {
+                label: "Roofline as PNG",
+                file_name: "roofline.png",
+                content: |frame, view| png(|ui| roofline_ui(ui, frame, view, &mut Vec::new())),
+            },
+        ],
     },
     PaneInfo {
         pane: Pane::Energy,
@@ -178,11 +222,23 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Bottom,
         is_shown_first: true,
         ui: |ui, p| energy_ui(ui, p.frame, p.view, p.actions),
-        exports: &[Export {
-            label: "Energy as CSV",
-            file_name: "energy.csv",
-            content: energy_csv,
-        }],
+        exports: &[
+            Export {
+                label: "Energy as CSV",
+                file_name: "energy.csv",
+                content: energy_csv,
+            },
+            Export {
+                label: "Energy as SVG",
+                file_name: "energy.svg",
+                content: |frame, view| svg(|ui| energy_ui(ui, frame, view, &mut Vec::new())),
+            },
+            Export {
+                label: "Energy as PNG",
+                file_name: "energy.png",
+                content: |frame, view| png(|ui| energy_ui(ui, frame, view, &mut Vec::new())),
+            },
+        ],
     },
 ];
 
