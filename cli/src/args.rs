@@ -273,6 +273,8 @@ pub(crate) enum Emit {
     Asm,
     /// The graph as it was read, or as it is after `--stop-after`, as a text that is a model itself.
     Graph,
+    /// The tiles of convolutions and matrix products, and how often they are loaded.
+    Tiles,
     /// What the passes did, how long they took, and the layers of the program.
     Report,
 }
@@ -295,7 +297,7 @@ pub(crate) struct CompileArgs {
     /// End after this pass and print the graph as `--emit graph` does
     #[arg(long, value_name = "PASS", conflicts_with = "output")]
     pub(crate) stop_after: Option<String>,
-    /// Print the report as one JSON object
+    /// Print report or tiles as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Machine: name of a preset or path of a RON description

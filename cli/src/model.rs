@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::time::Instant;
-use systole_compiler::codegen::{self, TilingPolicy};
+use systole_compiler::codegen::{self, LayerTiles, TilingPolicy};
 use systole_compiler::graph::TensorData;
 use systole_compiler::passes::Pass;
 use systole_compiler::post_training::{QuantizationOptions, RangeRule, Sample};
@@ -35,6 +35,8 @@ pub(crate) struct StepTime {
 /// A program with what was to be said on the way to it.
 pub(crate) struct Compiled {
     pub(crate) program: Program,
+    /// Of its convolutions and matrix products.
+    pub(crate) tiles: Vec<LayerTiles>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Images that a run of it computes.
     pub(crate) n_images: usize,
@@ -101,10 +103,11 @@ impl Model {
             diagnostics.push(one_by_one(n_images, &errors));
             n_images = 1;
         }
-        let mut program = codegen::generate(&graph, description, TilingPolicy::Fastest)?;
+        let (mut program, tiles) = codegen::generate_with_tiles(&graph, description, TilingPolicy::Fastest)?;
         program.name = name.to_owned();
         Ok(Compiled {
             program,
+            tiles,
             diagnostics,
             n_images,
         })

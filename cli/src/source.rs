@@ -149,6 +149,7 @@ fn without_decisions(program: Program, file: &str, args: &ModelArgs) -> Result<C
     }
     Ok(Compiled {
         program,
+        tiles: Vec::new(),
         diagnostics: Vec::new(),
         n_images: 1,
     })

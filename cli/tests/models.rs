@@ -232,6 +232,31 @@ fn tables_of_layers_are_models() {
     assert_eq!(names, ["qkv", "out"]);
 }
 
+/// The tiles of the layers are those of their products.
+#[test]
+fn the_tiles_are_those_of_the_program() {
+    let model = program_file("digits/digits_int8_qdq.onnx");
+    let tiles = json(&["compile", &model, "--emit", "tiles", "--json"]);
+    let tiles = tiles.as_array().unwrap();
+    let names: Vec<&str> = tiles.iter().map(|t| t["layer"].as_str().unwrap()).collect();
+    assert_eq!(names, ["conv1", "conv2", "conv3", "fc1", "fc2"]);
+    let of = |t: &serde_json::Value, name: &str| t[name].as_u64().unwrap();
+    let macs: u64 = tiles.iter().map(|t| of(t, "m") * of(t, "k") * of(t, "n")).sum();
+    assert_eq!(json(&["run", &model, "--timing-only", "--json"])["macs"], macs);
+    assert!(
+        tiles
+            .iter()
+            .all(|t| of(t, "block_channels") <= of(t, "n") && of(t, "block_reduction") <= of(t, "k"))
+    );
+    // 9 x 16 weights and 28 rows in blocks; 64 x 10 weights are four tiles of sixteen rows.
+    assert_eq!(of(&tiles[4], "array_tiles"), 4);
+    let (_, table, _) = outcome(&["compile", &model, "--emit", "tiles"]);
+    assert!(
+        table.contains("784 x 9 x 16") && table.contains("array tiles"),
+        "{table}"
+    );
+}
+
 #[test]
 fn the_report_of_a_compilation_has_the_time_of_each_step() {
     let model = program_file("digits/digits_int8_qdq.onnx");

@@ -17,6 +17,7 @@ mod placing;
 mod pool;
 mod sharing;
 mod stage;
+mod tiles;
 pub(crate) mod tiling;
 
 use crate::error::CompileError;
@@ -26,6 +27,7 @@ use emitter::Emitter;
 use stage::{Stage, StageKind};
 use systole_isa::program::{LayerPlan, MachineReference, Program, Symbol, SymbolKind};
 use systole_isa::{MachineDescription, Op};
+pub use tiles::LayerTiles;
 
 /// A layer that does not fit the machine's memories even in the smallest pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +111,18 @@ pub fn generate(
     machine: &MachineDescription,
     policy: TilingPolicy,
 ) -> Result<Program, Vec<CompileError>> {
+    generate_with_tiles(graph, machine, policy).map(|(program, _)| program)
+}
+
+/// Generates the program of a quantized graph, and tells the tiles of its convolutions and matrix products in their order.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_with_tiles(
+    graph: &QuantizedGraph,
+    machine: &MachineDescription,
+    policy: TilingPolicy,
+) -> Result<(Program, Vec<LayerTiles>), Vec<CompileError>> {
     let mut e = Emitter::default();
     let lowered = lower::lower(graph, &mut e)?;
     let (mut errors, mut pages) = (Vec::new(), Vec::new());
@@ -119,6 +133,7 @@ pub fn generate(
         pages.push(std::mem::take(&mut e.code));
     }
     e.code = sharing::join(pages);
+    let tiles = std::mem::take(&mut e.tiles);
     let program = match finish(e, graph.name.clone(), machine) {
         Ok(program) if errors.is_empty() => program,
         outcome => {
@@ -135,12 +150,13 @@ pub fn generate(
         value: segment.address,
         size: segment.bytes.len() as u64,
     }));
-    Ok(Program {
+    let program = Program {
         symbols,
         inputs: lowered.inputs,
         outputs: lowered.outputs,
         ..program
-    })
+    };
+    Ok((program, tiles))
 }
 
 /// Notes with every layer what it will take and what it cannot do without.

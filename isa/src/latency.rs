@@ -2,6 +2,7 @@
 //! chooses by them.
 
 pub mod banks;
+pub mod dram;
 
 use crate::machine::{MachineDescription, Overlap};
 use crate::numerics::SOFTMAX_TABLE_WORDS;

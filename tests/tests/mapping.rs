@@ -90,6 +90,33 @@ fn an_addition_is_part_of_its_last_producer() {
     assert!(!ops.contains(&"add"), "{ops:?}");
 }
 
+/// Convolutions of one shape, so many of them after each other, between two of other shapes.
+fn equal_layers(n_layers: usize) -> QuantizedGraph {
+    let (mut n, x) = Net::new("equal", [1, 12, 9, 3], Weights::Seeded(11));
+    let mut x = n.conv(x, 20, 3, 1, 1);
+    for _ in 0..n_layers {
+        x = n.conv(x, 20, 3, 1, 1);
+    }
+    let x = n.dense(x, 10, false);
+    n.finish(x)
+}
+
+#[test]
+fn layers_of_one_shape_share_their_code() {
+    for name in ["tiny4x4", "edge16x16", "big128x128"] {
+        let machine = preset(name).unwrap();
+        assert_equal(&equal_layers(3), &machine);
+        let length = |n_layers| {
+            let program = codegen::generate(&equal_layers(n_layers), &machine, TilingPolicy::Fastest).unwrap();
+            assert_eq!(program.marks.len(), n_layers + 2, "{name}");
+            program.code.len()
+        };
+        // A layer more is a mark, four addresses, a number, a jump and a branch back.
+        assert_eq!(length(6) - length(5), 8, "{name}");
+        assert!(length(1) - length(0) > 60, "{name}");
+    }
+}
+
 /// A random chain of convolutions, residual blocks and poolings.
 fn chain(seed: u64) -> QuantizedGraph {
     let mut state = seed;

@@ -54,7 +54,7 @@ fn resnet50_on_a_small_array() {
 
 #[test]
 fn resnet50_of_eight_images_on_a_large_array() {
-    check(&networks::resnet50(8, Weights::Constant), "big128x128", 0.60);
+    check(&networks::resnet50(8, Weights::Constant), "big128x128", 0.72);
 }
 
 #[test]

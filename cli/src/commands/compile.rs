@@ -10,6 +10,7 @@ use crate::source::{load_machine, read, stem, write};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::time::Instant;
+use systole_compiler::codegen::LayerTiles;
 use systole_compiler::passes::{Pass, find_pass};
 use systole_compiler::{Graph, ModelFormat, check_supported};
 use systole_isa::{Diagnostic, MachineDescription, container};
@@ -57,6 +58,8 @@ pub(crate) fn run(args: &CompileArgs) -> Result<(), CommandError> {
             let format = ModelFormat::of(&bytes).name();
             return print_json(&Report::new(format, &compiled, &description, times, start));
         }
+        Some(Emit::Tiles) if args.json => return print_json(&compiled.tiles),
+        Some(Emit::Tiles) => print(&tiles_text(&compiled.tiles)),
         Some(Emit::Report) => print(&report_text(&compiled, &description, &times)),
         Some(Emit::Graph) | None => {}
     }
@@ -191,4 +194,33 @@ fn report_text(compiled: &Compiled, machine: &MachineDescription, steps: &[StepT
         grouped(program.code.len() as u64),
         grouped(program.dram_bytes)
     )
+}
+
+fn tiles_text(tiles: &[LayerTiles]) -> String {
+    let row = |t: &LayerTiles| {
+        let product = [t.m, t.k, t.n].map(grouped).join(" x ");
+        let inputs = format!("{} x {} rows", grouped(t.block_images), grouped(t.block_rows));
+        let weights = [t.block_reduction, t.block_channels].map(grouped).join(" x ");
+        let buffers = t.buffers.map(|n| n.to_string()).join(", ");
+        let numbers = [t.input_loads, t.weight_loads, t.array_tiles, t.spm_bytes, t.acc_bytes].map(grouped);
+        [
+            vec![t.layer.clone(), t.stays.to_owned(), product, inputs, weights, buffers],
+            numbers.to_vec(),
+        ]
+        .concat()
+    };
+    let header = [
+        "layer",
+        "stay",
+        "m x k x n",
+        "images x rows of a block",
+        "k x n of a block",
+        "buffers (inputs, weights, outputs)",
+        "input loads",
+        "weight loads",
+        "array tiles",
+        "scratchpad bytes",
+        "accumulator bytes",
+    ];
+    print::table(&header, &tiles.iter().map(row).collect::<Vec<_>>(), 2)
 }

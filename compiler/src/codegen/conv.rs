@@ -12,6 +12,7 @@ mod views;
 use super::buffers;
 use super::emitter::{Emitter, Skip};
 use super::stage::{ConvStage, Stage};
+use super::tiles::LayerTiles;
 use super::tiling::{ConvTiling, Footprint, Order};
 use loads::Loads;
 use systole_isa::operand::{Count, Reg, Rounding, Scalar, Token};
@@ -149,6 +150,7 @@ pub(crate) fn emit_conv(
     t: ConvTiling,
     machine: &MachineDescription,
 ) {
+    e.tiles.push(LayerTiles::new(&layer.name, stage, &t, machine));
     let f = t.footprint(stage, machine);
     let spm = buffers([
         (f.input_bytes, t.input_buffers),

@@ -1,5 +1,6 @@
 //! Collects instructions; turns repetition into counted loops and byte strings into DRAM segments.
 
+use super::tiles::LayerTiles;
 use std::sync::Arc;
 use systole_isa::descriptor::N_LEVELS;
 use systole_isa::operand::{Axis, Desc, DescRef, Imm, Reg, Scalar, Space, Target, Token};
@@ -15,6 +16,8 @@ pub(crate) struct Emitter {
     pub(crate) code: Vec<Instruction>,
     pub(crate) segments: Vec<Segment>,
     pub(crate) marks: Vec<Mark>,
+    /// The tiles of the convolutions so far.
+    pub(crate) tiles: Vec<LayerTiles>,
     dram_bytes: u64,
 }
 

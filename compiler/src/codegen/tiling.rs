@@ -158,7 +158,7 @@ impl ConvTiling {
         }
     }
 
-    fn needs(&self, f: &Footprint) -> DoesNotFit {
+    pub(crate) fn needs(&self, f: &Footprint) -> DoesNotFit {
         DoesNotFit {
             spm_needed: self.input_buffers * f.input_bytes
                 + self.weight_buffers * f.weight_bytes
@@ -196,12 +196,14 @@ const DRAM_LATENCY_CYCLES: u64 = 60;
 const SEQUENCER_CYCLES: u64 = 5;
 
 /// Bytes that the DRAM moves for `n_runs` runs of `bytes` each that begin at `pitch` from one another.
-fn moved_bytes(n_runs: u64, bytes: u64, pitch: u64, burst: u64) -> u64 {
+fn moved_bytes(n_runs: u64, bytes: u64, pitch: u64, machine: &MachineDescription) -> u64 {
+    let burst = machine.dram.standard.organization().burst_bytes;
     if bytes == pitch {
         return (n_runs * bytes).next_multiple_of(burst);
     }
     let misaligned = !pitch.is_multiple_of(burst);
-    n_runs * (bytes.next_multiple_of(burst) + if misaligned { burst / 2 } else { 0 })
+    let bursts = latency::dram::busy_bursts(machine, n_runs, bytes, pitch);
+    bursts * burst + if misaligned { n_runs * burst / 2 } else { 0 }
 }
 
 /// Cycles of the products of one array tile over `m` pixels, with the loads of their weights hidden as far as they can be.
@@ -239,22 +241,50 @@ fn array_cycles(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription)
     (t.n_blocks(stage) - n_last) * block(t.pixels(stage)) + n_last * block(t.last_pixels(stage))
 }
 
+/// Cycles in which the array waits for operands although the DRAM could move them in time: a buffer is loaded again no sooner than its last
+/// products are complete.
+fn waiting_cycles(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> u64 {
+    let per_cycle = machine.peak_dram_bytes_per_cycle();
+    let load = |bytes: u64| (bytes as f64 / per_cycle) as u64 + DRAM_LATENCY_CYCLES;
+    // Of a step that computes for so many cycles, what it exceeds them by with so many buffers.
+    let wait = |compute: u64, load: u64, n_buffers: u64| ((compute + load) / n_buffers).saturating_sub(compute);
+    let n_tiles = t.block_channels.div_ceil(u64::from(machine.cols));
+    let of_tile = product_cycles(stage, machine, t.pixels(stage));
+    let drain = latency::drain(machine).0;
+    let (n_inputs, n_weights) = (t.n_input_loads(stage), t.n_weight_loads(stage));
+    let input = load(t.input_bytes(stage));
+    let weights = load(t.chunk * t.block_channels.min(stage.n()));
+    match t.order {
+        Order::WeightsOuter => n_inputs * wait(n_tiles * of_tile, input + drain, t.input_buffers),
+        Order::InputsOuter => {
+            let n_chunks = t.n_chunks(stage);
+            let step = n_tiles * of_tile / n_chunks;
+            let freeing = match n_chunks {
+                1 => drain,
+                _ => latency::weight_load(machine, u64::from(machine.rows)).0,
+            };
+            // A block of inputs is loaded before the weights behind it.
+            let behind = (input + weights).saturating_sub(step * t.weight_buffers);
+            n_weights * wait(step, weights + freeing, t.weight_buffers) + n_inputs * behind
+        }
+    }
+}
+
 /// Bytes that the DRAM moves.
 fn dram_bytes(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> u64 {
-    let burst = machine.dram.standard.organization().burst_bytes;
     let (x, y, s) = (&stage.x, &stage.y, &stage.sliding);
     let step = s.sampling()[1];
     let per_row = if x.pitch == x.channels && step == 1 {
-        moved_bytes(1, x.width * x.channels, x.width * x.channels, burst)
+        moved_bytes(1, x.width * x.channels, x.width * x.channels, machine)
     } else {
-        moved_bytes(x.width.div_ceil(step), x.channels, x.pitch * step, burst)
+        moved_bytes(x.width.div_ceil(step), x.channels, x.pitch * step, machine)
     };
     let in_rows = s.sampled().span(0, t.block_rows).min(x.height) * t.images;
     let inputs = t.n_input_loads(stage) * in_rows * per_row;
     let weight_passes = t.n_weight_loads(stage) / t.n_weight_blocks(stage);
     let weights = weight_passes * stage.n() * (stage.k() + PARAMETER_BYTES);
     let n_pixels = y.images * y.height * y.width;
-    let outputs = t.n_channel_blocks(stage) * moved_bytes(n_pixels, t.block_channels.min(stage.n()), y.pitch, burst);
+    let outputs = t.n_channel_blocks(stage) * moved_bytes(n_pixels, t.block_channels.min(stage.n()), y.pitch, machine);
     inputs + weights + outputs * stage.n_vector_passes()
 }
 
@@ -266,7 +296,7 @@ fn estimate(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> 
     let n_transfers = t.n_input_loads(stage) + 2 * t.n_weight_loads(stage) + blocks * t.n_channel_blocks(stage);
     let array_tiles = stage.n().div_ceil(u64::from(machine.cols));
     Estimate {
-        array: array_cycles(t, stage, machine),
+        array: array_cycles(t, stage, machine) + waiting_cycles(t, stage, machine),
         dram: cycles(dram_bytes(t, stage, machine)) + n_transfers * 8,
         vector: stage.n_vector_passes()
             * (y.n_elements().div_ceil(u64::from(machine.vector.n_lanes)) + blocks * array_tiles * 5),

@@ -1,7 +1,7 @@
 //! How many bytes a transfer moves on the DRAM's bus, from the levels of its descriptor and without a look at single elements.
 
-use systole_isa::Descriptor;
 use systole_isa::descriptor::N_LEVELS;
+use systole_isa::{Descriptor, MachineDescription, latency};
 
 /// Runs of bytes of equal length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(super) struct Runs {
 const ALIGNMENT: u64 = 64;
 
 impl Runs {
-    /// Bursts of so many bytes that the runs touch.
-    pub(super) fn n_bursts(&self, burst: u64) -> u64 {
+    /// Bursts of so many bytes that the runs take the time of.
+    pub(super) fn busy_bursts(&self, machine: &MachineDescription, burst: u64) -> u64 {
         if self.n_runs == 0 || self.bytes == 0 {
             return 0;
         }
@@ -27,12 +27,11 @@ impl Runs {
             // Neighbours share the bursts between them.
             return (self.n_runs * self.pitch).div_ceil(burst);
         }
+        if self.is_aligned {
+            return latency::dram::busy_bursts(machine, self.n_runs, self.bytes, self.pitch);
+        }
         let whole = self.bytes.div_ceil(burst);
-        let more = if self.is_aligned {
-            0
-        } else {
-            self.n_runs * ((self.bytes - 1) % burst) / burst
-        };
+        let more = self.n_runs * ((self.bytes - 1) % burst) / burst;
         self.n_runs * whole + more
     }
 }

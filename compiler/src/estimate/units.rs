@@ -206,8 +206,8 @@ impl<'m> Units<'m> {
         let done = match UNITS[index] {
             Unit::Mx => self.start_array(&head.work, at),
             Unit::Ld | Unit::St => {
-                let done = self.start_copy(UNITS[index], &head.work, at);
-                self.free_at[index] = done;
+                let (issued, done) = self.start_copy(UNITS[index], &head.work, at);
+                self.free_at[index] = issued;
                 done
             }
             _ => {
@@ -265,14 +265,19 @@ impl<'m> Units<'m> {
         done
     }
 
-    fn start_copy(&mut self, unit: Unit, work: &Work, at: u64) -> u64 {
-        let Work::Copy(runs) = work else { return at + 1 };
-        let n_bursts = runs.n_bursts(self.burst_bytes);
+    /// The cycles in which the last burst is offered to the DRAM and in which the copy is complete, not before the one ahead of it.
+    fn start_copy(&mut self, unit: Unit, work: &Work, at: u64) -> (u64, u64) {
+        let Work::Copy(runs) = work else {
+            return (at + 1, at + 1);
+        };
+        let n_bursts = runs.busy_bursts(self.machine, self.burst_bytes);
         let from = (at + latency::DMA_SETUP_CYCLES) as f64;
         self.dram_free_at = self.dram_free_at.max(from) + n_bursts as f64 * self.cycles_per_burst;
         // A store is complete when the controller has its last burst, whose queue is short.
         let latency = if unit == Unit::Ld { DRAM_LATENCY_CYCLES } else { 0 };
-        self.dram_free_at as u64 + latency
+        let ahead = f64::from(self.machine.dram.max_outstanding) * self.cycles_per_burst;
+        let issued = (self.dram_free_at - ahead).max(from) as u64;
+        (issued, self.dram_free_at as u64 + latency)
     }
 
     fn vector_cycles(&self, work: &Work) -> u64 {

@@ -246,26 +246,45 @@ impl TensorData {
     }
 }
 
-/// Copies without a list of indices, which for the weights of large layers would be eight times their size.
+/// Elements of a square that is transposed at once: few enough for the fastest cache, long enough for whole cache lines.
+const BLOCK: usize = 32;
+
+/// Copies without a list of indices, which for the weights of large layers would be eight times their size, and square by square, since
+/// either the reads or the writes of a whole row lie far apart.
 fn transpose<T: Copy>(values: &[T], shape: &[usize], axes: &[usize]) -> Vec<T> {
-    let strides = strides(shape);
-    let Some((&last, outer)) = axes.split_last() else {
+    let new_shape: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+    let (Some(last), Some(&first)) = (axes.len().checked_sub(1), values.first()) else {
         return values.to_vec();
     };
-    let (n_inner, inner_stride) = (shape[last], strides[last]);
-    let n_elements: usize = shape.iter().product();
-    let mut result = Vec::with_capacity(n_elements);
-    let (mut position, mut base) = (vec![0; outer.len()], 0);
-    while result.len() < n_elements {
-        result.extend((0..n_inner).map(|i| values[base + i * inner_stride]));
-        for (index, &axis) in position.iter_mut().zip(outer).rev() {
-            *index += 1;
-            base += strides[axis];
-            if *index < shape[axis] {
-                break;
+    let (from, to) = (strides(shape), strides(&new_shape));
+    // The new axis along which neighbours were neighbours before.
+    let near = axes.iter().position(|&axis| axis == last).unwrap_or(last);
+    let outer: Vec<usize> = (0..last).filter(|&axis| axis != near).collect();
+    // Of an array whose last axis stays, a square has one row.
+    let (n_near, near_step) = if near == last {
+        (1, 0)
+    } else {
+        (new_shape[near], to[near])
+    };
+    let (n_last, last_step) = (new_shape[last], from[axes[last]]);
+    let mut result = vec![first; new_shape.iter().product()];
+    let n_planes: usize = outer.iter().map(|&axis| new_shape[axis]).product();
+    for plane in 0..n_planes {
+        let (mut rest, mut source, mut target) = (plane, 0, 0);
+        for &axis in outer.iter().rev() {
+            let index = rest % new_shape[axis];
+            rest /= new_shape[axis];
+            source += index * from[axes[axis]];
+            target += index * to[axis];
+        }
+        for near_block in (0..n_near).step_by(BLOCK) {
+            for last_block in (0..n_last).step_by(BLOCK) {
+                for i in near_block..n_near.min(near_block + BLOCK) {
+                    for j in last_block..n_last.min(last_block + BLOCK) {
+                        result[target + i * near_step + j] = values[source + i + j * last_step];
+                    }
+                }
             }
-            base -= *index * strides[axis];
-            *index = 0;
         }
     }
     result
@@ -335,6 +354,13 @@ mod tests {
                 data.transposed(&shape, &axes),
                 data.gather(&transposed_indices(&shape, &axes))
             );
+        }
+        // More than a square along either axis.
+        let (shape, axes) = ([3, 40, 2, 70], [2, 3, 0, 1]);
+        let data = TensorData::I32((0..16_800).collect());
+        for axes in [axes, [0, 3, 2, 1], [1, 0, 2, 3], [3, 2, 1, 0]] {
+            let expected = data.gather(&transposed_indices(&shape, &axes));
+            assert_eq!(data.transposed(&shape, &axes), expected, "{axes:?}");
         }
         assert_eq!(TensorData::I8(vec![7]).transposed(&[], &[]), TensorData::I8(vec![7]));
         assert!(TensorData::I8(vec![]).transposed(&[2, 0], &[1, 0]).is_empty());

@@ -12,7 +12,10 @@ impl Conv<'_> {
     pub(super) fn item(&self, e: &mut Emitter, loads: Option<&Loads<'_>>) {
         match loads {
             Some(loads) if self.t.n_chunks(self.stage) > 1 => self.chunks(e, loads),
-            Some(loads) => self.with_weights(e, loads, |e| self.tiles(e)),
+            Some(loads) => self.with_chunk(e, loads, |e| {
+                self.tiles(e);
+                e.ordered(Op::MxNop {}, &[], &[WEIGHTS_FREE]);
+            }),
             None => self.tiles(e),
         }
         let freed: &[Token] = match loads {
@@ -49,14 +52,13 @@ impl Conv<'_> {
         e.ordered(Op::VxNop {}, &[RESIDUAL_FULL], &[]);
     }
 
-    /// Runs `body` on the next block of weights.
-    fn with_weights(&self, e: &mut Emitter, loads: &Loads<'_>, body: impl FnOnce(&mut Emitter)) {
+    /// Runs `body`, which frees the block as it loads its last tile, on the next block of weights.
+    fn with_chunk(&self, e: &mut Emitter, loads: &Loads<'_>, body: impl FnOnce(&mut Emitter)) {
         if self.t.weight_buffers > 1 {
             loads.next_weights(e);
         }
         e.ordered(Op::MxNop {}, &[WEIGHTS_FULL], &[]);
         body(e);
-        e.ordered(Op::MxNop {}, &[], &[WEIGHTS_FREE]);
         if self.t.weight_buffers == 1 {
             loads.next_weights(e);
         }
@@ -73,10 +75,10 @@ impl Conv<'_> {
         }
         e.set(K_CHUNK0, 0);
         let one = |e: &mut Emitter, k: u64, is_first: bool| {
-            self.with_weights(e, loads, |e| {
+            self.with_chunk(e, loads, |e| {
                 e.copy(W_TILE, W_BUFFER);
                 e.copy(K0, K_CHUNK0);
-                self.reduction(e, k, is_first);
+                self.reduction(e, k, is_first, &[WEIGHTS_FREE]);
             });
             e.add(K_CHUNK0, k as i64);
         };
@@ -103,7 +105,7 @@ impl Conv<'_> {
                 e.add(N_LEFT, -(self.tile_cols as i64));
             }
             e.set(K0, 0);
-            self.reduction(e, self.stage.k(), true);
+            self.reduction(e, self.stage.k(), true, &[]);
             e.ordered(Op::MxNop {}, &[], &[ACC_FULL]);
             self.requantize(e);
             e.add(Y_TILE, self.tile_cols as i64);
@@ -129,31 +131,33 @@ impl Conv<'_> {
         }
     }
 
-    /// The products of one array tile of outputs over `k` reduction rows, from `W_TILE` and `K0` on.
-    fn reduction(&self, e: &mut Emitter, k: u64, overwrite: bool) {
+    /// The products of one array tile of outputs over `k` reduction rows, from `W_TILE` and `K0` on. The load of the last tile posts `freed`:
+    /// the array has its weights then, long before its sums are complete.
+    fn reduction(&self, e: &mut Emitter, k: u64, overwrite: bool, freed: &[Token]) {
         let rows = u64::from(self.machine.rows);
-        let (n_full, rest) = (k / rows, k % rows);
-        let mut full_left = n_full;
+        let mut left = k.div_ceil(rows);
+        let last = k - (left - 1) * rows;
         if overwrite {
-            self.product(e, k.min(rows), Accumulate::Over, &[ACC_FREE]);
-            if n_full == 0 {
-                return;
-            }
-            full_left -= 1;
+            left -= 1;
+            let posts = if left == 0 { freed } else { &[] };
+            self.product(e, k.min(rows), Accumulate::Over, &[ACC_FREE], posts);
         }
-        e.repeat(full_left, |e| self.product(e, rows, Accumulate::Add, &[]));
-        if rest > 0 {
-            self.product(e, rest, Accumulate::Add, &[]);
+        if last == rows && freed.is_empty() {
+            e.repeat(left, |e| self.product(e, rows, Accumulate::Add, &[], &[]));
+        } else if left > 0 {
+            e.repeat(left - 1, |e| self.product(e, rows, Accumulate::Add, &[], &[]));
+            self.product(e, last, Accumulate::Add, &[], freed);
         }
     }
 
-    fn product(&self, e: &mut Emitter, k: u64, mode: Accumulate, waits: &[Token]) {
+    fn product(&self, e: &mut Emitter, k: u64, mode: Accumulate, waits: &[Token], freed: &[Token]) {
         let n = self.tile.into();
-        e.op(Op::MxWload {
+        let load = Op::MxWload {
             w: at(W, W_TILE),
             k: (k as i64).into(),
             n,
-        });
+        };
+        e.ordered(load, &[], freed);
         let product = Op::MxMm {
             c: at(C, C_BUFFER),
             a: at(X, X_BUFFER),
