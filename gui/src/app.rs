@@ -3,7 +3,9 @@
 
 use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
-use crate::driver::Request;
+use crate::driver::{Request, Speed};
+use crate::edits::{Edit, Edits};
+use crate::engine::Landmark;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::Focus;
 use crate::machine_bench::MachineBench;
@@ -11,15 +13,16 @@ use crate::panels::export_dialog::export_dialog_ui;
 use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
 use crate::panels::notice::notice_ui;
 use crate::panels::open_dialog::open_dialog_ui;
+use crate::panels::palette::palette_ui;
 use crate::panels::panes::{Pane, exports};
 use crate::panels::status_bar::status_bar_ui;
 use crate::panels::timeline_scale::{around, centered, zoomed_view};
-use crate::panels::toolbar::{menu_bar_ui, toolbar_ui};
+use crate::panels::toolbar::{menu_bar_ui, scrubber_ui, toolbar_ui};
 use crate::panels::welcome::welcome_ui;
 use crate::theme::{self, Palette};
 use crate::view::{Action, Dialog, View};
 use crate::worker::Worker;
-use egui::{CentralPanel, Margin, Panel, Theme, Ui};
+use egui::{CentralPanel, Margin, Panel, Ui};
 use egui_tiles::Tree;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +36,7 @@ pub struct Dashboard {
     memory: PanelMemory,
     bench: MachineBench,
     background: Background,
+    edits: Edits,
     /// What the dashboard itself has to say; the worker's messages are in the frame.
     notice: Option<String>,
     /// The last stretch and width that the worker was told.
@@ -51,6 +55,7 @@ impl Dashboard {
             run_state: RunState::Empty,
             program: None,
             now: Observation::default(),
+            last_cycle: 0,
             breakpoints: Arc::default(),
             watchpoints: Vec::new(),
             notice: None,
@@ -70,6 +75,7 @@ impl Dashboard {
             memory: PanelMemory::default(),
             bench: MachineBench::default(),
             background: Background::default(),
+            edits: Edits::default(),
             notice: None,
             sent_timeline: (TimelineView::Fit, 0),
             sent_focus: Focus::default(),
@@ -85,7 +91,10 @@ impl Dashboard {
     /// Draws everything and applies what the user asked for.
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
-        let mut actions: Vec<Action> = pressed_commands(ui.ctx()).into_iter().map(Action::Command).collect();
+        let mut actions: Vec<Action> = match self.view.dialog {
+            Some(_) => Vec::new(),
+            None => pressed_commands(ui.ctx()).into_iter().map(Action::Command).collect(),
+        };
         let palette = Palette::of(ui.visuals());
         let bar = egui::Frame::new()
             .fill(palette.backdrop)
@@ -94,6 +103,7 @@ impl Dashboard {
             menu_bar_ui(ui, &self.frame, &self.view, &mut actions);
             ui.add_space(2.0);
             toolbar_ui(ui, &self.frame, &self.view, &mut actions);
+            scrubber_ui(ui, &self.frame, &mut actions);
             for notice in self.notice.as_deref().into_iter().chain(self.frame.notice.as_deref()) {
                 notice_ui(ui, notice, &mut actions);
             }
@@ -139,6 +149,9 @@ impl Dashboard {
         match &self.view.dialog {
             None => {}
             Some(Dialog::Open(path)) => open_dialog_ui(ui, path, is_choosing, actions),
+            Some(Dialog::Palette(query, chosen)) => {
+                palette_ui(ui, &self.frame, &self.view, query, *chosen, actions);
+            }
             Some(Dialog::Export(export, path)) => export_dialog_ui(ui, export, path, is_choosing, actions),
         }
     }
@@ -167,6 +180,7 @@ impl Dashboard {
             Action::EditDialog(text) => match &mut self.view.dialog {
                 None => {}
                 Some(Dialog::Open(typed) | Dialog::Export(_, typed)) => *typed = text,
+                Some(Dialog::Palette(typed, chosen)) => (*typed, *chosen) = (text, 0),
             },
             Action::OpenPath(path) => {
                 self.view.dialog = None;
@@ -178,6 +192,11 @@ impl Dashboard {
                 }
                 _ => self.background.choose(ctx, Choice::Open),
             },
+            Action::ChooseEntry(idx) => {
+                if let Some(Dialog::Palette(_, chosen)) = &mut self.view.dialog {
+                    *chosen = idx;
+                }
+            }
             Action::CloseDialog => self.view.dialog = None,
             Action::AskExport(label) => {
                 let export = exports().find(|export| export.label == label);
@@ -202,7 +221,10 @@ impl Dashboard {
             Action::SetArrayValue(value) => self.view.array_value = value,
             Action::SetFollowedUnit(unit_idx) => self.view.followed_unit = unit_idx,
             Action::SetSearch(search) => self.view.search = search,
-            Action::ToggleBreakpoint(pc) => self.worker.send(Request::ToggleBreakpoint(pc)),
+            Action::ToggleBreakpoint(pc) => {
+                self.edits.push(Edit::Breakpoint(pc));
+                self.worker.send(Request::ToggleBreakpoint(pc));
+            }
             Action::SetSpeed(speed) => {
                 self.view.speed = speed;
                 self.worker.send(Request::SetSpeed(speed));
@@ -280,6 +302,46 @@ impl Dashboard {
         }
     }
 
+    /// Runs to the selected instruction; to the beginning of the layer if a layer's mark is selected.
+    fn run_to_cursor(&mut self) {
+        let Some(pc) = self.view.selected_pc else {
+            self.notice =
+                Some("Select an instruction in the program first: a run to the cursor stops there.".to_owned());
+            return;
+        };
+        let lines = self.frame.program.as_ref().map_or(&[][..], |program| &program.lines);
+        let landmark = match lines.get(pc as usize) {
+            Some(line) if line.is_mark && line.layer_idx.is_some() => line.layer_idx.map(Landmark::LayerOf),
+            _ => None,
+        };
+        let landmark = landmark.unwrap_or_else(|| Landmark::Instructions(Arc::new([pc].into())));
+        self.worker.send(Request::ToNext(landmark));
+    }
+
+    fn change_speed(&mut self, n_steps: isize) {
+        let idx = Speed::ALL.iter().position(|speed| *speed == self.view.speed);
+        let next = idx
+            .unwrap_or(0)
+            .saturating_add_signed(n_steps)
+            .min(Speed::ALL.len() - 1);
+        self.view.speed = Speed::ALL[next];
+        self.worker.send(Request::SetSpeed(self.view.speed));
+    }
+
+    fn undo(&mut self) {
+        match self.edits.undo() {
+            None => {}
+            Some(Edit::Breakpoint(pc)) => self.worker.send(Request::ToggleBreakpoint(pc)),
+        }
+    }
+
+    fn redo(&mut self) {
+        match self.edits.redo() {
+            None => {}
+            Some(Edit::Breakpoint(pc)) => self.worker.send(Request::ToggleBreakpoint(pc)),
+        }
+    }
+
     fn show_layer(&mut self, layer_idx: Option<usize>) {
         let layers = &self.frame.now.overview.layers;
         if let Some(layer) = layers.iter().find(|layer| layer.layer_idx == layer_idx) {
@@ -303,20 +365,32 @@ impl Dashboard {
             Command::Step10 => self.worker.send(Request::Step(10)),
             Command::StepBack => self.worker.send(Request::StepBack(1)),
             Command::StepBack5 => self.worker.send(Request::StepBack(5)),
-            Command::StepInstruction => self.worker.send(Request::StepInstruction),
+            Command::StepInstruction => self.worker.send(Request::ToNext(Landmark::Instruction)),
+            Command::StepInstructionBack => self.worker.send(Request::ToPrevious(Landmark::Instruction)),
+            Command::StepTile => self.worker.send(Request::ToNext(Landmark::Tile)),
+            Command::StepTileBack => self.worker.send(Request::ToPrevious(Landmark::Tile)),
+            Command::StepLayer => self.worker.send(Request::ToNext(Landmark::Layer)),
+            Command::StepLayerBack => self.worker.send(Request::ToPrevious(Landmark::Layer)),
+            Command::RunToStall => self.worker.send(Request::ToNext(Landmark::Stall)),
+            Command::BackToStall => self.worker.send(Request::ToPrevious(Landmark::Stall)),
+            Command::RunToCursor => self.run_to_cursor(),
+            Command::ToggleBreakpoint => {
+                if let Some(pc) = self.view.selected_pc {
+                    self.update(ctx, Action::ToggleBreakpoint(pc));
+                }
+            }
+            Command::Faster => self.change_speed(1),
+            Command::Slower => self.change_speed(-1),
+            Command::Palette => self.view.dialog = Some(Dialog::Palette(String::new(), 0)),
+            Command::Undo => self.undo(),
+            Command::Redo => self.redo(),
             Command::RunToEnd => self.worker.send(Request::RunToEnd),
             Command::Restart => self.worker.send(Request::Restart),
             Command::ZoomIn => self.view.timeline = zoomed_view(self.view.timeline, now, 2.0),
             Command::ZoomOut => self.view.timeline = zoomed_view(self.view.timeline, now, 0.5),
             Command::ZoomFit => self.view.timeline = TimelineView::Fit,
             Command::FollowTime => self.view.timeline = TimelineView::default(),
-            Command::ToggleTheme => {
-                ctx.set_theme(if ctx.theme() == Theme::Dark {
-                    Theme::Light
-                } else {
-                    Theme::Dark
-                });
-            }
+            Command::ToggleTheme => theme::use_look(ctx, theme::look(ctx).next()),
             Command::ResetLayout => {
                 self.tree = default_tree();
                 self.view.shown_panes = shown_panes(&self.tree);

@@ -34,7 +34,35 @@ pub enum Command {
     ZoomFit,
     /// Show the latest cycles and move with them.
     FollowTime,
-    /// Change between the light and the dark theme.
+    /// Take the last change back.
+    Undo,
+    /// Make a change again.
+    Redo,
+    /// Find a command by its name.
+    Palette,
+    /// To the last start of an instruction.
+    StepInstructionBack,
+    /// To the next tile.
+    StepTile,
+    /// To the last tile.
+    StepTileBack,
+    /// To the next layer.
+    StepLayer,
+    /// To the last beginning of a layer.
+    StepLayerBack,
+    /// To the next stall.
+    RunToStall,
+    /// To the last stall.
+    BackToStall,
+    /// To the selected instruction.
+    RunToCursor,
+    /// Set or clear a breakpoint at the selected instruction.
+    ToggleBreakpoint,
+    /// The next higher speed.
+    Faster,
+    /// The next lower speed.
+    Slower,
+    /// Change to the next theme.
     ToggleTheme,
     /// Put all panels back where they were at first.
     ResetLayout,
@@ -231,9 +259,127 @@ pub const COMMANDS: &[CommandInfo] = &[
         button: None,
     },
     CommandInfo {
+        command: Command::Undo,
+        label: "Undo",
+        help: "Take the last change of source, breakpoints or machine back.",
+        menu: Menu::File,
+        shortcuts: &[key(Modifiers::COMMAND, Key::Z)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::Redo,
+        label: "Redo",
+        help: "Make the change again that was taken back last.",
+        menu: Menu::File,
+        shortcuts: &[
+            key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z),
+            key(Modifiers::COMMAND, Key::Y),
+        ],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::Palette,
+        label: "Command palette",
+        help: "Find a command by a few letters of its name.",
+        menu: Menu::View,
+        shortcuts: &[
+            key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::P),
+            key(Modifiers::COMMAND, Key::P),
+        ],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::StepInstructionBack,
+        label: "Step instruction back",
+        help: "Go back to where the last instruction started.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F11)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::StepTile,
+        label: "Step tile",
+        help: "Advance until the array starts to take a tile.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::F7)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::StepTileBack,
+        label: "Step tile back",
+        help: "Go back to where the array last started to take a tile.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F7)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::StepLayer,
+        label: "Step layer",
+        help: "Advance to the first instruction of the next layer.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::F8)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::StepLayerBack,
+        label: "Step layer back",
+        help: "Go back to where a layer began.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F8)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::RunToStall,
+        label: "Run to stall",
+        help: "Run at full speed until a unit begins to wait.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::F6)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::BackToStall,
+        label: "Back to stall",
+        help: "Go back to where a unit last began to wait.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F6)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::RunToCursor,
+        label: "Run to cursor",
+        help: "Run at full speed until the selected instruction starts.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::F4)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::ToggleBreakpoint,
+        label: "Breakpoint",
+        help: "Set or clear a breakpoint at the selected instruction.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::COMMAND, Key::B)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::Faster,
+        label: "Faster",
+        help: "Let a run take the next higher speed.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::CloseBracket)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::Slower,
+        label: "Slower",
+        help: "Let a run take the next lower speed.",
+        menu: Menu::Run,
+        shortcuts: &[key(Modifiers::NONE, Key::OpenBracket)],
+        button: None,
+    },
+    CommandInfo {
         command: Command::ToggleTheme,
-        label: "Light or dark theme",
-        help: "Change between the light and the dark theme.",
+        label: "Next theme",
+        help: "Change between the dark, the light and the colour-blind safe theme.",
         menu: Menu::View,
         shortcuts: &[key(Modifiers::COMMAND, Key::T)],
         button: None,
@@ -264,10 +410,31 @@ impl Command {
         match self {
             Command::Run | Command::RunToEnd => is_loaded && !is_running && !frame.run_state.has_ended(),
             Command::Pause => is_running,
-            Command::Step | Command::Step10 | Command::StepInstruction => is_loaded && !frame.run_state.has_ended(),
-            Command::StepBack | Command::StepBack5 | Command::Restart => is_loaded && frame.now.cycle > 0,
-            Command::ZoomIn | Command::ZoomOut | Command::ZoomFit | Command::FollowTime => is_loaded,
-            Command::Open | Command::ToggleTheme | Command::ResetLayout => true,
+            Command::Step
+            | Command::Step10
+            | Command::StepInstruction
+            | Command::StepTile
+            | Command::StepLayer
+            | Command::RunToStall
+            | Command::RunToCursor => is_loaded && !frame.run_state.has_ended(),
+            Command::StepBack
+            | Command::StepBack5
+            | Command::StepInstructionBack
+            | Command::StepTileBack
+            | Command::StepLayerBack
+            | Command::BackToStall
+            | Command::Restart => is_loaded && frame.now.cycle > 0,
+            Command::ZoomIn | Command::ZoomOut | Command::ZoomFit | Command::FollowTime | Command::ToggleBreakpoint => {
+                is_loaded
+            }
+            Command::Open
+            | Command::Undo
+            | Command::Redo
+            | Command::Palette
+            | Command::Faster
+            | Command::Slower
+            | Command::ToggleTheme
+            | Command::ResetLayout => true,
         }
     }
 }
@@ -299,8 +466,7 @@ fn n_modifiers(modifiers: Modifiers) -> u32 {
 }
 
 fn works_while_typing(shortcut: &KeyboardShortcut) -> bool {
-    let is_function_key = matches!(shortcut.logical_key, Key::F5 | Key::F9 | Key::F10 | Key::F11);
-    shortcut.modifiers.command || is_function_key
+    shortcut.modifiers.command || (Key::F1..=Key::F12).contains(&shortcut.logical_key)
 }
 
 #[cfg(test)]

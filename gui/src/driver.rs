@@ -1,7 +1,7 @@
 //! What the worker does, apart from where it does it: obeys requests, paces time, stops at breakpoints, takes pictures.
 
-use crate::engine::{Engine, EngineLoader, Outcome};
-use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
+use crate::engine::{Engine, EngineLoader, Landmark, Outcome};
+use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
 use crate::overview::{Found, SpanReport};
@@ -12,9 +12,6 @@ use std::time::{Duration, Instant};
 
 /// Wall time that one slice of a run at full speed should take: short, so that `Pause` acts at once.
 const SLICE_TIME: Duration = Duration::from_millis(4);
-
-/// Cycles after which a step to the next instruction gives up, so that a long stall cannot hold the worker.
-const MAX_STEP_INSTRUCTION_CYCLES: u64 = 100_000;
 
 /// What the user interface asks of the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +28,10 @@ pub enum Request {
     Step(u64),
     /// Move backwards by a number of cycles.
     StepBack(u64),
-    /// Move forwards until a unit other than the sequencer starts an instruction.
-    StepInstruction,
+    /// Run at full speed to the next landmark, past all breakpoints.
+    ToNext(Landmark),
+    /// Go back to the last landmark before now.
+    ToPrevious(Landmark),
     /// Move to a cycle, in either direction.
     GoTo(u64),
     /// Run at full speed to the end, past all breakpoints.
@@ -78,7 +77,7 @@ pub enum Speed {
 impl Speed {
     /// The speeds that the user can choose from.
     pub const ALL: [Speed; 6] = [
-        Speed::CyclesPerSecond(2),
+        Speed::CyclesPerSecond(1),
         Speed::CyclesPerSecond(10),
         Speed::CyclesPerSecond(60),
         Speed::CyclesPerSecond(1_000),
@@ -100,16 +99,20 @@ pub(crate) struct Driver {
     breakpoints: Arc<BTreeSet<u32>>,
     watches: Vec<Watch>,
     focus: Focus,
+    /// The last cycle that the run is known to have, or expected to have.
+    last_cycle: u64,
     notice: Option<Arc<str>>,
     sequence: u64,
     /// Cycles of a slice at full speed, adapted so that it takes about [`SLICE_TIME`].
     slice_cycles: u64,
     /// Nanocycles that the chosen speed has granted and that are less than a cycle.
     credit: u64,
+    /// The cycle in which the run was started: landmarks there have been seen.
+    run_from: u64,
 }
 
 /// How far a run goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Goal {
     /// To the next breakpoint, at the chosen speed.
     Breakpoint,
@@ -117,10 +120,13 @@ enum Goal {
     End,
     /// To a cycle, at full speed.
     Cycle(u64),
+    /// To a landmark, at full speed.
+    Landmark(Landmark),
 }
 
 impl Driver {
     pub(crate) fn new(loader: EngineLoader, engine: Option<Box<dyn Engine>>) -> Self {
+        let last_cycle = engine.as_deref().map_or(0, expected_cycles);
         Self {
             loader,
             engine,
@@ -133,10 +139,12 @@ impl Driver {
             breakpoints: Arc::default(),
             watches: Vec::new(),
             focus: Focus::default(),
+            last_cycle,
             notice: None,
             sequence: 0,
             slice_cycles: 1_000,
             credit: 0,
+            run_from: 0,
         }
     }
 
@@ -146,16 +154,16 @@ impl Driver {
 
     /// Whether it runs as fast as it can, so that there is no reason to pause between two slices.
     pub(crate) fn is_unpaced(&self) -> bool {
-        match self.goal {
+        match &self.goal {
             None => false,
             Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
-            Some(Goal::End | Goal::Cycle(_)) => true,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)) => true,
         }
     }
 
     /// Whether it runs to a place that it will certainly stop at.
     pub(crate) fn is_bound_to_stop(&self) -> bool {
-        matches!(self.goal, Some(Goal::End | Goal::Cycle(_)))
+        matches!(self.goal, Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)))
     }
 
     pub(crate) fn handle(&mut self, request: Request) {
@@ -188,7 +196,8 @@ impl Driver {
             Request::Pause => self.goal = None,
             Request::Step(_)
             | Request::StepBack(_)
-            | Request::StepInstruction
+            | Request::ToNext(_)
+            | Request::ToPrevious(_)
             | Request::GoTo(_)
             | Request::Restart => self.move_time(&request),
         }
@@ -233,6 +242,7 @@ impl Driver {
         if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_none()) {
             self.goal = Some(goal);
             self.credit = 0;
+            self.run_from = self.engine.as_ref().map_or(0, |engine| engine.cycle());
         }
     }
 
@@ -241,10 +251,11 @@ impl Driver {
         self.goal = None;
         let Some(engine) = &mut self.engine else { return };
         let now = engine.cycle();
-        match *request {
+        match request.clone() {
             Request::Step(n) => engine.advance_to(now.saturating_add(n)),
             Request::StepBack(n) => engine.rewind_to(now.saturating_sub(n)),
-            Request::StepInstruction => step_instruction(engine.as_mut()),
+            Request::ToNext(landmark) => self.start(Goal::Landmark(landmark)),
+            Request::ToPrevious(landmark) => engine.rewind_to(engine.previous(&landmark).unwrap_or(0)),
             Request::Restart => engine.rewind_to(0),
             Request::GoTo(cycle) if cycle > now => self.goal = Some(Goal::Cycle(cycle)),
             Request::GoTo(cycle) => engine.rewind_to(cycle),
@@ -265,6 +276,7 @@ impl Driver {
         match (self.loader)(path) {
             Ok(mut engine) => {
                 engine.look_at(&self.focus);
+                self.last_cycle = expected_cycles(engine.as_ref());
                 self.engine = Some(engine);
                 self.watches.clear();
                 self.goal = None;
@@ -290,10 +302,12 @@ impl Driver {
 
     /// Lets time run for one slice; `elapsed` is the wall time since the last one.
     pub(crate) fn run_slice(&mut self, elapsed: Duration) {
-        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal) else {
+        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal.clone()) else {
             return;
         };
         let now = engine.cycle();
+        // The sequencer's instruction of this cycle has not been looked at by the slice before.
+        let after = self.run_from.max(now.saturating_sub(1));
         let is_done = match (goal, self.speed) {
             (Goal::Breakpoint, Speed::CyclesPerSecond(rate)) => {
                 let granted = u64::try_from(elapsed.as_nanos())
@@ -307,24 +321,31 @@ impl Driver {
                     now.saturating_add(n_cycles),
                     &self.breakpoints,
                     &mut self.watches,
+                    after,
                 )
             }
             (Goal::Breakpoint, Speed::Unlimited) => {
                 let target = now.saturating_add(self.slice_cycles);
                 timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &self.breakpoints, &mut self.watches)
+                    advance(engine.as_mut(), target, &self.breakpoints, &mut self.watches, after)
                 })
             }
             (Goal::End, _) => {
                 let target = now.saturating_add(self.slice_cycles);
                 timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &BTreeSet::new(), &mut [])
+                    advance(engine.as_mut(), target, &Arc::default(), &mut [], after)
+                })
+            }
+            (Goal::Landmark(landmark), _) => {
+                let target = now.saturating_add(self.slice_cycles);
+                timed(&mut self.slice_cycles, || {
+                    engine.advance_to_landmark(target, &landmark, after) || engine.outcome().is_some()
                 })
             }
             (Goal::Cycle(goal), _) => {
                 let target = now.saturating_add(self.slice_cycles).min(goal);
                 let has_ended = timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &BTreeSet::new(), &mut [])
+                    advance(engine.as_mut(), target, &Arc::default(), &mut [], after)
                 });
                 has_ended || target == goal
             }
@@ -337,13 +358,20 @@ impl Driver {
     pub(crate) fn frame(&mut self) -> Arc<Frame> {
         self.sequence += 1;
         let (now, program) = match &self.engine {
-            Some(engine) => (engine.observe(self.timeline, self.n_bins), Some(engine.program())),
+            Some(engine) => {
+                self.last_cycle = match engine.outcome() {
+                    Some(_) => engine.cycle(),
+                    None => self.last_cycle.max(engine.cycle()),
+                };
+                (engine.observe(self.timeline, self.n_bins), Some(engine.program()))
+            }
             None => (Observation::default(), None),
         };
         Arc::new(Frame {
             sequence: self.sequence,
             run_state: self.run_state(),
             program,
+            last_cycle: self.last_cycle,
             now,
             breakpoints: Arc::clone(&self.breakpoints),
             watchpoints: self
@@ -363,7 +391,7 @@ impl Driver {
     }
 
     fn run_state(&self) -> RunState {
-        match (&self.engine, self.goal) {
+        match (&self.engine, &self.goal) {
             (None, _) => RunState::Empty,
             (Some(_), Some(_)) => RunState::Running,
             (Some(engine), None) => match engine.outcome() {
@@ -383,54 +411,42 @@ impl Driver {
 }
 
 /// Moves to `target`; returns whether the run is over because of a breakpoint, a changed byte that is watched, or the program's end.
-fn advance(engine: &mut dyn Engine, target: u64, breakpoints: &BTreeSet<u32>, watches: &mut [Watch]) -> bool {
-    if breakpoints.is_empty() && watches.is_empty() {
-        engine.advance_to(target);
-        return engine.outcome().is_some();
-    }
-    let program = engine.program();
-    let mut before = engine.units();
-    while engine.cycle() < target && engine.outcome().is_none() {
-        engine.advance_to(engine.cycle() + 1);
-        let after = engine.units();
-        // The sequencer also passes the instructions of other units when it hands them over; those have not started yet.
-        let is_executed_by =
-            |unit_idx: usize, pc: u32| program.lines.get(pc as usize).is_none_or(|line| line.unit == unit_idx);
-        if started(&before, &after).any(|(unit_idx, pc)| breakpoints.contains(&pc) && is_executed_by(unit_idx, pc)) {
-            return true;
+fn advance(
+    engine: &mut dyn Engine,
+    target: u64,
+    breakpoints: &Arc<BTreeSet<u32>>,
+    watches: &mut [Watch],
+    after: u64,
+) -> bool {
+    let landmark = (!breakpoints.is_empty()).then(|| Landmark::Instructions(Arc::clone(breakpoints)));
+    let step_to = |engine: &mut dyn Engine, cycle: u64| match &landmark {
+        Some(landmark) => engine.advance_to_landmark(cycle, landmark, after),
+        None => {
+            engine.advance_to(cycle);
+            false
         }
+    };
+    if watches.is_empty() {
+        return step_to(engine, target) || engine.outcome().is_some();
+    }
+    while engine.cycle() < target && engine.outcome().is_none() {
+        let next = engine.cycle() + 1;
+        let is_at_breakpoint = step_to(engine, next);
+        // Every watch is asked, so that all of them know the present bytes.
         let n_changed = watches
             .iter_mut()
             .filter_map(|watch| watch.has_changed(engine).then_some(()))
             .count();
-        if n_changed > 0 {
+        if is_at_breakpoint || n_changed > 0 {
             return true;
         }
-        before = after;
     }
     engine.outcome().is_some()
 }
 
-fn step_instruction(engine: &mut dyn Engine) {
-    let before = engine.units();
-    let limit = engine.cycle().saturating_add(MAX_STEP_INSTRUCTION_CYCLES);
-    while engine.cycle() < limit && engine.outcome().is_none() {
-        engine.advance_to(engine.cycle() + 1);
-        if started(&before, &engine.units()).any(|(unit_idx, _)| unit_idx != SEQ) {
-            return;
-        }
-    }
-}
-
-/// The units that have started an instruction since `before`, and which.
-fn started<'a>(
-    before: &'a [UnitState; N_UNITS],
-    after: &'a [UnitState; N_UNITS],
-) -> impl Iterator<Item = (usize, u32)> + 'a {
-    let pairs = before.iter().zip(after).enumerate();
-    pairs
-        .filter(|(_, (before, after))| after.n_started > before.n_started)
-        .filter_map(|(idx, (_, after))| Some((idx, after.pc?)))
+/// The cycles that the compiler expects a program to take; 0 if it did not say.
+fn expected_cycles(engine: &dyn Engine) -> u64 {
+    engine.program().estimated_cycles.unwrap_or(0)
 }
 
 /// Runs `work` and doubles or halves `slice_cycles` so that the next slice comes closer to [`SLICE_TIME`].

@@ -6,6 +6,7 @@
 use crate::frame::{N_UNITS, Observation, ProgramInfo, Span, TimelineView, UnitState};
 use crate::inspect::{Focus, MemorySpace};
 use crate::overview::SpanReport;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +23,12 @@ pub trait Engine: Send {
 
     /// Moves time forwards to `cycle`, or less far if the program ends before.
     fn advance_to(&mut self, cycle: u64);
+
+    /// Moves time to the first landmark in `after + 1..=cycle`, or forwards to `cycle` if there is none. Returns whether there is.
+    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> bool;
+
+    /// The last cycle before the current one at which a landmark is seen.
+    fn previous(&self, landmark: &Landmark) -> Option<u64>;
 
     /// Moves time backwards to `cycle`; a cycle in the future changes nothing.
     fn rewind_to(&mut self, cycle: u64);
@@ -55,6 +62,23 @@ pub trait Engine: Send {
 
     /// The first span that matches `text` and begins after cycle `from` (or, backwards, before it), with its lane.
     fn find(&self, text: &str, from: u64, is_forward: bool) -> Option<(usize, Span)>;
+}
+
+/// A place in a run that a user steps to. The machine is there in the first cycle that shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Landmark {
+    /// A unit other than the sequencer starts an instruction.
+    Instruction,
+    /// The array starts to take a new tile.
+    Tile,
+    /// The first instruction of a layer starts.
+    Layer,
+    /// The first instruction of this layer starts.
+    LayerOf(usize),
+    /// A unit other than the sequencer begins to stall.
+    Stall,
+    /// One of these instructions is started by the unit that executes it.
+    Instructions(Arc<BTreeSet<u32>>),
 }
 
 /// How a program ended.

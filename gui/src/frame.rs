@@ -34,6 +34,8 @@ pub struct Frame {
     pub program: Option<Arc<ProgramInfo>>,
     /// The machine's state at the frame's cycle.
     pub now: Observation,
+    /// The last cycle that the run is known or expected to have.
+    pub last_cycle: u64,
     /// Instructions at which a run pauses.
     pub breakpoints: Arc<BTreeSet<u32>>,
     /// Bytes of memories whose changes pause a run, as memory, address and number of bytes.
@@ -83,6 +85,8 @@ pub struct ProgramInfo {
     pub layers: Vec<String>,
     /// What the layers hand to each other.
     pub graph: ModelGraph,
+    /// Cycles that the compiler expects the program to take, if it was compiled.
+    pub estimated_cycles: Option<u64>,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
     /// Runs the program on other machines; `None` if nobody can.
@@ -180,6 +184,21 @@ pub struct Observation {
     pub series: Arc<Series>,
     /// Totals of the run so far.
     pub overview: Arc<Overview>,
+    /// What each instruction has cost so far, by program counter.
+    pub line_totals: Arc<Vec<LineTotals>>,
+}
+
+/// What one instruction has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineTotals {
+    /// Executions that are complete.
+    pub n_executed: u64,
+    /// Cycles from start to completion, summed over the executions.
+    pub cycles: u64,
+    /// Cycles in which its unit could not go on because of it.
+    pub stall_cycles: u64,
+    /// Energy of its events in femtojoules.
+    pub energy_fj: u64,
 }
 
 /// What one unit does now and did so far.

@@ -4,7 +4,7 @@
 //! ones that name a type of the simulator or the instruction set.
 
 use crate::counters::counters;
-use crate::engine::{Engine, Outcome};
+use crate::engine::{Engine, Landmark, Outcome};
 use crate::explain::explain;
 use crate::frame::{
     self, ActivityClass, ActivityInfo, ArrayState, MachineInfo, N_UNITS, Observation, ProgramInfo, SEQ, Span, Timeline,
@@ -12,6 +12,7 @@ use crate::frame::{
 };
 use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::{Inspection, check_range, isa_space};
+use crate::landmarks::Landmarks;
 use crate::lane_log::LaneLog;
 use crate::listing;
 use crate::model_graph::{TensorNames, graph_of};
@@ -21,7 +22,7 @@ use crate::recording::{Recording, activity_id, all_activities};
 use crate::rig::Recipe;
 use crate::search::Matches;
 use std::sync::Arc;
-use systole_isa::{MachineDescription, Unit};
+use systole_isa::{MachineDescription, Program, Unit};
 use systole_simulator::pe_view::{Detail, Region};
 use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, StallReason, Status};
 
@@ -43,8 +44,9 @@ pub struct Source {
 pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
-    recording: Recording,
     recipe: Recipe,
+    recording: Recording,
+    landmarks: Landmarks,
     n_started: [u64; N_UNITS],
     /// What each unit was executing at the last look.
     executing: [Option<u32>; N_UNITS],
@@ -58,12 +60,14 @@ impl Simulation {
         let names = TensorNames::of(source.machine.program());
         let inspection = Inspection::new(source.machine.program(), names);
         let recording = Recording::new(&source.machine);
+        let landmarks = Landmarks::new(&source.machine);
         let history = History::new(source.machine);
         let mut simulation = Self {
             history,
             program,
-            recording,
             recipe: source.recipe,
+            recording,
+            landmarks,
             n_started: [0; N_UNITS],
             executing: [None; N_UNITS],
             inspection,
@@ -198,25 +202,48 @@ impl Engine for Simulation {
 
     fn advance_to(&mut self, cycle: u64) {
         let n_completed_before = self.recording.n_completed;
-        let mut observer = (&mut self.recording, &mut self.inspection);
-        if let Some(stop) = observer.1.stop_on_the_way(self.history.machine().now(), cycle) {
+        let now = self.history.machine().now();
+        let mut observer = (&mut self.recording, &mut (&mut self.inspection, &mut self.landmarks));
+        if let Some(stop) = observer.1.0.stop_on_the_way(now, cycle) {
             self.history.advance_to(stop, &mut observer);
-            observer.1.keep(self.history.machine());
+            observer.1.0.keep(self.history.machine());
         }
         self.history.advance_to(cycle, &mut observer);
         self.note_statuses(&n_completed_before);
+    }
+
+    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> bool {
+        self.advance_to(cycle);
+        let found = self
+            .landmarks
+            .first(self.history.machine(), landmark, after, self.cycle());
+        if let Some(found) = found {
+            self.rewind_to(found);
+        }
+        found.is_some()
+    }
+
+    fn previous(&self, landmark: &Landmark) -> Option<u64> {
+        self.landmarks.last(self.history.machine(), landmark, self.cycle())
     }
 
     fn rewind_to(&mut self, cycle: u64) {
         if cycle >= self.cycle() {
             return;
         }
-        // The replay repeats what the lanes know already.
         self.inspection.truncate(cycle);
         let stop = self.inspection.stop_on_the_way(0, cycle).unwrap_or(cycle);
-        self.history.go_back_to(stop, &mut ());
-        self.inspection.keep(self.history.machine());
-        self.history.advance_to(cycle, &mut ());
+        if self.landmarks.truncate(cycle) {
+            // The replay repeats what the logs know already.
+            self.history.go_back_to(stop, &mut ());
+            self.inspection.keep(self.history.machine());
+            self.history.advance_to(cycle, &mut ());
+        } else {
+            self.history.go_back_to(0, &mut ());
+            self.history.advance_to(stop, &mut self.landmarks);
+            self.inspection.keep(self.history.machine());
+            self.history.advance_to(cycle, &mut self.landmarks);
+        }
         self.recording.truncate(cycle);
         self.executing = [None; N_UNITS];
         self.note_statuses(&self.recording.n_completed.clone());
@@ -293,6 +320,7 @@ impl Engine for Simulation {
             close_up: Arc::new(self.inspection.close_up(self.history.machine())),
             series: Arc::new(self.series(view, n_bins)),
             overview: Arc::new(overview(self.history.machine())),
+            line_totals: Arc::new(self.landmarks.totals().to_vec()),
         }
     }
 
@@ -314,9 +342,16 @@ fn program_info(source: &Source) -> ProgramInfo {
         machine: machine_info(source.machine.description()),
         lines: listing::lines(program),
         layers: program.marks.iter().map(|mark| mark.name.clone()).collect(),
+        estimated_cycles: estimated_cycles(program),
         activities: all_activities().map(activity_info).collect(),
         rig: Some(Arc::new(source.recipe.clone())),
     }
+}
+
+/// What the compiler expects, if it planned any layer.
+fn estimated_cycles(program: &Program) -> Option<u64> {
+    let planned = program.marks.iter().filter_map(|mark| mark.plan.as_ref());
+    Some(planned.map(|plan| plan.estimated_cycles).sum()).filter(|n_cycles| *n_cycles > 0)
 }
 
 fn machine_info(description: &MachineDescription) -> MachineInfo {

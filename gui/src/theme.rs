@@ -9,6 +9,7 @@ use egui::{
     Color32, Context, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, Vec2, Visuals,
     vec2,
 };
+use serde::{Deserialize, Serialize};
 
 /// Space between neighbouring things, in points.
 pub(crate) const GAP: f32 = 8.0;
@@ -155,10 +156,103 @@ const LIGHT: Palette = Palette {
     ink: [Color32::from_rgb(0x14, 0x1c, 0x24), Color32::from_rgb(0xff, 0xff, 0xff)],
 };
 
+/// The dark theme in the pure colours of Okabe and Ito, whose brightness differs as well as their hue.
+const SAFE: Palette = Palette {
+    backdrop: Color32::from_rgb(0x0c, 0x0e, 0x12),
+    panel: Color32::from_rgb(0x13, 0x16, 0x1c),
+    raised: Color32::from_rgb(0x20, 0x25, 0x2e),
+    hovered: Color32::from_rgb(0x2c, 0x34, 0x40),
+    line: Color32::from_rgb(0x38, 0x40, 0x4c),
+    text: Color32::from_rgb(0xf0, 0xf3, 0xf7),
+    weak_text: Color32::from_rgb(0xa6, 0xb0, 0xbd),
+    accent: Color32::from_rgb(0x56, 0xb4, 0xe9),
+    on_accent: Color32::from_rgb(0x08, 0x12, 0x1c),
+    error: Color32::from_rgb(0xff, 0x9a, 0x3c),
+    units: [
+        Color32::from_rgb(0xcc, 0x79, 0xa7),
+        Color32::from_rgb(0x56, 0xb4, 0xe9),
+        Color32::from_rgb(0xe6, 0x9f, 0x00),
+        Color32::from_rgb(0x00, 0x9e, 0x73),
+        Color32::from_rgb(0xf0, 0xe4, 0x42),
+    ],
+    stalls: [
+        Color32::from_rgb(0xa6, 0x4b, 0x00),
+        Color32::from_rgb(0x8a, 0x6d, 0x3b),
+        Color32::from_rgb(0x6f, 0x5a, 0x86),
+        Color32::from_rgb(0x66, 0x70, 0x80),
+    ],
+    pe_states: [
+        Color32::from_rgb(0x1b, 0x20, 0x29),
+        Color32::from_rgb(0x00, 0x72, 0xb2),
+        Color32::from_rgb(0xf0, 0xe4, 0x42),
+        Color32::from_rgb(0x7a, 0x58, 0x10),
+        Color32::from_rgb(0x3e, 0x47, 0x56),
+        Color32::from_rgb(0xcc, 0x79, 0xa7),
+    ],
+    diverging: [
+        Color32::from_rgb(0x56, 0xb4, 0xe9),
+        Color32::from_rgb(0x22, 0x28, 0x31),
+        Color32::from_rgb(0xe6, 0x9f, 0x00),
+    ],
+    ink: [Color32::from_rgb(0x08, 0x0c, 0x10), Color32::from_rgb(0xff, 0xff, 0xff)],
+};
+
+/// A theme that the user can choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Look {
+    /// Light on dark.
+    #[default]
+    Dark,
+    /// Dark on light.
+    Light,
+    /// Light on dark, in colours that everybody can tell apart.
+    Safe,
+}
+
+impl Look {
+    /// The theme that follows, and the first after the last.
+    pub(crate) fn next(self) -> Look {
+        match self {
+            Look::Dark => Look::Light,
+            Look::Light => Look::Safe,
+            Look::Safe => Look::Dark,
+        }
+    }
+
+    fn palette(self) -> &'static Palette {
+        match self {
+            Look::Dark => &DARK,
+            Look::Light => &LIGHT,
+            Look::Safe => &SAFE,
+        }
+    }
+}
+
+/// The theme that is in use.
+pub(crate) fn look(ctx: &Context) -> Look {
+    let fill = ctx.global_style().visuals.panel_fill;
+    let looks = [Look::Dark, Look::Light, Look::Safe];
+    let used = looks.into_iter().find(|look| look.palette().panel == fill);
+    used.unwrap_or_default()
+}
+
+/// Changes to a theme.
+pub(crate) fn use_look(ctx: &Context, look: Look) {
+    let theme = if look == Look::Light { Theme::Light } else { Theme::Dark };
+    set_style(ctx, theme, look.palette());
+    ctx.set_theme(theme);
+}
+
 impl Palette {
     /// The palette of the theme that is in use.
     pub(crate) fn of(visuals: &Visuals) -> &'static Palette {
-        if visuals.dark_mode { &DARK } else { &LIGHT }
+        if !visuals.dark_mode {
+            &LIGHT
+        } else if visuals.panel_fill == SAFE.panel {
+            &SAFE
+        } else {
+            &DARK
+        }
     }
 
     /// The colour of an activity in a unit's lane. Busy kinds are shades of the unit's colour; `None` for idle.
@@ -260,29 +354,32 @@ pub(crate) fn mono(size: f32) -> FontId {
 
 /// Sets fonts, spacing and colours of both themes.
 pub(crate) fn apply(ctx: &Context) {
-    for (theme, palette) in [(Theme::Dark, &DARK), (Theme::Light, &LIGHT)] {
-        let mut style = Style {
-            visuals: visuals(theme, palette),
-            ..Style::default()
-        };
-        style.text_styles = [
-            (TextStyle::Small, FontId::proportional(11.5)),
-            (TextStyle::Body, FontId::proportional(13.5)),
-            (TextStyle::Button, FontId::proportional(13.5)),
-            (TextStyle::Heading, FontId::proportional(19.0)),
-            (TextStyle::Monospace, mono(12.5)),
-        ]
-        .into();
-        style.spacing.item_spacing = vec2(GAP, 6.0);
-        style.spacing.button_padding = vec2(9.0, 4.0);
-        style.spacing.menu_margin = Margin::same(6);
-        style.spacing.window_margin = Margin::same(16);
-        style.spacing.interact_size = Vec2::new(28.0, 22.0);
-        style.spacing.scroll.bar_width = 8.0;
-        style.interaction.selectable_labels = false;
-        style.interaction.tooltip_delay = 0.25;
-        ctx.set_style_of(theme, style);
-    }
+    set_style(ctx, Theme::Dark, &DARK);
+    set_style(ctx, Theme::Light, &LIGHT);
+}
+
+fn set_style(ctx: &Context, theme: Theme, palette: &Palette) {
+    let mut style = Style {
+        visuals: visuals(theme, palette),
+        ..Style::default()
+    };
+    style.text_styles = [
+        (TextStyle::Small, FontId::proportional(11.5)),
+        (TextStyle::Body, FontId::proportional(13.5)),
+        (TextStyle::Button, FontId::proportional(13.5)),
+        (TextStyle::Heading, FontId::proportional(19.0)),
+        (TextStyle::Monospace, mono(12.5)),
+    ]
+    .into();
+    style.spacing.item_spacing = vec2(GAP, 6.0);
+    style.spacing.button_padding = vec2(9.0, 4.0);
+    style.spacing.menu_margin = Margin::same(6);
+    style.spacing.window_margin = Margin::same(16);
+    style.spacing.interact_size = Vec2::new(28.0, 22.0);
+    style.spacing.scroll.bar_width = 8.0;
+    style.interaction.selectable_labels = false;
+    style.interaction.tooltip_delay = 0.25;
+    ctx.set_style_of(theme, style);
 }
 
 fn visuals(theme: Theme, palette: &Palette) -> Visuals {
@@ -349,8 +446,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_readable_in_both_themes() {
-        for palette in [&DARK, &LIGHT] {
+    fn text_is_readable_in_every_theme() {
+        for palette in [&DARK, &LIGHT, &SAFE] {
             for (text, fill) in [
                 (palette.text, palette.panel),
                 (palette.text, palette.raised),

@@ -83,6 +83,8 @@ pub(crate) enum Dialog {
     Open(String),
     /// Where to write an export.
     Export(&'static Export, String),
+    /// Which command to run, with the position of the entry that is chosen.
+    Palette(String, usize),
 }
 
 /// What is plotted over time.
@@ -171,6 +173,8 @@ pub(crate) enum Action {
     Browse,
     /// Close the dialog.
     CloseDialog,
+    /// Choose an entry of the command palette by its position.
+    ChooseEntry(usize),
     /// Ask where to write an export, by its label.
     AskExport(&'static str),
     /// Write the export of the dialog to this file.

@@ -167,7 +167,10 @@ fn every_shortcut_triggers_its_command() {
 fn press(harness: &mut Harness<'_, Option<Dashboard>>, command: Command) {
     let shortcut = command.info().shortcuts.first().unwrap();
     let modifiers = if shortcut.modifiers.command {
-        Modifiers::CTRL | Modifiers::COMMAND
+        Modifiers {
+            shift: shortcut.modifiers.shift,
+            ..Modifiers::CTRL | Modifiers::COMMAND
+        }
     } else {
         shortcut.modifiers
     };
@@ -302,4 +305,141 @@ fn an_export_writes_what_is_shown() {
         text.starts_with("group,counter,value\n") && text.contains("\"Work\",\"Instructions\","),
         "{text}"
     );
+}
+
+fn now(harness: &Harness<'_, Option<Dashboard>>) -> std::sync::Arc<systole_gui::frame::Frame> {
+    harness.state().as_ref().unwrap().frame().clone()
+}
+
+#[test]
+fn every_landmark_is_reached_forwards_and_again_backwards() {
+    let pairs = [
+        (Command::StepInstruction, Command::StepInstructionBack),
+        (Command::StepTile, Command::StepTileBack),
+        (Command::StepLayer, Command::StepLayerBack),
+        (Command::RunToStall, Command::BackToStall),
+    ];
+    for (forwards, backwards) in pairs {
+        let mut harness = dashboard(true);
+        let mut stops = Vec::new();
+        while !run_state(&harness).has_ended() {
+            press(&mut harness, forwards);
+            stops.push(cycle(&harness));
+        }
+        assert!(
+            stops.windows(2).all(|pair| pair[0] < pair[1]),
+            "{forwards:?}: {stops:?}"
+        );
+        let end = stops.pop().unwrap();
+        assert!(!stops.is_empty(), "{forwards:?} finds something before cycle {end}");
+        let mut back = Vec::new();
+        while cycle(&harness) > 0 {
+            press(&mut harness, backwards);
+            back.push(cycle(&harness));
+        }
+        assert_eq!(back.pop(), Some(0), "behind the first landmark is the beginning");
+        back.reverse();
+        assert_eq!(back, stops, "{backwards:?}");
+    }
+}
+
+#[test]
+fn a_landmark_is_where_single_steps_see_it() {
+    let mut harness = dashboard(true);
+    let mut stalled_since = Vec::new();
+    let mut before = now(&harness);
+    while !run_state(&harness).has_ended() {
+        press(&mut harness, Command::Step);
+        let after = now(&harness);
+        let is_new = |idx: usize| {
+            let (a, b) = (&before.now.units[idx], &after.now.units[idx]);
+            b.stall_cycles >= a.stall_cycles
+                && a.activity != b.activity
+                && after.program.as_ref().is_some_and(|program| {
+                    let info = &program.activities[usize::from(b.activity.0)];
+                    info.class == systole_gui::frame::ActivityClass::Stalled
+                })
+        };
+        if (1..5).any(is_new) && !run_state(&harness).has_ended() {
+            stalled_since.push(after.now.cycle);
+        }
+        before = after;
+    }
+    press(&mut harness, Command::Restart);
+    for expected in stalled_since {
+        press(&mut harness, Command::RunToStall);
+        while cycle(&harness) < expected {
+            // Two instructions that wait one after the other look like one wait in the activities.
+            press(&mut harness, Command::RunToStall);
+        }
+        assert_eq!(cycle(&harness), expected);
+    }
+}
+
+#[test]
+fn what_instructions_cost_is_the_same_after_going_back() {
+    let mut harness = dashboard(true);
+    press(&mut harness, Command::RunToEnd);
+    let straight = now(&harness).now.line_totals.clone();
+    assert!(
+        straight
+            .iter()
+            .any(|line| line.energy_fj > 0 && line.cycles > line.n_executed)
+    );
+    for _ in 0..3 {
+        for _ in 0..7 {
+            press(&mut harness, Command::BackToStall);
+        }
+        press(&mut harness, Command::StepBack5);
+        press(&mut harness, Command::RunToEnd);
+    }
+    assert_eq!(now(&harness).now.line_totals, straight);
+    press(&mut harness, Command::Restart);
+    assert!(now(&harness).now.line_totals.iter().all(|line| line.n_executed == 0));
+}
+
+#[test]
+fn the_palette_runs_a_command_by_a_few_letters_from_the_keyboard_alone() {
+    let mut harness = dashboard(true);
+    press(&mut harness, Command::Palette);
+    harness.get_by_label("Find command").type_text("rte");
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(run_state(&harness), RunState::Halted);
+    assert!(harness.query_by_label("Find command").is_none());
+    press(&mut harness, Command::Palette);
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.query_by_label("Find command").is_none());
+}
+
+#[test]
+fn a_breakpoint_is_undone_and_made_again() {
+    let mut harness = dashboard(true);
+    click(&mut harness, "Breakpoint at instruction 2");
+    assert_eq!(now(&harness).breakpoints.len(), 1);
+    press(&mut harness, Command::Undo);
+    assert_eq!(now(&harness).breakpoints.len(), 0);
+    press(&mut harness, Command::Redo);
+    assert!(now(&harness).breakpoints.contains(&2));
+}
+
+#[test]
+fn the_cursor_is_reached_and_the_theme_goes_round() {
+    let mut harness = dashboard(true);
+    let program = now(&harness).program.clone().unwrap();
+    let pc = program.lines.iter().position(|line| line.mnemonic == "mx.mm").unwrap();
+    press(&mut harness, Command::RunToCursor);
+    harness.get_by_label_contains("Select an instruction in the program first");
+    let row = format!("Instruction {pc}: ");
+    harness.get_by_label_contains("Find instruction").focus();
+    harness.run();
+    harness.get_by_label_contains("Find instruction").type_text("mm");
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    harness.get_by_label_contains(&row);
+    press(&mut harness, Command::RunToCursor);
+    assert_eq!(now(&harness).now.units[3].pc, Some(pc as u32));
 }

@@ -100,6 +100,16 @@ impl Engine for LongRun {
 
     fn advance_to(&mut self, _: u64) {}
 
+    /// The long run has no landmarks.
+    fn advance_to_landmark(&mut self, cycle: u64, _landmark: &systole_gui::engine::Landmark, _after: u64) -> bool {
+        self.advance_to(cycle);
+        false
+    }
+
+    fn previous(&self, _landmark: &systole_gui::engine::Landmark) -> Option<u64> {
+        None
+    }
+
     fn rewind_to(&mut self, _: u64) {}
 
     fn units(&self) -> [UnitState; N_UNITS] {

@@ -15,6 +15,7 @@ pub(crate) mod machine_compare;
 pub(crate) mod memory;
 pub(crate) mod notice;
 pub(crate) mod open_dialog;
+pub(crate) mod palette;
 pub(crate) mod panes;
 pub(crate) mod plots;
 pub(crate) mod program;

@@ -8,7 +8,7 @@ use crate::format;
 use crate::frame::{Frame, RunState};
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
-use egui::{Align, Button, ComboBox, Layout, Role, Sense, Ui, WidgetInfo};
+use egui::{Align, Button, ComboBox, Layout, Role, Sense, Slider, Ui, WidgetInfo};
 
 /// The row of menus.
 pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut Vec<Action>) {
@@ -101,6 +101,22 @@ pub(crate) fn toolbar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut 
     });
 }
 
+/// The slider over the whole run, as far as it is known or expected.
+pub(crate) fn scrubber_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>) {
+    if frame.program.is_none() {
+        return;
+    }
+    let mut cycle = frame.now.cycle;
+    let last = frame.last_cycle.max(cycle).max(1);
+    ui.spacing_mut().slider_width = ui.available_width();
+    let slider = Slider::new(&mut cycle, 0..=last).show_value(false);
+    let response = ui.add(slider).accessible_name("Cycle to show");
+    if response.changed() {
+        actions.push(Action::GoTo(cycle));
+    }
+    response.on_hover_text(format!("The run, to cycle {}", format::grouped(last)));
+}
+
 fn speed_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     ui.weak("Speed");
     let combo = ComboBox::from_id_salt("speed")
@@ -119,7 +135,7 @@ fn speed_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
 /// What a speed is called in menus.
 pub(crate) fn speed_name(speed: Speed) -> String {
     match speed {
-        Speed::CyclesPerSecond(n) => format!("{} cycles per second", format::grouped(n)),
+        Speed::CyclesPerSecond(n) => format!("{} per second", format::cycles(n)),
         Speed::Unlimited => "As fast as possible".to_owned(),
     }
 }
