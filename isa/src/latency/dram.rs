@@ -33,14 +33,14 @@ mod tests {
     use crate::machine::preset;
 
     #[test]
-    fn runs_in_half_of_the_channels_take_twice_as_long() {
-        // Eight channels with bursts of 32 bytes.
+    fn runs_that_begin_in_one_channel_take_as_long_as_if_they_filled_all() {
+        // Eight channels with bursts of 64 bytes.
         let machine = preset("big128x128").unwrap();
-        assert_eq!(machine.dram.standard.organization().burst_bytes, 32);
-        assert_eq!(busy_bursts(&machine, 10, 256, 256), 80);
+        assert_eq!(machine.dram.standard.organization().burst_bytes, 64);
+        assert_eq!(busy_bursts(&machine, 10, 512, 512), 80);
         assert_eq!(busy_bursts(&machine, 10, 128, 512), 80);
-        assert_eq!(busy_bursts(&machine, 10, 128, 128 + 32), 40);
-        assert_eq!(busy_bursts(&machine, 1, 128, 512), 4);
+        assert_eq!(busy_bursts(&machine, 10, 128, 128 + 64), 20);
+        assert_eq!(busy_bursts(&machine, 1, 128, 512), 2);
         // One channel has nothing to spread over but bank groups.
         let edge = preset("edge16x16").unwrap();
         assert!(busy_bursts(&edge, 10, 64, 256) > busy_bursts(&edge, 10, 64, 320));
