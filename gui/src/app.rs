@@ -45,6 +45,7 @@ impl Dashboard {
             now: Observation::default(),
             breakpoints: Arc::default(),
             notice: None,
+            ticket: 0,
         };
         Self {
             worker,

@@ -1,9 +1,12 @@
 //! What the worker does, apart from where it does it: obeys requests, paces time, stops at breakpoints, takes pictures.
 
 use crate::engine::{Engine, EngineLoader, Outcome};
+use crate::examples::example;
 use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
+use crate::launch;
+use crate::until::Until;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,13 @@ const MAX_STEP_INSTRUCTION_CYCLES: u64 = 100_000;
 pub enum Request {
     /// Load a file; the present program stays if that fails.
     Open(PathBuf),
+    /// Open a shipped example, on its own machine or another one; the present program stays if that fails.
+    OpenExample {
+        /// Its name.
+        name: String,
+        /// Name of a shipped machine.
+        machine: Option<String>,
+    },
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -32,6 +42,8 @@ pub enum Request {
     GoTo(u64),
     /// Run at full speed to the end, past all breakpoints.
     RunToEnd,
+    /// Run at full speed until something happens, past all breakpoints.
+    RunUntil(Until),
     /// Go back to cycle 0.
     Restart,
     /// Choose how fast [`Request::Run`] lets time run.
@@ -42,6 +54,8 @@ pub enum Request {
     ToggleBreakpoint(u32),
     /// Take the message for the user away.
     DismissNotice,
+    /// A number that all later frames carry, so that the sender knows which requests a frame follows.
+    Ticket(u64),
 }
 
 /// How fast a run lets time pass.
@@ -75,6 +89,7 @@ pub(crate) struct Driver {
     n_bins: usize,
     breakpoints: Arc<BTreeSet<u32>>,
     notice: Option<Arc<str>>,
+    ticket: u64,
     sequence: u64,
     /// Cycles of a slice at full speed, adapted so that it takes about [`SLICE_TIME`].
     slice_cycles: u64,
@@ -83,7 +98,7 @@ pub(crate) struct Driver {
 }
 
 /// How far a run goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Goal {
     /// To the next breakpoint, at the chosen speed.
     Breakpoint,
@@ -91,6 +106,8 @@ enum Goal {
     End,
     /// To a cycle, at full speed.
     Cycle(u64),
+    /// To something that happens, at full speed.
+    Until(Until),
 }
 
 impl Driver {
@@ -104,6 +121,7 @@ impl Driver {
             n_bins: 1_000,
             breakpoints: Arc::default(),
             notice: None,
+            ticket: 0,
             sequence: 0,
             slice_cycles: 1_000,
             credit: 0,
@@ -116,21 +134,29 @@ impl Driver {
 
     /// Whether it runs as fast as it can, so that there is no reason to pause between two slices.
     pub(crate) fn is_unpaced(&self) -> bool {
-        match self.goal {
+        match &self.goal {
             None => false,
             Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
-            Some(Goal::End | Goal::Cycle(_)) => true,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Until(_)) => true,
         }
     }
 
     /// Whether it runs to a place that it will certainly stop at.
     pub(crate) fn is_bound_to_stop(&self) -> bool {
-        matches!(self.goal, Some(Goal::End | Goal::Cycle(_)))
+        matches!(self.goal, Some(Goal::End | Goal::Cycle(_) | Goal::Until(_)))
     }
 
     pub(crate) fn handle(&mut self, request: Request) {
         match request {
-            Request::Open(path) => self.open(&path),
+            Request::Open(path) => {
+                let opened = (self.loader)(&path);
+                self.open(opened, &path.display().to_string());
+            }
+            Request::OpenExample { name, machine } => {
+                let opened = example(&name, machine.as_deref()).map(launch::engine);
+                self.open(opened, &name);
+            }
+            Request::Ticket(ticket) => self.ticket = ticket,
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
@@ -143,6 +169,7 @@ impl Driver {
             }
             Request::DismissNotice => self.notice = None,
             Request::Run => self.start(Goal::Breakpoint),
+            Request::RunUntil(until) => self.start_until(until),
             Request::RunToEnd => self.start(Goal::End),
             Request::Pause => self.goal = None,
             Request::Step(_)
@@ -158,6 +185,14 @@ impl Driver {
             self.goal = Some(goal);
             self.credit = 0;
         }
+    }
+
+    /// A program that has ended already cannot get to what is looked for.
+    fn start_until(&mut self, until: Until) {
+        if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_some()) {
+            self.notice = Some(Arc::from(until.not_found()));
+        }
+        self.start(Goal::Until(until));
     }
 
     /// The requests that stop a run and change the cycle.
@@ -176,21 +211,21 @@ impl Driver {
         }
     }
 
-    fn open(&mut self, path: &Path) {
-        match (self.loader)(path) {
+    fn open(&mut self, opened: Result<Box<dyn Engine>, String>, name: &str) {
+        match opened {
             Ok(engine) => {
                 self.engine = Some(engine);
                 self.goal = None;
                 self.notice = None;
                 self.breakpoints = Arc::default();
             }
-            Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {}: {reason}", path.display()))),
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {name}: {reason}"))),
         }
     }
 
     /// Lets time run for one slice; `elapsed` is the wall time since the last one.
     pub(crate) fn run_slice(&mut self, elapsed: Duration) {
-        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal) else {
+        let (Some(engine), Some(goal)) = (&mut self.engine, self.goal.clone()) else {
             return;
         };
         let now = engine.cycle();
@@ -223,6 +258,18 @@ impl Driver {
                 });
                 has_ended || target == goal
             }
+            (Goal::Until(until), _) => {
+                let target = now.saturating_add(self.slice_cycles);
+                let mut is_found = false;
+                timed(&mut self.slice_cycles, || {
+                    is_found = until.advance(engine.as_mut(), target);
+                    is_found
+                });
+                if !is_found && engine.outcome().is_some() {
+                    self.notice = Some(Arc::from(until.not_found()));
+                }
+                is_found || engine.outcome().is_some()
+            }
         };
         if is_done {
             self.goal = None;
@@ -242,11 +289,12 @@ impl Driver {
             now,
             breakpoints: Arc::clone(&self.breakpoints),
             notice: self.notice.clone(),
+            ticket: self.ticket,
         })
     }
 
     fn run_state(&self) -> RunState {
-        match (&self.engine, self.goal) {
+        match (&self.engine, &self.goal) {
             (None, _) => RunState::Empty,
             (Some(_), Some(_)) => RunState::Running,
             (Some(engine), None) => match engine.outcome() {
@@ -258,9 +306,9 @@ impl Driver {
     }
 
     /// The last frame again, but saying that a file is being loaded.
-    pub(crate) fn loading_frame(&mut self, path: &Path) -> Arc<Frame> {
+    pub(crate) fn loading_frame(&mut self, name: &str) -> Arc<Frame> {
         let mut frame = Frame::clone(&self.frame());
-        frame.run_state = RunState::Loading(Arc::from(path.display().to_string()));
+        frame.run_state = RunState::Loading(Arc::from(name));
         Arc::new(frame)
     }
 }

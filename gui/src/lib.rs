@@ -9,15 +9,18 @@ pub mod command;
 mod counters;
 pub mod driver;
 pub mod engine;
+pub mod examples;
 pub mod format;
 pub mod frame;
 mod icons;
 pub mod lane_log;
 pub mod launch;
+pub mod lesson;
 mod listing;
 mod panels;
 pub mod simulation;
 mod theme;
+pub mod until;
 mod view;
 pub mod worker;
 

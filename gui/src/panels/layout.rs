@@ -27,6 +27,19 @@ pub(crate) enum Pane {
 }
 
 impl Pane {
+    /// All panels.
+    pub(crate) const ALL: [Pane; 4] = [Pane::Array, Pane::Program, Pane::Timeline, Pane::Counters];
+
+    /// The word by which a lesson names it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Pane::Array => "array",
+            Pane::Program => "program",
+            Pane::Timeline => "timeline",
+            Pane::Counters => "counters",
+        }
+    }
+
     fn title(self) -> &'static str {
         match self {
             Pane::Array => "PE array",
