@@ -353,19 +353,23 @@ impl<'c, 'a> Assembly<'c, 'a> {
     }
 
     fn plan(&mut self, info: &'static DirectiveInfo, statement: &'a Statement) {
-        if !self.context.check_form(statement, info, 2..=2) {
+        if !self.context.check_form(statement, info, 4..=4) {
             return;
         }
-        let [cycles, bytes] = &statement.arguments[..] else {
+        let [cycles, bytes, macs, weights] = &statement.arguments[..] else {
             return;
         };
         let cycles = self.context.unsigned(&cycles.value, "a number of cycles");
         let bytes = self.context.unsigned(&bytes.value, "a number of bytes");
+        let macs = self.context.unsigned(&macs.value, "a number of multiply-accumulates");
+        let weights = self.context.unsigned(&weights.value, "a number of bytes");
         match self.program.marks.last_mut() {
             Some(mark) => {
                 mark.plan = Some(LayerPlan {
                     estimated_cycles: cycles.unwrap_or(0),
                     compulsory_bytes: bytes.unwrap_or(0),
+                    macs: macs.unwrap_or(0),
+                    weight_bytes: weights.unwrap_or(0),
                 });
             }
             None => {

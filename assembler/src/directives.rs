@@ -164,8 +164,8 @@ pub const DIRECTIVES: &[DirectiveInfo] = &[
     row(
         ".plan",
         DirectiveKind::Plan,
-        "CYCLES, BYTES",
-        "Of the entry before: the cycles that a compiler expected, and the DRAM bytes without which it cannot do.",
+        "CYCLES, BYTES, MACS, WEIGHT_BYTES",
+        "Of the entry before: the cycles that a compiler expected, the DRAM bytes without which it cannot do, and the model's multiply-accumulates and bytes of weights.",
     ),
     row(
         ".input",

@@ -77,7 +77,8 @@ fn header(text: &mut String, names: &Disassembler) {
     for (id, mark) in program.marks.iter().enumerate() {
         line!(text, ".mark {id}, {}, {}", quote(&mark.name), quote(&mark.op));
         if let Some(plan) = mark.plan {
-            line!(text, ".plan {}, {}", plan.estimated_cycles, plan.compulsory_bytes);
+            let (cycles, bytes) = (plan.estimated_cycles, plan.compulsory_bytes);
+            line!(text, ".plan {cycles}, {bytes}, {}, {}", plan.macs, plan.weight_bytes);
         }
     }
 }

@@ -151,11 +151,18 @@ pub(crate) fn totals(report: &Report) -> String {
     line(
         "MACs",
         format!(
-            "{} ({} with a zero operand, gated)",
+            "{} of the model, {} by the array ({} with a zero operand, gated)",
             grouped(report.macs),
+            grouped(report.macs_executed),
             grouped(report.macs_gated)
         ),
     );
+    if report.program.weight_bytes > 0 {
+        line(
+            "weights",
+            format!("{:.3} MB", report.program.weight_bytes as f64 * 1e-6),
+        );
+    }
     line("PE utilization", percent(report.utilization));
     line(
         "roofline",

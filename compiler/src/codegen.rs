@@ -145,25 +145,48 @@ fn plan(program: &mut Program, graph: &QuantizedGraph, machine: &MachineDescript
     let Some(estimate) = estimate(&program.code, program.entry, machine) else {
         return;
     };
-    let mut compulsory = compulsory::by_layer(graph, &fusion::additions(graph, &placing::Placing::of(graph)), machine);
+    let mut needs = compulsory::by_layer(graph, &fusion::additions(graph, &placing::Placing::of(graph)), machine);
     // What comes before the first mark is no layer; it counts with the first one.
     let before = estimate.layers.first().copied().unwrap_or(0);
+    let names: Vec<String> = program.marks.iter().map(|mark| mark.name.clone()).collect();
+    let mut first_of_layer = 0;
     for (id, mark) in program.marks.iter_mut().enumerate() {
         let cycles = estimate.layers.get(id + 1).copied().unwrap_or(0);
-        // The first part of a layer that consists of several has the bytes of all.
-        let layer = mark
-            .name
-            .rsplit_once('.')
-            .map_or(mark.name.as_str(), |(layer, _)| layer);
-        let name = [mark.name.as_str(), layer]
-            .into_iter()
-            .find(|name| compulsory.contains_key(name));
-        let bytes = name.and_then(|name| compulsory.get_mut(name)?.pop_front());
+        let of_layer = if let Some(layers) = needs.get_mut(mark.name.as_str()) {
+            layers.pop_front()
+        } else {
+            // One of the parts of a layer, which are equal.
+            let layer = layer_of(&mark.name);
+            if id == 0 || layer_of(&names[id - 1]) != layer {
+                first_of_layer = id;
+            }
+            let parts = names[first_of_layer..]
+                .iter()
+                .take_while(|name| layer_of(name) == layer);
+            let (n, index) = (parts.count(), id - first_of_layer);
+            let layers = needs.get_mut(layer);
+            let whole = layers.and_then(|layers| {
+                if index + 1 == n {
+                    layers.pop_front()
+                } else {
+                    layers.front().copied()
+                }
+            });
+            whole.map(|whole| whole.part(index as u64, n as u64))
+        };
+        let needs = of_layer.unwrap_or_default();
         mark.plan = Some(LayerPlan {
             estimated_cycles: cycles + if id == 0 { before } else { 0 },
-            compulsory_bytes: bytes.unwrap_or(0),
+            compulsory_bytes: needs.bytes,
+            macs: needs.macs,
+            weight_bytes: needs.weight_bytes,
         });
     }
+}
+
+/// The layer that a part belongs to, which is named after it.
+fn layer_of(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(layer, _)| layer)
 }
 
 fn emit_stage(

@@ -297,10 +297,15 @@ impl Packer {
     }
 
     fn put(&mut self, values: &[i32]) {
-        let bits = self.format.bits();
+        let (format, bits) = (self.format, self.format.bits());
+        if bits == 8 {
+            self.bytes
+                .extend(values.iter().map(|&value| format.encode(value) as u8));
+            return;
+        }
         for &value in values {
-            let pattern = self.format.encode(value);
-            if bits >= 8 {
+            let pattern = format.encode(value);
+            if bits > 8 {
                 self.bytes.extend(&pattern.to_le_bytes()[..bits as usize / 8]);
                 continue;
             }
@@ -316,6 +321,11 @@ impl Packer {
 
     /// Appends zero bits for so many elements.
     fn skip(&mut self, n: usize) {
+        let bits = self.format.bits() as usize;
+        if bits >= 8 {
+            self.bytes.resize(self.bytes.len() + n * bits / 8, 0);
+            return;
+        }
         let zero = self.format.decode(0);
         (0..n).for_each(|_| self.put(&[zero]));
     }

@@ -108,11 +108,15 @@ impl QuantizedGraph {
 
     /// Multiplications of weights with activations in one inference, padding included.
     pub fn n_macs(&self) -> u64 {
-        let macs = |node: &QNode| match &node.op {
+        self.nodes.iter().map(|node| self.macs_of(&node.op)).sum()
+    }
+
+    /// Multiplications of weights with activations in one operator, padding included.
+    pub fn macs_of(&self, op: &QOp) -> u64 {
+        match op {
             QOp::Conv(op) => self.tensor(op.output).len() as u64 * self.tensor(op.weights).shape[0] as u64,
             QOp::Dense(op) => op.m as u64 * op.k as u64 * op.n as u64,
             _ => 0,
-        };
-        self.nodes.iter().map(macs).sum()
+        }
     }
 }

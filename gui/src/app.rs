@@ -1,20 +1,22 @@
 //! The dashboard: takes frames from the worker, draws the panels, applies their actions. `Dashboard::update` is the only
 //! place that changes what is shown or asks the worker for something.
 
+use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
 use crate::driver::Request;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
-use crate::panels::layout::{Pane, PanelMemory, Panels, default_tree};
+use crate::panels::export_dialog::export_dialog_ui;
+use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
 use crate::panels::notice::notice_ui;
 use crate::panels::open_dialog::open_dialog_ui;
+use crate::panels::panes::{Pane, exports};
 use crate::panels::status_bar::status_bar_ui;
 use crate::panels::timeline_scale::zoomed_view;
 use crate::panels::toolbar::{menu_bar_ui, toolbar_ui};
 use crate::panels::welcome::welcome_ui;
 use crate::theme::{self, Palette};
-use crate::view::{Action, View};
+use crate::view::{Action, Dialog, View};
 use crate::worker::Worker;
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{CentralPanel, Margin, Panel, Theme, Ui};
 use egui_tiles::Tree;
 use std::path::PathBuf;
@@ -27,8 +29,9 @@ pub struct Dashboard {
     view: View,
     tree: Tree<Pane>,
     memory: PanelMemory,
-    /// The answer of the system's file chooser, while it is open.
-    chooser: Option<Receiver<Option<PathBuf>>>,
+    background: Background,
+    /// What the dashboard itself has to say; the worker's messages are in the frame.
+    notice: Option<String>,
     /// The last stretch and width that the worker was told.
     sent_timeline: (TimelineView, usize),
     timeline_width: usize,
@@ -47,13 +50,19 @@ impl Dashboard {
             notice: None,
             ticket: 0,
         };
+        let tree = default_tree();
+        let view = View {
+            shown_panes: shown_panes(&tree),
+            ..View::default()
+        };
         Self {
             worker,
             frame: Arc::new(frame),
-            view: View::default(),
-            tree: default_tree(),
+            view,
+            tree,
             memory: PanelMemory::default(),
-            chooser: None,
+            background: Background::default(),
+            notice: None,
             sent_timeline: (TimelineView::Fit, 0),
             timeline_width: 1_000,
         }
@@ -73,10 +82,10 @@ impl Dashboard {
             .fill(palette.backdrop)
             .inner_margin(Margin::symmetric(10, 5));
         Panel::top("menu").frame(bar).show_separator_line(false).show(ui, |ui| {
-            menu_bar_ui(ui, &self.frame, &mut actions);
+            menu_bar_ui(ui, &self.frame, &self.view, &mut actions);
             ui.add_space(2.0);
             toolbar_ui(ui, &self.frame, &self.view, &mut actions);
-            if let Some(notice) = &self.frame.notice {
+            for notice in self.notice.as_deref().into_iter().chain(self.frame.notice.as_deref()) {
                 notice_ui(ui, notice, &mut actions);
             }
         });
@@ -100,14 +109,23 @@ impl Dashboard {
                 self.tree.ui(&mut panels, ui);
             }
         });
-        if let Some(path) = &self.view.open_dialog {
-            open_dialog_ui(ui, path, self.chooser.is_some(), &mut actions);
-        }
+        self.dialog_ui(ui, &mut actions);
         for action in actions {
             self.update(ui.ctx(), action);
         }
         self.send_timeline();
-        self.receive_chosen_path(ui.ctx());
+        while let Some(finished) = self.background.poll() {
+            self.finish(ui.ctx(), finished);
+        }
+    }
+
+    fn dialog_ui(&self, ui: &Ui, actions: &mut Vec<Action>) {
+        let is_choosing = self.background.is_choosing();
+        match &self.view.dialog {
+            None => {}
+            Some(Dialog::Open(path)) => open_dialog_ui(ui, path, is_choosing, actions),
+            Some(Dialog::Export(export, path)) => export_dialog_ui(ui, export, path, is_choosing, actions),
+        }
     }
 
     /// Takes the newest frame, unless it is older than the one that is shown.
@@ -129,13 +147,30 @@ impl Dashboard {
     fn update(&mut self, ctx: &egui::Context, action: Action) {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
-            Action::EditOpenPath(path) => self.view.open_dialog = Some(path),
+            Action::EditDialog(text) => match &mut self.view.dialog {
+                None => {}
+                Some(Dialog::Open(typed) | Dialog::Export(_, typed)) => *typed = text,
+            },
             Action::OpenPath(path) => {
-                self.view.open_dialog = None;
+                self.view.dialog = None;
                 self.worker.send(Request::Open(path));
             }
-            Action::Browse => self.browse(ctx),
-            Action::CloseDialog => self.view.open_dialog = None,
+            Action::Browse => match &self.view.dialog {
+                Some(Dialog::Export(export, _)) => {
+                    self.background.choose(ctx, Choice::Save(export.file_name.to_owned()))
+                }
+                _ => self.background.choose(ctx, Choice::Open),
+            },
+            Action::CloseDialog => self.view.dialog = None,
+            Action::AskExport(label) => {
+                let export = exports().find(|export| export.label == label);
+                self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
+            }
+            Action::Export(path) => self.export(ctx, path),
+            Action::ShowPane(pane, is_shown) => {
+                set_shown(&mut self.tree, pane, is_shown);
+                self.view.shown_panes = shown_panes(&self.tree);
+            }
             Action::SetTimeline(timeline) => self.view.timeline = timeline,
             Action::SetTimelineWidth(n_pixels) if n_pixels == self.timeline_width => return,
             Action::SetTimelineWidth(n_pixels) => self.timeline_width = n_pixels,
@@ -150,7 +185,10 @@ impl Dashboard {
                 self.view.speed = speed;
                 self.worker.send(Request::SetSpeed(speed));
             }
-            Action::DismissNotice => self.worker.send(Request::DismissNotice),
+            Action::DismissNotice => {
+                self.notice = None;
+                self.worker.send(Request::DismissNotice);
+            }
         }
         ctx.request_repaint();
     }
@@ -161,7 +199,7 @@ impl Dashboard {
         }
         let now = self.frame.now.cycle;
         match command {
-            Command::Open => self.view.open_dialog = Some(String::new()),
+            Command::Open => self.view.dialog = Some(Dialog::Open(String::new())),
             Command::Run => self.worker.send(Request::Run),
             Command::Pause => self.worker.send(Request::Pause),
             Command::Step => self.worker.send(Request::Step(1)),
@@ -182,7 +220,10 @@ impl Dashboard {
                     Theme::Dark
                 });
             }
-            Command::ResetLayout => self.tree = default_tree(),
+            Command::ResetLayout => {
+                self.tree = default_tree();
+                self.view.shown_panes = shown_panes(&self.tree);
+            }
         }
     }
 
@@ -195,35 +236,27 @@ impl Dashboard {
         }
     }
 
-    /// Shows the system's file chooser on a thread of its own, because it blocks until it is answered.
-    fn browse(&mut self, ctx: &egui::Context) {
-        if self.chooser.is_some() {
+    /// Writes the export of the dialog.
+    fn export(&mut self, ctx: &egui::Context, path: PathBuf) {
+        let Some(Dialog::Export(export, _)) = self.view.dialog.take() else {
             return;
+        };
+        match (export.content)(&self.frame, &self.view) {
+            Ok(content) => self.background.export(ctx, path, content),
+            Err(reason) => self.notice = Some(format!("{} cannot be written: {reason}", export.label)),
         }
-        let (sender, receiver) = bounded(1);
-        let ctx = ctx.clone();
-        let thread = std::thread::Builder::new()
-            .name("systole-file-chooser".to_owned())
-            .spawn(move || {
-                let chosen = rfd::FileDialog::new()
-                    .set_title("Open a program or a model")
-                    .pick_file();
-                // The dashboard may have been closed in the meantime.
-                let _ = sender.send(chosen);
-                ctx.request_repaint();
-            });
-        self.chooser = thread.is_ok().then_some(receiver);
     }
 
-    fn receive_chosen_path(&mut self, ctx: &egui::Context) {
-        let Some(receiver) = &self.chooser else { return };
-        match receiver.try_recv() {
-            Err(TryRecvError::Empty) => {}
-            Ok(Some(path)) => {
-                self.chooser = None;
-                self.update(ctx, Action::OpenPath(path));
+    /// Takes what a thread came back with.
+    fn finish(&mut self, ctx: &egui::Context, finished: Finished) {
+        match finished {
+            Finished::Chosen(None) => {}
+            Finished::Chosen(Some(path)) if matches!(self.view.dialog, Some(Dialog::Export(..))) => {
+                self.update(ctx, Action::Export(path));
             }
-            Ok(None) | Err(TryRecvError::Disconnected) => self.chooser = None,
+            Finished::Chosen(Some(path)) => self.update(ctx, Action::OpenPath(path)),
+            Finished::Exported(Ok(path)) => self.notice = Some(format!("{} is written.", path.display())),
+            Finished::Exported(Err(reason)) => self.notice = Some(reason),
         }
     }
 }

@@ -117,7 +117,7 @@ const fn key(modifiers: Modifiers, key: Key) -> KeyboardShortcut {
 }
 
 /// All commands, in menu and toolbar order.
-pub const COMMANDS: [CommandInfo; 16] = [
+pub const COMMANDS: &[CommandInfo] = &[
     CommandInfo {
         command: Command::Open,
         label: "Open",

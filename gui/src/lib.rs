@@ -5,6 +5,7 @@
 //! dashboard refuses to know how a program is simulated; it never compiles or parses anything itself.
 
 pub mod app;
+mod background;
 pub mod command;
 mod counters;
 pub mod driver;

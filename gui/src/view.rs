@@ -5,6 +5,7 @@
 use crate::command::Command;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
+use crate::panels::panes::{Export, Pane};
 use std::path::PathBuf;
 
 /// What the user has chosen to see.
@@ -24,8 +25,10 @@ pub(crate) struct View {
     pub(crate) search: String,
     /// How fast a run is.
     pub(crate) speed: Speed,
-    /// The path in the open dialog; `None` while the dialog is closed.
-    pub(crate) open_dialog: Option<String>,
+    /// The dialog that is open.
+    pub(crate) dialog: Option<Dialog>,
+    /// The panels that are not hidden.
+    pub(crate) shown_panes: Vec<Pane>,
 }
 
 impl Default for View {
@@ -38,9 +41,19 @@ impl Default for View {
             followed_unit: Some(crate::frame::MX),
             search: String::new(),
             speed: Speed::CyclesPerSecond(10),
-            open_dialog: None,
+            dialog: None,
+            shown_panes: Vec::new(),
         }
     }
+}
+
+/// A dialog in front of the panels, with what was typed so far.
+#[derive(Clone, Debug)]
+pub(crate) enum Dialog {
+    /// Which file to open.
+    Open(String),
+    /// Where to write an export.
+    Export(&'static Export, String),
 }
 
 /// What the colour of a PE stands for.
@@ -96,14 +109,20 @@ impl ArrayValue {
 pub(crate) enum Action {
     /// A command of the table.
     Command(Command),
-    /// Change the text in the open dialog.
-    EditOpenPath(String),
+    /// Change the text in the dialog that is open.
+    EditDialog(String),
     /// Open this file and close the dialog.
     OpenPath(PathBuf),
     /// Show the system's file chooser.
     Browse,
-    /// Close the open dialog.
+    /// Close the dialog.
     CloseDialog,
+    /// Ask where to write an export, by its label.
+    AskExport(&'static str),
+    /// Write the export of the dialog to this file.
+    Export(PathBuf),
+    /// Show a panel in front of its tabs, or hide it.
+    ShowPane(Pane, bool),
     /// Show another stretch of time.
     SetTimeline(TimelineView),
     /// The timeline's width changed, in pixels.

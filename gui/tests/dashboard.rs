@@ -260,3 +260,46 @@ fn an_instruction_under_the_pointer_is_explained_in_the_words_of_the_table() {
     harness.get_by_label(&help.paragraphs[0].replace('`', ""));
     harness.get_by_label(&help.rows[0].value.replace('`', ""));
 }
+
+#[test]
+fn every_panel_can_be_hidden_and_shown_again() {
+    let mut harness = dashboard(true);
+    let array = "PE array, 4 rows by 4 columns, 0 computing";
+    assert!(harness.query_by_label(array).is_some());
+    for is_shown in [false, true] {
+        click(&mut harness, "View menu");
+        click(&mut harness, "Panel: PE array");
+        harness.key_press(Key::Escape);
+        harness.run();
+        assert_eq!(harness.query_by_label(array).is_some(), is_shown);
+    }
+}
+
+#[test]
+fn an_export_writes_what_is_shown() {
+    let mut harness = dashboard(true);
+    click(&mut harness, "Run to end");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("counters.csv");
+    click(&mut harness, "File menu");
+    click(&mut harness, "Export: Counters as CSV");
+    harness.get_by_label("Path of the new file").focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::CTRL | Modifiers::COMMAND, Key::A);
+    harness
+        .get_by_label("Path of the new file")
+        .type_text(path.to_str().unwrap());
+    harness.run();
+    click(&mut harness, "Write file");
+    // The file is written on a thread of its own.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while harness.query_by_label_contains("counters.csv is written.").is_none() {
+        assert!(std::time::Instant::now() < deadline, "nothing was written");
+        harness.step();
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        text.starts_with("group,counter,value\n") && text.contains("\"Work\",\"Instructions\","),
+        "{text}"
+    );
+}

@@ -1,7 +1,7 @@
 //! A program: code, constants, and what the host must know to feed it and to read its results.
 
 use crate::format::ElementFormat;
-use crate::hash::stable_hash;
+use crate::hash::StableHasher;
 use crate::instruction::{EncodeError, Instruction};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -83,6 +83,11 @@ pub struct LayerPlan {
     /// DRAM bytes without which no schedule that runs layer after layer can do: weights and parameters, what it reads of the model's inputs and
     /// writes of its outputs, and of every other activation tensor what exceeds the scratchpad.
     pub compulsory_bytes: u64,
+    /// Multiply-accumulates of the model for one inference, those with elements in the padding included. The machine may perform more,
+    /// where it multiplies with zeros to fill a tile, or fewer, where it skips some.
+    pub macs: u64,
+    /// Bytes of the model's weights.
+    pub weight_bytes: u64,
 }
 
 /// Element type on the host's side of an input or output.
@@ -181,16 +186,16 @@ impl Program {
 
     /// Hash of code and constants: equal programs have equal hashes on every host.
     pub fn hash(&self) -> u64 {
-        let mut bytes = Vec::new();
+        let mut hasher = StableHasher::default();
         for instruction in &self.code {
-            bytes.extend(instruction.encode().unwrap_or(u128::MAX).to_le_bytes());
+            hasher.write(&instruction.encode().unwrap_or(u128::MAX).to_le_bytes());
         }
-        bytes.extend(self.entry.to_le_bytes());
+        hasher.write(&self.entry.to_le_bytes());
         for segment in &self.segments {
-            bytes.extend(segment.address.to_le_bytes());
-            bytes.extend(&segment.bytes[..]);
+            hasher.write(&segment.address.to_le_bytes());
+            hasher.write(&segment.bytes);
         }
-        stable_hash(&bytes)
+        hasher.finish()
     }
 
     /// The label at this instruction, if there is one.

@@ -34,7 +34,11 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
+#[inline]
 fn scaled_up(value: u64, numerator: u64, denominator: u64) -> u64 {
+    if value == u64::MAX || numerator == denominator {
+        return value;
+    }
     match value.checked_mul(numerator) {
         Some(product) => product.div_ceil(denominator),
         None => {

@@ -303,13 +303,17 @@ impl DmaUnit {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Dram {
     channels: Vec<Channel>,
+    /// Clock of the next command of each channel.
+    command_at: Vec<u64>,
 }
 
 impl Dram {
     /// Every row closed, nothing under way.
     pub(crate) fn new(p: &DramParameters) -> Self {
+        let mut channel = Channel::new(&p.rules);
         Self {
-            channels: vec![Channel::new(&p.rules); p.n_channels as usize],
+            command_at: vec![channel.next_command_at(&p.rules); p.n_channels as usize],
+            channels: vec![channel; p.n_channels as usize],
         }
     }
 
@@ -358,21 +362,27 @@ impl Dram {
     ) -> Option<u64> {
         let is_active = units.iter().any(|unit| unit.oldest().is_some());
         let clock = p.clock.dram_from_core(now);
-        self.channels
-            .iter_mut()
-            .for_each(|channel| channel.pass_idle_time(&p.rules, clock));
+        for (channel, command_at) in self.channels.iter_mut().zip(&mut self.command_at) {
+            if channel.is_idle() {
+                channel.pass_idle_time(&p.rules, clock);
+                *command_at = channel.next_command_at(&p.rules);
+            }
+        }
+        let (mut end, mut end_clock) = (now, clock);
         while is_active || !self.channels.iter().all(Channel::is_idle) {
             let event = units.iter().filter_map(|unit| unit.next_event(now)).min();
-            let end = event.map_or(horizon, |at| at.min(horizon));
-            let end_clock = p.clock.dram_from_core(end);
+            let new_end = event.map_or(horizon, |at| at.min(horizon));
+            if new_end != end {
+                (end, end_clock) = (new_end, p.clock.dram_from_core(new_end));
+            }
             let offers = units.iter().enumerate().filter_map(|(unit, state)| {
                 let at = state.next_offer_at(p.max_outstanding)?;
                 (at < end).then_some((at, unit))
             });
-            let offer = offers.min().map(|(at, unit)| (at, unit, p.clock.dram_from_core(at)));
-            let (command_at, channel) = self.next_command(p);
+            let offer = offers.min();
+            let (command_at, channel) = self.next_command();
             match offer {
-                Some((at, unit, clock)) if clock <= command_at => self.offer(p, &mut units[unit], at, clock),
+                Some((at, unit)) if p.clock.dram_from_core(at) <= command_at => self.offer(p, &mut units[unit], at),
                 _ if command_at < end_clock => self.send(p, units, channel),
                 _ => return event.filter(|&at| at <= horizon),
             }
@@ -380,21 +390,25 @@ impl Dram {
         None
     }
 
-    fn next_command(&mut self, p: &DramParameters) -> (u64, usize) {
-        let commands = self.channels.iter_mut().enumerate();
-        let next = commands
-            .map(|(index, channel)| (channel.next_command_at(&p.rules), index))
-            .min();
-        next.unwrap_or((u64::MAX, 0))
+    /// Clock of the next command of all channels, and the channel.
+    fn next_command(&self) -> (u64, usize) {
+        let mut next = (u64::MAX, 0);
+        for (index, &at) in self.command_at.iter().enumerate() {
+            if at < next.0 {
+                next = (at, index);
+            }
+        }
+        next
     }
 
-    fn offer(&mut self, p: &DramParameters, unit: &mut DmaUnit, at: u64, clock: u64) {
+    fn offer(&mut self, p: &DramParameters, unit: &mut DmaUnit, at: u64) {
         let Some(index) = unit.under_way.len().checked_sub(1) else {
             return;
         };
         let transfer = &mut unit.under_way[index];
         let location = p.map.locate(transfer.bursts[transfer.n_issued]);
-        let channel = &mut self.channels[location.channel as usize];
+        let index_of_channel = location.channel as usize;
+        let channel = &mut self.channels[index_of_channel];
         if !channel.has_room(unit.is_write) {
             unit.block(at);
             return;
@@ -410,7 +424,8 @@ impl Dram {
             is_write: unit.is_write,
             master: unit.master(place),
         };
-        let accepted = channel.offer(&p.rules, burst, clock);
+        let accepted = channel.offer(&p.rules, burst, p.clock.dram_from_core(at));
+        self.command_at[index_of_channel] = channel.next_command_at(&p.rules);
         unit.issued(at, p.n_channels);
         let transfer = &mut unit.under_way[index];
         match accepted {
@@ -426,8 +441,10 @@ impl Dram {
     }
 
     fn send(&mut self, p: &DramParameters, units: &mut [DmaUnit; 2], channel: usize) {
-        let at = self.channels[channel].next_command_at(&p.rules);
-        let Some(served) = self.channels[channel].send(&p.rules) else {
+        let at = self.command_at[channel];
+        let served = self.channels[channel].send(&p.rules);
+        self.command_at[channel] = self.channels[channel].next_command_at(&p.rules);
+        let Some(served) = served else {
             return;
         };
         let unit = &mut units[usize::from(served.master % 2)];

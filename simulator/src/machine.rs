@@ -114,7 +114,7 @@ impl Machine {
         let dram_parameters = Arc::new(DramParameters::of(&description));
         let mut dram = PagedMemory::new(program.dram_bytes);
         for segment in &program.segments {
-            dram.write(segment.address, &segment.bytes);
+            dram.place(segment.address, &segment.bytes);
         }
         let memories = Memories {
             spm: PagedMemory::new(description.spm.capacity_bytes()),

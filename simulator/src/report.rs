@@ -96,12 +96,14 @@ impl RunTotals {
         let energy = model.total(&counts, self.cycles);
         let total_pj = energy.total().picojoules();
         let bursts = counts.dram_read_bursts + counts.dram_write_bursts;
-        let lower_bound_cycles = (0..self.layers.len()).map(|slot| self.lower_bound_cycles(slot)).sum();
+        let slots = 0..self.layers.len();
+        let lower_bound_cycles = slots.clone().map(|slot| self.lower_bound_cycles(slot)).sum();
         Report {
             program: ProgramSummary {
                 name: self.program.name.clone(),
                 instructions: self.program.code.len() as u64,
                 bytes: self.program.code_bytes(),
+                weight_bytes: self.plans().map(|plan| plan.weight_bytes).sum(),
                 hash: format!("{:016x}", self.program.hash()),
             },
             machine: MachineSummary {
@@ -111,7 +113,7 @@ impl RunTotals {
             inferences: self.n_inferences,
             cycles: self.cycles,
             seconds,
-            macs: counts.macs + counts.skipped_macs,
+            macs: slots.map(|slot| self.model_macs(slot)).sum(),
             macs_executed: counts.macs,
             macs_skipped: counts.skipped_macs,
             macs_gated: counts.gated_macs,
@@ -159,14 +161,35 @@ impl RunTotals {
         let counts = &self.layers[slot].counts;
         let moved = counts.dram_read_bytes + counts.dram_write_bytes;
         let compulsory = self.plan(slot).map(|plan| plan.compulsory_bytes * self.n_inferences);
-        lower_bound_cycles(&self.description, counts, compulsory.unwrap_or(moved).min(moved))
+        let performed = (counts.macs + counts.skipped_macs).max(1);
+        // Multiplications with zeros that only fill a tile are no need of the model.
+        let needed = counts.mac_pe_time as f64 * (self.model_macs(slot) as f64 / performed as f64).min(1.0);
+        lower_bound_cycles(
+            &self.description,
+            needed,
+            counts.vector_elements,
+            compulsory.unwrap_or(moved).min(moved),
+        )
+    }
+
+    /// Multiply-accumulates of the model in a layer: as its compiler counted them or, without a plan or where the array sums what the model
+    /// does not multiply, those performed.
+    fn model_macs(&self, slot: usize) -> u64 {
+        let counts = &self.layers[slot].counts;
+        let planned = self.plan(slot).map(|plan| plan.macs * self.n_inferences);
+        planned
+            .filter(|macs| *macs > 0)
+            .unwrap_or(counts.macs + counts.skipped_macs)
+    }
+
+    fn plans(&self) -> impl Iterator<Item = LayerPlan> {
+        self.program.marks.iter().filter_map(|mark| mark.plan)
     }
 
     /// Sum of the layers' estimates; `None` if no layer has one.
     fn estimated_cycles(&self) -> Option<u64> {
-        let plans: Vec<LayerPlan> = self.program.marks.iter().filter_map(|mark| mark.plan).collect();
-        let cycles = plans.iter().map(|plan| plan.estimated_cycles).sum::<u64>();
-        (!plans.is_empty()).then_some(cycles * self.n_inferences)
+        let cycles = self.plans().map(|plan| plan.estimated_cycles).reduce(|a, b| a + b)?;
+        Some(cycles * self.n_inferences)
     }
 
     /// PE time of the executed multiply-accumulates over all PE time: the share of the peak at the formats used.
@@ -205,7 +228,7 @@ impl RunTotals {
                     name: mark.map_or_else(|| "(start)".to_owned(), |mark| mark.name.clone()),
                     op: mark.map_or_else(|| "-".to_owned(), |mark| mark.op.clone()),
                     cycles: layer.cycles,
-                    macs: layer.counts.macs + layer.counts.skipped_macs,
+                    macs: self.model_macs(slot),
                     utilization: self.utilization(&layer.counts, layer.cycles),
                     lower_bound_cycles,
                     estimated_cycles: self.plan(slot).map(|plan| plan.estimated_cycles * self.n_inferences),
@@ -272,6 +295,8 @@ pub struct ProgramSummary {
     pub instructions: u64,
     /// Bytes of code.
     pub bytes: u64,
+    /// Bytes of the model's weights; 0 where no compiler said so.
+    pub weight_bytes: u64,
     /// Hash of code and constants.
     pub hash: String,
 }
@@ -361,7 +386,7 @@ pub struct LayerSummary {
     pub op: String,
     /// Cycles from the completion of the layer before to its own.
     pub cycles: u64,
-    /// Multiply-accumulates.
+    /// Multiply-accumulates of the model.
     pub macs: u64,
     /// Executed multiply-accumulates over cycles times the peak at the formats used.
     pub utilization: f64,
@@ -394,7 +419,7 @@ pub struct Report {
     pub seconds: f64,
     /// Multiply-accumulates of the model.
     pub macs: u64,
-    /// Those that the array performed, gated ones included.
+    /// Those that the array performed, gated ones and those with zeros that fill a tile included; the vector unit's are not among them.
     pub macs_executed: u64,
     /// Those that the array left out.
     pub macs_skipped: u64,

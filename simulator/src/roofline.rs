@@ -8,7 +8,6 @@ mod svg;
 
 pub use svg::to_svg;
 
-use crate::counts::EventCounts;
 use crate::report::{LayerSummary, Report};
 use serde::Serialize;
 use systole_isa::MachineDescription;
@@ -93,12 +92,16 @@ pub fn compute_roofs(machine: &MachineDescription) -> Vec<ComputeRoof> {
     roofs
 }
 
-/// The fewest cycles that some work needs: the longest of the array's at the formats used, the vector unit's with all lanes busy, and the
-/// DRAM's at its peak for bytes that have to be moved.
-pub fn lower_bound_cycles(machine: &MachineDescription, counts: &EventCounts, dram_bytes: u64) -> f64 {
-    let n_pes = machine.peak_macs_per_cycle();
-    let array = counts.mac_pe_time as f64 / (n_pes * PE_TIME_PARTS) as f64;
-    let vector = counts.vector_elements as f64 / f64::from(machine.vector.n_lanes);
+/// The fewest cycles that some work needs: the longest of the array's, whose multiplications take this time of its PEs, the vector unit's
+/// with all lanes busy, and the DRAM's at its peak for bytes that have to be moved.
+pub fn lower_bound_cycles(
+    machine: &MachineDescription,
+    mac_pe_time: f64,
+    vector_elements: u64,
+    dram_bytes: u64,
+) -> f64 {
+    let array = mac_pe_time / (machine.peak_macs_per_cycle() * PE_TIME_PARTS) as f64;
+    let vector = vector_elements as f64 / f64::from(machine.vector.n_lanes);
     let dram = dram_bytes as f64 / machine.peak_dram_bytes_per_cycle();
     array.max(vector).max(dram)
 }

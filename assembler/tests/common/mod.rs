@@ -196,9 +196,11 @@ fn tensor() -> impl Strategy<Value = IoTensor> {
 /// Any program that has a file.
 pub(crate) fn program() -> impl Strategy<Value = Program> {
     let machine = (name(), any::<u64>()).prop_map(|(name, hash)| MachineReference { name, hash });
-    let plan = (any::<u64>(), any::<u64>()).prop_map(|(estimated_cycles, compulsory_bytes)| LayerPlan {
+    let plan = any::<[u64; 4]>().prop_map(|[estimated_cycles, compulsory_bytes, macs, weight_bytes]| LayerPlan {
         estimated_cycles,
         compulsory_bytes,
+        macs,
+        weight_bytes,
     });
     let mark = (name(), name(), option::of(plan)).prop_map(|(name, op, plan)| Mark { name, op, plan });
     let described = (

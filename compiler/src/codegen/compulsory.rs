@@ -1,4 +1,5 @@
-//! DRAM bytes without which no schedule can do that runs layer after layer.
+//! What a layer cannot do without: the model's multiply-accumulates and weights, and the DRAM bytes without which no schedule can do that runs
+//! layer after layer.
 //!
 //! A layer reads its weights and parameters, and the model's inputs where it is the first to read them; it writes the model's outputs. Of any other
 //! activation tensor only what exceeds the scratchpad has to leave the chip: at most that much can stay between the layer that makes it and the one
@@ -9,23 +10,46 @@ use crate::quantized::{QNode, QOp, QuantizedGraph, TensorId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use systole_isa::MachineDescription;
 
-/// Bytes by layer name; where several layers have one name, in their order.
+/// What one layer of the model needs on every machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// DRAM bytes.
+    pub(super) bytes: u64,
+    /// Multiply-accumulates, padding included.
+    pub(super) macs: u64,
+    /// Bytes of weights.
+    pub(super) weight_bytes: u64,
+}
+
+impl Needs {
+    /// The share of one of `n` equal parts; the first one has what is left over.
+    pub(super) fn part(self, index: u64, n: u64) -> Self {
+        let share = |whole: u64| whole / n + if index == 0 { whole % n } else { 0 };
+        Self {
+            bytes: share(self.bytes),
+            macs: share(self.macs),
+            weight_bytes: share(self.weight_bytes),
+        }
+    }
+}
+
+/// Needs by layer name; where several layers have one name, in their order.
 pub(super) fn by_layer<'g>(
     graph: &'g QuantizedGraph,
     fusions: &[Fusion<'_>],
     machine: &MachineDescription,
-) -> BTreeMap<&'g str, VecDeque<u64>> {
+) -> BTreeMap<&'g str, VecDeque<Needs>> {
     let mut traffic = Traffic {
         graph,
         capacity: machine.spm.capacity_bytes(),
         read: BTreeSet::new(),
     };
-    let mut bytes: BTreeMap<&str, VecDeque<u64>> = BTreeMap::new();
+    let mut needs: BTreeMap<&str, VecDeque<Needs>> = BTreeMap::new();
     for (index, node) in graph.nodes.iter().enumerate() {
         if matches!(node.op, QOp::View(_)) || fusions.iter().any(|fusion| fusion.addition == index) {
             continue;
         }
-        let of_layer = match fusions.iter().find(|fusion| fusion.producer == index) {
+        let bytes = match fusions.iter().find(|fusion| fusion.producer == index) {
             None => traffic.of(node, &node.op.activations(), node.op.output()),
             Some(fusion) => {
                 let mut read = node.op.activations();
@@ -33,9 +57,14 @@ pub(super) fn by_layer<'g>(
                 traffic.of(node, &read, fusion.add.output)
             }
         };
-        bytes.entry(&node.name).or_default().push_back(of_layer);
+        let of_layer = Needs {
+            bytes,
+            macs: graph.macs_of(&node.op),
+            weight_bytes: node.op.weights().map_or(0, |id| traffic.bytes(id)),
+        };
+        needs.entry(&node.name).or_default().push_back(of_layer);
     }
-    bytes
+    needs
 }
 
 struct Traffic<'g> {

@@ -308,6 +308,15 @@ impl QOp {
         }
     }
 
+    /// Its constant weights, if it has any.
+    pub const fn weights(&self) -> Option<TensorId> {
+        match self {
+            Self::Conv(op) => Some(op.weights),
+            Self::Dense(op) => Some(op.weights),
+            _ => None,
+        }
+    }
+
     /// The tensor it writes.
     pub const fn output(&self) -> TensorId {
         match self {

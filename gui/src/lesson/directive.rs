@@ -2,7 +2,7 @@
 
 use super::expression::Expression;
 use crate::frame::UNIT_NAMES;
-use crate::panels::layout::Pane;
+use crate::panels::panes::{PANES, Pane};
 use crate::view::ArrayValue;
 use std::fmt;
 
@@ -238,7 +238,7 @@ impl fmt::Display for Directive {
             } => write!(f, "open {name} on {machine}"),
             Directive::Machine(name) => write!(f, "machine {name}"),
             Directive::Move(motion) => motion.fmt(f),
-            Directive::Show(Shown(pane)) => write!(f, "show {}", pane.word()),
+            Directive::Show(Shown(pane)) => write!(f, "show {}", pane.info().name),
             Directive::SelectPe(row_idx, col_idx) => write!(f, "select pe {row_idx} {col_idx}"),
             Directive::Color(Coloring(value)) => write!(f, "color by {}", value.name().to_lowercase()),
             Directive::FitTimeline => f.write_str("fit timeline"),
@@ -315,10 +315,9 @@ fn parse_stall(rest: &str) -> Result<Directive, String> {
 }
 
 fn parse_show(rest: &str) -> Result<Directive, String> {
-    let pane = Pane::ALL.into_iter().find(|pane| pane.word() == rest);
-    let pane = pane.ok_or_else(|| {
-        let words: Vec<&str> = Pane::ALL.iter().map(|pane| pane.word()).collect();
-        format!("`{rest}` is no panel; the panels are {}", words.join(", "))
+    let pane = Pane::from_name(rest).ok_or_else(|| {
+        let names: Vec<&str> = PANES.iter().map(|info| info.name).collect();
+        format!("`{rest}` is no panel; the panels are {}", names.join(", "))
     })?;
     Ok(Directive::Show(Shown(pane)))
 }

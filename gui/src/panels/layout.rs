@@ -1,64 +1,40 @@
-//! Which panels there are, where they stand at first, and how their tabs look.
+//! Where the panels stand at first, how they are shown and hidden, and how their tabs look.
 
-use super::array::array_ui;
 use super::array_grid::ArrayTexture;
-use super::counters::counters_ui;
-use super::program::{Listing, program_ui};
-use super::timeline::timeline_ui;
+use super::panes::{PANES, Pane, Region};
+use super::program::Listing;
 use crate::frame::Frame;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
 use egui_tiles::{
-    Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse,
+    Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles, Tree,
+    UiResponse,
 };
 
-/// A panel that can be moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pane {
-    /// The PE array.
-    Array,
-    /// The disassembly.
-    Program,
-    /// The lanes.
-    Timeline,
-    /// The counters.
-    Counters,
-}
-
-impl Pane {
-    /// All panels.
-    pub(crate) const ALL: [Pane; 4] = [Pane::Array, Pane::Program, Pane::Timeline, Pane::Counters];
-
-    /// The word by which a lesson names it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Pane::Array => "array",
-            Pane::Program => "program",
-            Pane::Timeline => "timeline",
-            Pane::Counters => "counters",
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Pane::Array => "PE array",
-            Pane::Program => "Program",
-            Pane::Timeline => "Timeline",
-            Pane::Counters => "Counters",
-        }
-    }
-}
-
-/// The layout at the first start: array beside program and counters, timeline below all of them.
+/// The layout at the first start: the panels of each region of the table as tabs, beside and below each other.
 pub(crate) fn default_tree() -> Tree<Pane> {
     let mut tiles = Tiles::default();
-    let [array, program, counters, timeline] =
-        [Pane::Array, Pane::Program, Pane::Counters, Pane::Timeline].map(|pane| tiles.insert_pane(pane));
-    let right = split(&mut tiles, LinearDir::Vertical, [(program, 0.56), (counters, 0.44)]);
-    let top = split(&mut tiles, LinearDir::Horizontal, [(array, 0.58), (right, 0.42)]);
-    let root = split(&mut tiles, LinearDir::Vertical, [(top, 0.72), (timeline, 0.28)]);
+    let [main, right, right_below, bottom] =
+        [Region::Main, Region::Right, Region::RightBelow, Region::Bottom].map(|region| region_tabs(&mut tiles, region));
+    let right = split(&mut tiles, LinearDir::Vertical, [(right, 0.56), (right_below, 0.44)]);
+    let top = split(&mut tiles, LinearDir::Horizontal, [(main, 0.58), (right, 0.42)]);
+    let root = split(&mut tiles, LinearDir::Vertical, [(top, 0.72), (bottom, 0.28)]);
     Tree::new(Id::unique("systole-panels"), root, tiles)
+}
+
+/// The panels of a region as tabs, the first visible one in front.
+fn region_tabs(tiles: &mut Tiles<Pane>, region: Region) -> TileId {
+    let mut tabs = Tabs::default();
+    for info in PANES.iter().filter(|info| info.region == region) {
+        let tile_id = tiles.insert_pane(info.pane);
+        tiles.set_visible(tile_id, info.is_shown_first);
+        tabs.add_child(tile_id);
+        if info.is_shown_first && tabs.active.is_none() {
+            tabs.set_active(tile_id);
+        }
+    }
+    tiles.insert_container(tabs)
 }
 
 fn split(tiles: &mut Tiles<Pane>, direction: LinearDir, children: [(TileId, f32); 2]) -> TileId {
@@ -69,11 +45,28 @@ fn split(tiles: &mut Tiles<Pane>, direction: LinearDir, children: [(TileId, f32)
     tiles.insert_container(Container::Linear(linear))
 }
 
+/// The panels that are not hidden, whether or not another tab is in front of them.
+pub(crate) fn shown_panes(tree: &Tree<Pane>) -> Vec<Pane> {
+    let is_shown = |pane: &Pane| tree.tiles.find_pane(pane).is_some_and(|id| tree.is_visible(id));
+    PANES.iter().map(|info| info.pane).filter(is_shown).collect()
+}
+
+/// Shows a panel in front of its tabs, or hides it.
+pub(crate) fn set_shown(tree: &mut Tree<Pane>, pane: Pane, is_shown: bool) {
+    let Some(tile_id) = tree.tiles.find_pane(&pane) else {
+        return;
+    };
+    tree.set_visible(tile_id, is_shown);
+    if is_shown {
+        tree.make_active(|id, _| id == tile_id);
+    }
+}
+
 /// What panels remember that is not a choice of the user: textures and scroll positions.
 #[derive(Default)]
 pub(crate) struct PanelMemory {
-    texture: ArrayTexture,
-    listing: Listing,
+    pub(crate) texture: ArrayTexture,
+    pub(crate) listing: Listing,
 }
 
 /// Draws the panels of one frame and collects their actions.
@@ -95,19 +88,25 @@ impl Behavior<Pane> for Panels<'_> {
             .inner_margin(Margin::same(theme::PANEL_MARGIN))
             .show(ui, |ui| {
                 ui.set_min_size(ui.available_size());
-                let (frame, view, memory) = (self.frame, self.view, &mut *self.memory);
-                match pane {
-                    Pane::Array => array_ui(ui, frame, view, &mut memory.texture, self.actions),
-                    Pane::Program => program_ui(ui, frame, view, &mut memory.listing, self.actions),
-                    Pane::Timeline => timeline_ui(ui, frame, view, self.actions),
-                    Pane::Counters => counters_ui(ui, frame),
-                }
+                (pane.info().ui)(ui, self);
             });
         UiResponse::None
     }
 
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
-        pane.title().into()
+        pane.info().title.into()
+    }
+
+    fn is_tab_closable(&self, _tiles: &Tiles<Pane>, _tile_id: TileId) -> bool {
+        true
+    }
+
+    /// A closed panel keeps its place, so that it comes back where it was.
+    fn on_tab_close(&mut self, tiles: &mut Tiles<Pane>, tile_id: TileId) -> bool {
+        if let Some(Tile::Pane(pane)) = tiles.get(tile_id) {
+            self.actions.push(Action::ShowPane(*pane, false));
+        }
+        false
     }
 
     fn simplification_options(&self) -> SimplificationOptions {

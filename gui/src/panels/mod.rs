@@ -4,10 +4,12 @@
 pub(crate) mod array;
 pub(crate) mod array_grid;
 pub(crate) mod counters;
+pub(crate) mod export_dialog;
 pub(crate) mod instruction_help;
 pub(crate) mod layout;
 pub(crate) mod notice;
 pub(crate) mod open_dialog;
+pub(crate) mod panes;
 pub(crate) mod program;
 pub(crate) mod status_bar;
 pub(crate) mod timeline;

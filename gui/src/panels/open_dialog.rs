@@ -21,7 +21,7 @@ pub(crate) fn open_dialog_ui(ui: &Ui, path: &str, is_browsing: bool, actions: &m
             .accessible_name("Path of the file");
         let is_confirmed = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
         if response.changed() {
-            actions.push(Action::EditOpenPath(text.clone()));
+            actions.push(Action::EditDialog(text.clone()));
         }
         if !response.has_focus() && !response.lost_focus() && ui.memory(|memory| memory.focused().is_none()) {
             response.request_focus();

@@ -1,5 +1,6 @@
 //! Menus and toolbar, both generated from the command table.
 
+use super::panes::PANES;
 use super::widgets::command_button_ui;
 use crate::command::{COMMANDS, Command, Menu};
 use crate::driver::Speed;
@@ -10,7 +11,7 @@ use crate::view::{Action, View};
 use egui::{Align, Button, ComboBox, Layout, Role, Sense, Ui, WidgetInfo};
 
 /// The row of menus.
-pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>) {
+pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut Vec<Action>) {
     egui::MenuBar::new().ui(ui, |ui| {
         for menu in Menu::ALL {
             let button = ui.menu_button(menu.title(), |ui| {
@@ -26,6 +27,11 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>)
                         ui.close();
                     }
                 }
+                match menu {
+                    Menu::File => exports_menu_ui(ui, frame, actions),
+                    Menu::Run => {}
+                    Menu::View => panes_menu_ui(ui, view, actions),
+                }
             });
             button.response.accessible_name(menu.accessible_label());
         }
@@ -35,6 +41,34 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>)
             }
         });
     });
+}
+
+/// The menu items that write what a panel shows into a file.
+fn exports_menu_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>) {
+    ui.separator();
+    for info in PANES {
+        for export in info.exports {
+            let text = format!("Export: {}", export.label);
+            let response = ui.add_enabled(frame.program.is_some(), Button::new(text));
+            if response.on_hover_text(info.help).clicked() {
+                actions.push(Action::AskExport(export.label));
+                ui.close();
+            }
+        }
+    }
+}
+
+/// The menu items that show and hide the panels.
+fn panes_menu_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    ui.separator();
+    for info in PANES {
+        let mut is_shown = view.shown_panes.contains(&info.pane);
+        let response = ui.checkbox(&mut is_shown, info.title);
+        let response = response.accessible_name(format!("Panel: {}", info.title));
+        if response.on_hover_text(info.help).changed() {
+            actions.push(Action::ShowPane(info.pane, is_shown));
+        }
+    }
 }
 
 /// The row of command buttons, the speed choice and the cycle count.

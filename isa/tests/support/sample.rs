@@ -92,6 +92,8 @@ pub(crate) fn sample() -> Program {
             plan: Some(LayerPlan {
                 estimated_cycles: 1234,
                 compulsory_bytes: 5678,
+                macs: 90_123,
+                weight_bytes: 4567,
             }),
         }],
         inputs: vec![tensor("x", 0.1)],

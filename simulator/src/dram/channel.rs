@@ -7,11 +7,7 @@
 use super::counts::DramCounts;
 use super::device::{DeviceRules, DeviceState};
 use super::queue::{Entry, QUEUE_DEPTH, Queue};
-use systole_isa::dram::{Command, DramOrganization, DramTiming, MAX_RANKS, PagePolicy};
-
-const N_COMMANDS: usize = Command::ALL.len();
-/// Bank groups of a channel, over all ranks: no standard has more than four per rank.
-const MAX_GROUPS: usize = 4 * MAX_RANKS as usize;
+use systole_isa::dram::{Command, DramOrganization, DramTiming, PagePolicy};
 
 /// Waiting writes at which the controller turns to writing.
 pub const DRAIN_FROM: usize = QUEUE_DEPTH;
@@ -308,28 +304,14 @@ impl Channel {
     }
 
     fn make_plan(&self, rules: &ChannelRules) -> Plan {
-        let mut shared = [[0; N_COMMANDS]; MAX_GROUPS];
-        for (group, ready) in shared.iter_mut().enumerate().take(rules.device.n_groups()) {
-            for command in [Command::Activate, Command::Precharge, Command::Read, Command::Write] {
-                ready[command as usize] = self.device.ready_group(&rules.device, command, group).max(self.floor);
-            }
-        }
         let mut best: Option<Plan> = None;
         let mut banks = self.planned_banks;
         while banks != 0 {
             let bank = banks.trailing_zeros() as usize;
             banks &= banks - 1;
-            let next = &self.bank_plans[bank];
-            let at = next
-                .ready
-                .max(shared[rules.device.group_of(bank)][next.command as usize]);
-            let plan = Plan {
-                at,
-                urgency: next.urgency,
-                sequence: next.sequence,
-                action: Action::Bank { bank },
-            };
-            if best.is_none_or(|best| plan.precedes(&best)) && at < self.refresh_due[rules.device.rank_of(bank)] {
+            if let Some(plan) = self.timed(rules, bank)
+                && best.is_none_or(|best| plan.precedes(&best))
+            {
                 best = Some(plan);
             }
         }
@@ -343,6 +325,7 @@ impl Channel {
     }
 
     /// The plan of one bank with its clock, unless a refresh comes first.
+    #[inline]
     fn timed(&self, rules: &ChannelRules, bank: usize) -> Option<Plan> {
         if self.planned_banks >> bank & 1 == 0 {
             return None;

@@ -1,0 +1,98 @@
+//! Work that may block and therefore has a thread of its own: the system's file chooser, reading and writing files.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::path::{Path, PathBuf};
+
+/// What a thread came back with.
+#[derive(Debug)]
+pub(crate) enum Finished {
+    /// The file chooser was answered, or closed without an answer.
+    Chosen(Option<PathBuf>),
+    /// An export was written, or could not be; the text says which.
+    Exported(Result<PathBuf, String>),
+}
+
+/// What the file chooser is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Choice {
+    /// A file that is there.
+    Open,
+    /// A new file, with a proposed name.
+    Save(String),
+}
+
+/// Starts threads and collects what they come back with.
+pub(crate) struct Background {
+    sender: Sender<Finished>,
+    receiver: Receiver<Finished>,
+    is_choosing: bool,
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        // More than threads that one user can start before the next frame; a thread that finds it full waits.
+        let (sender, receiver) = bounded(64);
+        Self {
+            sender,
+            receiver,
+            is_choosing: false,
+        }
+    }
+}
+
+impl Background {
+    /// Whether the system's file chooser is open.
+    pub(crate) fn is_choosing(&self) -> bool {
+        self.is_choosing
+    }
+
+    /// Shows the system's file chooser, unless it is open already.
+    pub(crate) fn choose(&mut self, ctx: &egui::Context, choice: Choice) {
+        if self.is_choosing {
+            return;
+        }
+        self.is_choosing = self.start(ctx, "systole-file-chooser", move || {
+            let dialog = rfd::FileDialog::new();
+            Finished::Chosen(match choice {
+                Choice::Open => dialog.set_title("Open a program or a model").pick_file(),
+                Choice::Save(name) => dialog.set_title("Write a file").set_file_name(name).save_file(),
+            })
+        });
+    }
+
+    /// Writes a file.
+    pub(crate) fn export(&self, ctx: &egui::Context, path: PathBuf, content: Vec<u8>) {
+        self.start(ctx, "systole-export", move || {
+            Finished::Exported(write(&path, &content).map(|()| path))
+        });
+    }
+
+    /// The next result, if there is one. Does not wait.
+    pub(crate) fn poll(&mut self) -> Option<Finished> {
+        let finished = self.receiver.try_recv().ok()?;
+        if matches!(finished, Finished::Chosen(_)) {
+            self.is_choosing = false;
+        }
+        Some(finished)
+    }
+
+    /// Starts a thread; returns whether the system gave one.
+    fn start(&self, ctx: &egui::Context, name: &str, work: impl FnOnce() -> Finished + Send + 'static) -> bool {
+        let (sender, ctx) = (self.sender.clone(), ctx.clone());
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // The dashboard may have been closed in the meantime.
+            let _ = sender.send(work());
+            ctx.request_repaint();
+        });
+        thread.is_ok()
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), String> {
+    std::fs::write(path, content).map_err(|error| {
+        format!(
+            "Cannot write {}: {error}. Choose a folder that exists and that you may write to.",
+            path.display()
+        )
+    })
+}

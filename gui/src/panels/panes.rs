@@ -1,0 +1,172 @@
+//! The one table of panels. Layout, menu, command palette, exports and tests read it; nothing else names a panel's title.
+
+use super::array::array_ui;
+use super::counters::{counters_csv, counters_ui};
+use super::layout::Panels;
+use super::program::program_ui;
+use super::timeline::timeline_ui;
+use crate::frame::Frame;
+use crate::view::View;
+use egui::Ui;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A panel that can be moved, shown and hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pane {
+    /// The PE array.
+    Array,
+    /// The disassembly.
+    Program,
+    /// The lanes.
+    Timeline,
+    /// The counters.
+    Counters,
+}
+
+/// Where a panel stands in the default layout. Panels of one region share it as tabs, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Region {
+    /// The large part on the left.
+    Main,
+    /// The upper right.
+    Right,
+    /// Below that.
+    RightBelow,
+    /// Along the bottom, over the whole width.
+    Bottom,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PaneInfo {
+    /// The panel.
+    pub(crate) pane: Pane,
+    /// Its name in stored layouts, scripts and lessons; never changed once it is in use.
+    pub(crate) name: &'static str,
+    /// Its tab's title, also the text of its menu item.
+    pub(crate) title: &'static str,
+    /// What it shows, in one sentence.
+    pub(crate) help: &'static str,
+    /// Where it stands at first.
+    pub(crate) region: Region,
+    /// Whether it is visible at first.
+    pub(crate) is_shown_first: bool,
+    /// Draws it.
+    pub(crate) ui: fn(&mut Ui, &mut Panels<'_>),
+    /// What it can write into a file.
+    pub(crate) exports: &'static [Export],
+}
+
+/// Something that a panel can write into a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Export {
+    /// The text of its menu item, unique among all exports.
+    pub(crate) label: &'static str,
+    /// The file name that is proposed.
+    pub(crate) file_name: &'static str,
+    /// Makes the file's content from what is shown, or says why there is none.
+    pub(crate) content: fn(&Frame, &View) -> Result<Vec<u8>, String>,
+}
+
+/// All panels.
+pub(crate) const PANES: &[PaneInfo] = &[
+    PaneInfo {
+        pane: Pane::Array,
+        name: "array",
+        title: "PE array",
+        help: "What every processing element holds and does in this cycle.",
+        region: Region::Main,
+        is_shown_first: true,
+        ui: |ui, p| array_ui(ui, p.frame, p.view, &mut p.memory.texture, p.actions),
+        exports: &[],
+    },
+    PaneInfo {
+        pane: Pane::Program,
+        name: "program",
+        title: "Program",
+        help: "The instructions, with the one that each unit is at.",
+        region: Region::Right,
+        is_shown_first: true,
+        ui: |ui, p| program_ui(ui, p.frame, p.view, &mut p.memory.listing, p.actions),
+        exports: &[],
+    },
+    PaneInfo {
+        pane: Pane::Counters,
+        name: "counters",
+        title: "Counters",
+        help: "How busy each unit was, and what was counted so far.",
+        region: Region::RightBelow,
+        is_shown_first: true,
+        ui: |ui, p| counters_ui(ui, p.frame),
+        exports: &[Export {
+            label: "Counters as CSV",
+            file_name: "counters.csv",
+            content: counters_csv,
+        }],
+    },
+    PaneInfo {
+        pane: Pane::Timeline,
+        name: "timeline",
+        title: "Timeline",
+        help: "What each unit does over time.",
+        region: Region::Bottom,
+        is_shown_first: true,
+        ui: |ui, p| timeline_ui(ui, p.frame, p.view, p.actions),
+        exports: &[],
+    },
+];
+
+impl Pane {
+    /// The panel's row of the table.
+    pub(crate) fn info(self) -> &'static PaneInfo {
+        PANES
+            .iter()
+            .find(|info| info.pane == self)
+            .expect("a test checks that every panel has a row")
+    }
+
+    /// The panel of a name.
+    pub(crate) fn from_name(name: &str) -> Option<Pane> {
+        PANES.iter().find(|info| info.name == name).map(|info| info.pane)
+    }
+}
+
+impl Serialize for Pane {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.info().name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pane {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Pane::from_name(&name).ok_or_else(|| D::Error::custom(format!("there is no panel `{name}`")))
+    }
+}
+
+/// All exports of all panels.
+pub(crate) fn exports() -> impl Iterator<Item = &'static Export> {
+    PANES.iter().flat_map(|info| info.exports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_titles_and_exports_are_unique() {
+        for (i, a) in PANES.iter().enumerate() {
+            assert_eq!(Pane::from_name(a.name), Some(a.pane));
+            assert_eq!(a.pane.info().title, a.title);
+            assert!(a.help.ends_with('.'), "{}", a.help);
+            for b in &PANES[i + 1..] {
+                assert!(a.pane != b.pane && a.title != b.title, "{} and {}", a.name, b.name);
+            }
+        }
+        let labels: Vec<&str> = exports().map(|export| export.label).collect();
+        for (i, label) in labels.iter().enumerate() {
+            assert!(!labels[i + 1..].contains(label), "{label}");
+        }
+    }
+}
