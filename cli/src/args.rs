@@ -60,7 +60,7 @@ pub(crate) enum Command {
   systole compile digits.onnx --dump-after fuse-qdq
   systole compile digits.onnx --emit graph > digits.ron
 
-A model is an ONNX or TensorFlow Lite file. A float model is quantized with the ranges that its
+A model is an ONNX or TensorFlow Lite file, a graph as `--emit graph` prints it, or a topology table of SCALE-Sim. A float model is quantized with the ranges that its
 activations have on the arrays of `--calibrate`; without any they come from seeded noise, and a warning says so.")]
     Compile(CompileArgs),
     /// Assemble a text to a program
@@ -145,7 +145,7 @@ least significant: ro row, ch channel, ra rank, ba bank, bg bank group, co colum
 }
 
 /// What a user may decide about a model.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ModelArgs {
     /// NumPy array of typical inputs, inferences along axis 0, from which the integers of a float model get their scales; once per
     /// input, in the order of the model
@@ -157,12 +157,22 @@ pub(crate) struct ModelArgs {
     /// Make an input of the model a constant
     #[arg(long, value_name = "NAME=X.npy", value_parser = parse_binding)]
     pub(crate) bind: Vec<(String, PathBuf)>,
+    /// Compute so many inferences at once, which share the loads of weights. Without an input they run on zeros
+    #[arg(long, value_name = "N", value_parser = parse_batch)]
+    pub(crate) batch: Option<usize>,
 }
 
 impl ModelArgs {
     /// Whether anything was decided.
     pub(crate) fn is_empty(&self) -> bool {
         self.calibrate.is_empty() && self.percentile.is_none() && self.bind.is_empty()
+    }
+}
+
+fn parse_batch(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=4096) => Ok(n),
+        _ => Err(format!("`{text}` is no number of inferences from 1 to 4096")),
     }
 }
 
@@ -198,9 +208,6 @@ pub(crate) struct RunArgs {
     /// Machine: name of a preset or path of a RON description
     #[arg(long, default_value = "edge16x16", value_name = "M")]
     pub(crate) machine: String,
-    /// Number of inferences when no input is given; they run on zeros
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) batch: usize,
     /// Compute no values
     #[arg(long)]
     pub(crate) timing_only: bool,
@@ -264,7 +271,7 @@ pub(crate) struct TraceArgs {
 pub(crate) enum Emit {
     /// The program as assembly text.
     Asm,
-    /// The graph as it was read, or as it is after `--stop-after`.
+    /// The graph as it was read, or as it is after `--stop-after`, as a text that is a model itself.
     Graph,
     /// What the passes did, how long they took, and the layers of the program.
     Report,
@@ -285,7 +292,7 @@ pub(crate) struct CompileArgs {
     /// Print a listing of the graph after this pass, and go on if anything else is asked for; an unknown name lists all passes
     #[arg(long, value_name = "PASS")]
     pub(crate) dump_after: Vec<String>,
-    /// End after this pass and print the graph
+    /// End after this pass and print the graph as `--emit graph` does
     #[arg(long, value_name = "PASS", conflicts_with = "output")]
     pub(crate) stop_after: Option<String>,
     /// Print the report as one JSON object

@@ -66,21 +66,23 @@ impl Array {
             Some((&n, rest)) => (n, rest),
             None => (1, &[][..]),
         };
+        let n_images = expected.first().copied().unwrap_or(1);
         let tail = expected.get(1..).unwrap_or(&[]);
         let is_flat = rest.len() == 1 && rest[0] == tail.iter().product::<usize>();
         // A model without a batch axis, such as a matrix product, takes the array whole.
         let is_whole = self.shape == expected;
-        if !(is_whole || rest == tail && expected.first() == Some(&1) || is_flat && expected.first() == Some(&1)) {
+        let is_divisible = !expected.is_empty() && n.is_multiple_of(n_images);
+        if !(is_whole || is_divisible && (rest == tail || is_flat)) {
             return Err(
                 Diagnostic::error("F0006", format!("input `{}` has shape {:?}", tensor.name, self.shape))
                     .because(format!(
-                        "the model takes [n{}] for n inferences",
+                        "the program takes [n{}], n a multiple of {n_images}",
                         tail.iter().map(|l| format!(", {l}")).collect::<String>()
                     ))
                     .help("reshape the array; inferences run along axis 0"),
             );
         }
-        let n = if is_whole { 1 } else { n };
+        let n = if is_whole { 1 } else { n / n_images };
         let size = expected.iter().product::<usize>();
         Ok((0..n)
             .map(|i| match &self.values {

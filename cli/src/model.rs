@@ -10,7 +10,7 @@ use systole_compiler::codegen::{self, TilingPolicy};
 use systole_compiler::graph::TensorData;
 use systole_compiler::passes::Pass;
 use systole_compiler::post_training::{QuantizationOptions, RangeRule, Sample};
-use systole_compiler::{Context, Graph, LowerOptions, QuantizedGraph};
+use systole_compiler::{CompileError, Context, Graph, LowerOptions, QuantizedGraph};
 use systole_isa::{Diagnostic, MachineDescription, Program};
 use systole_simulator::host::HostValues;
 
@@ -18,6 +18,8 @@ use systole_simulator::host::HostValues;
 pub(crate) struct Model {
     pub(crate) graph: Graph,
     pub(crate) context: Context,
+    /// Images that the program is to compute at once.
+    n_images: usize,
 }
 
 /// How long one step of the compilation took.
@@ -34,6 +36,8 @@ pub(crate) struct StepTime {
 pub(crate) struct Compiled {
     pub(crate) program: Program,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Images that a run of it computes.
+    pub(crate) n_images: usize,
 }
 
 impl Model {
@@ -62,6 +66,7 @@ impl Model {
         Ok(Self {
             graph,
             context: Context::new(options),
+            n_images: args.batch.unwrap_or(1),
         })
     }
 
@@ -89,15 +94,32 @@ impl Model {
 
     /// The program of a graph that has been through all passes.
     pub(crate) fn generate(self, name: &str, description: &MachineDescription) -> Result<Compiled, CommandError> {
-        let graph = QuantizedGraph::from_graph(&self.graph)?;
+        let mut graph = QuantizedGraph::from_graph(&self.graph)?;
         drop(self.graph);
+        let (mut n_images, mut diagnostics) = (self.n_images, self.context.diagnostics);
+        if let Err(errors) = graph.batch(n_images) {
+            diagnostics.push(one_by_one(n_images, &errors));
+            n_images = 1;
+        }
         let mut program = codegen::generate(&graph, description, TilingPolicy::Fastest)?;
         program.name = name.to_owned();
         Ok(Compiled {
             program,
-            diagnostics: self.context.diagnostics,
+            diagnostics,
+            n_images,
         })
     }
+}
+
+/// A warning that the images of a batch run one after the other.
+fn one_by_one(n_images: usize, errors: &[CompileError]) -> Diagnostic {
+    let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Diagnostic::warning(
+        "R0002",
+        format!("{n_images} images cannot be computed at once and run one after the other"),
+    )
+    .because(reasons.join("; "))
+    .help("export the model with the batch as first axis of every activation")
 }
 
 /// Compiles a model.

@@ -59,13 +59,14 @@ pub(crate) fn argmax(values: &[f64]) -> usize {
         .fold(0, |best, (i, v)| if *v > values[best] { i } else { best })
 }
 
-/// Compares outputs, inference by inference, with an array.
+/// Compares the outputs of runs, each of so many images, with an array.
 ///
 /// # Errors
 /// If the numbers of values differ.
 pub(crate) fn compare(
     tensor: &IoTensor,
     outputs: &[&HostValues],
+    n_images: usize,
     expected: &Array,
     name: &str,
 ) -> Result<Comparison, Diagnostic> {
@@ -84,22 +85,23 @@ pub(crate) fn compare(
         .help("give expected values for as many inferences as inputs"));
     }
     let (mut mismatches, mut max_abs_error, mut agreeing) = (0, 0f64, 0);
-    for (values, expected) in outputs.iter().zip(expected.chunks(tensor.n_elements() as usize)) {
-        let values = reals(values);
+    let size = tensor.n_elements() as usize / n_images;
+    let values: Vec<f64> = outputs.iter().flat_map(|values| reals(values)).collect();
+    for (values, expected) in values.chunks(size).zip(expected.chunks(size)) {
         mismatches += values.iter().zip(expected).filter(|(a, b)| a != b).count() as u64;
         max_abs_error = values
             .iter()
             .zip(expected)
             .map(|(a, b)| (a - b).abs())
             .fold(max_abs_error, f64::max);
-        agreeing += usize::from(argmax(&values) == argmax(expected));
+        agreeing += usize::from(argmax(values) == argmax(expected));
     }
     Ok(Comparison {
         mismatches,
         compared: n_values as u64,
         max_abs_error,
         max_error_steps: tensor.quantization.map(|q| max_abs_error / f64::from(q.scale)),
-        top1_agreement: agreeing as f64 / outputs.len().max(1) as f64,
+        top1_agreement: agreeing as f64 / (outputs.len() * n_images).max(1) as f64,
     })
 }
 

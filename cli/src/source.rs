@@ -6,6 +6,7 @@ use crate::model::{Compiled, compile};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use systole_assembler::{LoadedFile, Loader};
+use systole_compiler::ModelFormat;
 use systole_isa::{Diagnostic, MachineDescription, Program, container, machine};
 
 /// A program with the machine to run it on.
@@ -14,6 +15,8 @@ pub(crate) struct Loaded {
     pub(crate) description: Arc<MachineDescription>,
     /// What the compiler had to say.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Images that a run computes.
+    pub(crate) n_images: usize,
 }
 
 /// Reads a file.
@@ -123,6 +126,7 @@ pub(crate) fn load(path: &Path, description: MachineDescription, args: &ModelArg
         program: Arc::new(compiled.program),
         description: Arc::new(description),
         diagnostics: compiled.diagnostics,
+        n_images: compiled.n_images,
     })
 }
 
@@ -146,6 +150,7 @@ fn without_decisions(program: Program, file: &str, args: &ModelArgs) -> Result<C
     Ok(Compiled {
         program,
         diagnostics: Vec::new(),
+        n_images: 1,
     })
 }
 
@@ -160,9 +165,12 @@ pub(crate) fn read_program(bytes: &[u8], file: &str) -> Result<Program, Diagnost
     })
 }
 
-/// The text, if these bytes are one. A model is never valid text: its first field has a control character as tag.
+/// The text, if these bytes are one and it is no model. An ONNX model is never valid text: its first field has a control character as tag.
 fn assembly_text(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
+    if ModelFormat::of_text(text).is_some() {
+        return None;
+    }
     let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     (!text.is_empty() && text.chars().all(is_plain)).then_some(text)
 }

@@ -10,7 +10,7 @@ mod support;
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::{ReadNpyExt, ReadableElement, WriteNpyExt};
 use std::path::Path;
-use support::{json, model_file, outcome};
+use support::{json, model_file, outcome, program_file};
 
 /// Top-1 accuracies may fall by so much: 0.2 points.
 const MOST_LOST: f64 = 0.002;
@@ -157,4 +157,96 @@ fn bound_inputs_are_constants() {
     }
     assert_eq!(outcome(&["run", &model, "--bind", "b"]).0, 2);
     assert_eq!(outcome(&["run", &model, "--percentile", "0"]).0, 2);
+}
+
+fn text(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A printed graph is a model, from which the same program comes.
+#[test]
+fn a_printed_graph_is_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = program_file("digits/digits_int8_qdq.onnx");
+    let graph = |args: &[&str]| {
+        let (code, stdout, stderr) = outcome(&[&["compile", &model][..], args].concat());
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        stdout
+    };
+    let listing = |model: &str| outcome(&["compile", model, "--emit", "asm"]);
+    let printed = text(folder.path(), "digits_int8_qdq.txt", &graph(&["--emit", "graph"]));
+    let (code, program, stderr) = listing(&printed);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(program == listing(&model).1, "the programs differ");
+    let fused = graph(&["--stop-after", "fuse-qdq"]);
+    assert!(fused.starts_with("Graph(") && fused.contains("QConv(") && !fused.contains("DequantizeLinear"));
+    assert!(!graph(&["--dump-after", "nhwc-layout"]).contains("Graph("));
+    assert_eq!(outcome(&["compile", &model, "--stop-after", "x"]).0, 1);
+}
+
+/// Operators nobody knows are listed, all of them, with their nodes; the graph can be printed nevertheless.
+#[test]
+fn unknown_operators_are_listed_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = |name: &str, from: &str, to: &str| {
+        let op = format!("Unsupported(domain: \"\", op_type: \"{name}Op\")");
+        format!("(name: \"{name}\", op: {op}, inputs: [\"{from}\"], outputs: [\"{to}\"]),")
+    };
+    let nodes = node("first", "x", "y") + &node("second", "y", "z");
+    let graph = format!(
+        "Graph(inputs: [(tensor: \"x\", dtype: f32, shape: [1, 4])], nodes: [{nodes}], outputs: [(tensor: \"z\")])"
+    );
+    let model = text(folder.path(), "model.ron", &graph);
+    let (code, stdout, stderr) = outcome(&["run", &model]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    for name in ["first", "second", "firstOp", "secondOp"] {
+        assert!(stderr.contains(name), "{stderr}");
+    }
+    let (code, stdout, stderr) = outcome(&["compile", &model, "--emit", "graph"]);
+    assert_eq!(code, 0);
+    assert!(
+        stdout.contains("secondOp") && stderr.contains("warning[C0001]"),
+        "{stdout}{stderr}"
+    );
+}
+
+#[test]
+fn tables_of_layers_are_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = "Layer, M, N, K,\nqkv, 16, 24, 32,\nout, 16, 8, 24,\n";
+    let report = json(&[
+        "run",
+        &text(folder.path(), "gemm.csv", table),
+        "--timing-only",
+        "--json",
+    ]);
+    assert_eq!(report["macs"], 16 * 24 * 32 + 16 * 8 * 24);
+    let names: Vec<&str> = report["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["qkv", "out"]);
+}
+
+#[test]
+fn the_report_of_a_compilation_has_the_time_of_each_step() {
+    let model = program_file("digits/digits_int8_qdq.onnx");
+    let report = json(&["compile", &model, "--emit", "report", "--json"]);
+    let steps = report["host"]["steps"].as_array().unwrap();
+    assert_eq!(steps.first().unwrap()["step"], "import");
+    assert_eq!(steps.last().unwrap()["step"], "code-generation");
+    assert!(steps.iter().all(|step| step["seconds"].as_f64().unwrap() >= 0.0) && steps.len() > 10);
+    assert!(
+        report["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|layer| layer["estimated_cycles"].as_u64() > Some(0))
+    );
+    let (_, table, _) = outcome(&["compile", &model, "--emit", "report"]);
+    assert!(table.contains("fuse-qdq") && table.contains("conv1"), "{table}");
 }

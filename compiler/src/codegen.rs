@@ -1,7 +1,7 @@
 //! From a quantized graph to a program for one machine.
 //!
 //! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, token
-//! credits, loops, a fence. Nothing but the machine description says what the target is.
+//! credits, loops, a fence. Layers of one shape share a page. Nothing but the machine description says what the target is.
 
 mod compulsory;
 mod conv;
@@ -15,6 +15,7 @@ mod patches;
 mod pieces;
 mod placing;
 mod pool;
+mod sharing;
 mod stage;
 pub(crate) mod tiling;
 
@@ -110,12 +111,14 @@ pub fn generate(
 ) -> Result<Program, Vec<CompileError>> {
     let mut e = Emitter::default();
     let lowered = lower::lower(graph, &mut e)?;
-    let mut errors = Vec::new();
+    let (mut errors, mut pages) = (Vec::new(), Vec::new());
     for stage in &lowered.stages {
         if let Err(error) = emit_stage(&mut e, stage, machine, policy) {
             errors.push(error);
         }
+        pages.push(std::mem::take(&mut e.code));
     }
+    e.code = sharing::join(pages);
     let program = match finish(e, graph.name.clone(), machine) {
         Ok(program) if errors.is_empty() => program,
         outcome => {

@@ -12,6 +12,7 @@ pub mod infer;
 pub mod macs;
 pub mod movement;
 pub mod op;
+mod operands;
 pub mod quantization;
 pub mod resize;
 pub mod unary;
@@ -62,7 +63,8 @@ impl NodeId {
 }
 
 /// In which order the elements of a tensor lie in memory, relative to the shape the model gives it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Layout {
     /// Row-major in the shape of the model.
     #[default]

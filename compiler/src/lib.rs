@@ -12,6 +12,7 @@ pub mod error;
 pub mod estimate;
 pub mod gemm;
 pub mod graph;
+pub mod graph_file;
 pub mod import;
 pub mod onnx;
 pub mod passes;
@@ -19,6 +20,7 @@ pub mod post_training;
 pub mod quantized;
 pub mod reference;
 pub mod tflite;
+pub mod topology;
 
 pub use error::{CompileError, CompileErrorKind, ImportError, ImportErrorKind, Subject};
 pub use graph::{Graph, TensorId};

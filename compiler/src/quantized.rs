@@ -20,6 +20,7 @@
 //! Images are `[n, h, w, c]`, weights are `[k, n]`, everything is row-major. [`IoTensor`] says how the user's arrays
 //! map to that.
 
+mod batch;
 mod build;
 mod io;
 mod ops;

@@ -5,6 +5,7 @@ use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
 use crate::driver::Request;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
+use crate::machine_bench::MachineBench;
 use crate::panels::export_dialog::export_dialog_ui;
 use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
 use crate::panels::notice::notice_ui;
@@ -29,6 +30,7 @@ pub struct Dashboard {
     view: View,
     tree: Tree<Pane>,
     memory: PanelMemory,
+    bench: MachineBench,
     background: Background,
     /// What the dashboard itself has to say; the worker's messages are in the frame.
     notice: Option<String>,
@@ -61,6 +63,7 @@ impl Dashboard {
             view,
             tree,
             memory: PanelMemory::default(),
+            bench: MachineBench::default(),
             background: Background::default(),
             notice: None,
             sent_timeline: (TimelineView::Fit, 0),
@@ -103,6 +106,7 @@ impl Dashboard {
                 let mut panels = Panels {
                     frame: &self.frame,
                     view: &self.view,
+                    bench: &self.bench,
                     memory: &mut self.memory,
                     actions: &mut actions,
                 };
@@ -135,6 +139,7 @@ impl Dashboard {
         {
             self.frame = frame;
         }
+        self.bench.update(self.frame.program.as_ref());
         if !self.worker.is_alive() && self.frame.notice.is_none() {
             let frame = Arc::make_mut(&mut self.frame);
             frame.run_state = RunState::Faulted("the simulator stopped unexpectedly".into());
@@ -185,6 +190,14 @@ impl Dashboard {
                 self.view.speed = speed;
                 self.worker.send(Request::SetSpeed(speed));
             }
+            Action::Bench(action) => {
+                let ctx = ctx.clone();
+                self.bench.apply(action, move || ctx.request_repaint());
+            }
+            Action::SetMachineAsText(is_text) => self.view.is_machine_text = is_text,
+            Action::UseMachine => self
+                .worker
+                .send(Request::UseMachine(self.bench.draft().text().to_owned())),
             Action::DismissNotice => {
                 self.notice = None;
                 self.worker.send(Request::DismissNotice);

@@ -28,6 +28,8 @@ pub enum Request {
         /// Name of a shipped machine.
         machine: Option<String>,
     },
+    /// Load the program on another machine, given as RON text; the present one stays if that fails.
+    UseMachine(String),
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -157,6 +159,7 @@ impl Driver {
                 self.open(opened, &name);
             }
             Request::Ticket(ticket) => self.ticket = ticket,
+            Request::UseMachine(machine) => self.use_machine(&machine),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
@@ -220,6 +223,18 @@ impl Driver {
                 self.breakpoints = Arc::default();
             }
             Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {name}: {reason}"))),
+        }
+    }
+
+    fn use_machine(&mut self, machine: &str) {
+        let Some(engine) = &self.engine else { return };
+        match engine.on_machine(machine) {
+            Ok(engine) => {
+                self.engine = Some(engine);
+                self.goal = None;
+                self.notice = None;
+            }
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot use the machine: {reason}"))),
         }
     }
 

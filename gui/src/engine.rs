@@ -27,6 +27,12 @@ pub trait Engine: Send {
     /// The state of the units, cheap enough to ask for after every cycle.
     fn units(&self) -> [UnitState; N_UNITS];
 
+    /// The same program at cycle 0 of another machine.
+    ///
+    /// # Errors
+    /// What is wrong with the description (RON text), or why the program does not fit the machine.
+    fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String>;
+
     /// Everything to show now, with the timeline's visible stretch in at most `n_bins` bins.
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation;
 }

@@ -3,6 +3,7 @@
 //! Frames are plain data without a simulator type in them, built by an [`Engine`](crate::engine::Engine) on the worker
 //! thread and shared by reference count, so that the user interface reads without waiting. Large parts are behind `Arc`.
 
+use crate::bench::Rig;
 use crate::format::Quantity;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub struct ProgramInfo {
     pub layers: Vec<String>,
     /// What an [`ActivityId`] stands for.
     pub activities: Vec<ActivityInfo>,
+    /// Runs the program on other machines; `None` if nobody can.
+    pub rig: Option<Arc<dyn Rig>>,
 }
 
 /// The machine in one line.
@@ -82,6 +85,8 @@ pub struct ProgramInfo {
 pub struct MachineInfo {
     /// Name of the machine description.
     pub name: String,
+    /// The machine description as RON text.
+    pub ron: String,
     /// Rows of the PE array.
     pub n_rows: usize,
     /// Columns of the PE array.
@@ -191,6 +196,8 @@ pub enum PeState {
     Loading,
     /// Multiplies and accumulates.
     Active,
+    /// Holds operands of which one is zero, and multiplies nevertheless.
+    Zero,
     /// Holds operands of which one is zero: the multiplier is switched off.
     Gated,
     /// Holds no weight and hands the partial sum down unchanged.
@@ -199,8 +206,9 @@ pub enum PeState {
 
 impl PeState {
     /// All states, in legend order.
-    pub const ALL: [PeState; 5] = [
+    pub const ALL: [PeState; 6] = [
         PeState::Active,
+        PeState::Zero,
         PeState::Gated,
         PeState::Passing,
         PeState::Loading,
@@ -213,7 +221,8 @@ impl PeState {
             PeState::Idle => "idle",
             PeState::Loading => "loading weight",
             PeState::Active => "active",
-            PeState::Gated => "zero operand",
+            PeState::Zero => "zero operand",
+            PeState::Gated => "gated",
             PeState::Passing => "passing",
         }
     }
@@ -256,6 +265,14 @@ impl ArrayState {
             return None;
         }
         self.cells.get(row_idx * self.n_cols + col_idx)
+    }
+
+    /// Number of cells that multiply, gated or not.
+    pub fn n_computing(&self) -> usize {
+        [PeState::Active, PeState::Zero, PeState::Gated]
+            .map(|state| self.count(state))
+            .iter()
+            .sum()
     }
 
     /// Number of cells in a state.

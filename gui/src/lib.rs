@@ -6,6 +6,7 @@
 
 pub mod app;
 mod background;
+pub mod bench;
 pub mod command;
 mod counters;
 pub mod driver;
@@ -18,7 +19,10 @@ pub mod lane_log;
 pub mod launch;
 pub mod lesson;
 mod listing;
+mod machine_bench;
+mod machine_draft;
 mod panels;
+pub mod rig;
 pub mod simulation;
 mod theme;
 pub mod until;
@@ -26,4 +30,5 @@ mod view;
 pub mod worker;
 
 pub use launch::{GuiError, LaunchOptions, Loader, run};
+pub use rig::Recipe;
 pub use simulation::Source;

@@ -10,9 +10,10 @@ use crate::frame::{
 };
 use crate::lane_log::LaneLog;
 use crate::listing;
+use crate::rig::Recipe;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Unit};
-use systole_simulator::{Activity, BusyKind, Event, History, Machine, Observer, PeState, StallReason, Status};
+use systole_simulator::{Activity, BusyKind, Event, History, Machine, Mode, Observer, PeState, StallReason, Status};
 
 /// A program that is ready to run: a machine at cycle 0 with its inputs in place.
 #[derive(Clone, Debug)]
@@ -21,12 +22,15 @@ pub struct Source {
     pub name: String,
     /// The machine.
     pub machine: Machine,
+    /// How the program comes onto another machine.
+    pub recipe: Recipe,
 }
 
 /// An [`Engine`] on the simulator.
 pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
+    recipe: Recipe,
     logs: [LaneLog; N_UNITS],
     /// Instructions completed by each unit.
     n_completed: [u64; N_UNITS],
@@ -44,6 +48,7 @@ impl Simulation {
         let mut simulation = Self {
             history,
             program,
+            recipe: source.recipe,
             logs,
             n_completed: [0; N_UNITS],
             n_started: [0; N_UNITS],
@@ -207,6 +212,19 @@ impl Engine for Simulation {
         })
     }
 
+    fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String> {
+        let description = MachineDescription::from_ron(machine, "machine").map_err(|problems| {
+            let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            messages.join("; ")
+        })?;
+        let machine = self.recipe.make(&description, Mode::Full)?;
+        Ok(Box::new(Self::new(Source {
+            name: self.program.name.clone(),
+            machine,
+            recipe: self.recipe.clone(),
+        })))
+    }
+
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {
         Observation {
             cycle: self.cycle(),
@@ -250,12 +268,14 @@ fn program_info(source: &Source) -> ProgramInfo {
         lines: listing::lines(program),
         layers: program.marks.iter().map(|mark| mark.name.clone()).collect(),
         activities: all_activities().map(activity_info).collect(),
+        rig: Some(Arc::new(source.recipe.clone())),
     }
 }
 
 fn machine_info(description: &MachineDescription) -> MachineInfo {
     MachineInfo {
         name: description.name.clone(),
+        ron: description.to_ron(),
         n_rows: description.rows as usize,
         n_cols: description.cols as usize,
         clock_mhz: f64::from(description.clock_mhz),
@@ -302,6 +322,7 @@ fn pe_cell(cell: &systole_simulator::PeCell) -> frame::PeCell {
         PeState::Idle => frame::PeState::Idle,
         PeState::Loading => frame::PeState::Loading,
         PeState::Active => frame::PeState::Active,
+        PeState::Zero => frame::PeState::Zero,
         PeState::Gated => frame::PeState::Gated,
         PeState::Passing => frame::PeState::Passing,
     };

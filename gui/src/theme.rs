@@ -66,8 +66,8 @@ pub(crate) struct Palette {
     pub(crate) units: [Color32; N_UNITS],
     /// One colour for each stall reason, used again from the start when there are more.
     pub(crate) stalls: [Color32; 4],
-    /// The PE states: idle, loading, active, gated, passing.
-    pub(crate) pe_states: [Color32; 5],
+    /// The PE states: idle, loading, active, gated, passing, zero operand.
+    pub(crate) pe_states: [Color32; 6],
     /// Values below zero, zero and above zero.
     pub(crate) diverging: [Color32; 3],
     /// Dark text for light fills and light text for dark fills.
@@ -104,6 +104,7 @@ const DARK: Palette = Palette {
         Color32::from_rgb(0x35, 0xbd, 0x98),
         Color32::from_rgb(0x2a, 0x57, 0x51),
         Color32::from_rgb(0x3a, 0x42, 0x50),
+        Color32::from_rgb(0x57, 0x86, 0x46),
     ],
     diverging: [
         Color32::from_rgb(0x4f, 0x9f, 0xe6),
@@ -143,6 +144,7 @@ const LIGHT: Palette = Palette {
         Color32::from_rgb(0x2f, 0xa8, 0x85),
         Color32::from_rgb(0xbc, 0xdd, 0xd2),
         Color32::from_rgb(0xcf, 0xd6, 0xdf),
+        Color32::from_rgb(0xcd, 0xdf, 0xa0),
     ],
     diverging: [
         Color32::from_rgb(0x2b, 0x7b, 0xc6),
@@ -182,6 +184,7 @@ impl Palette {
             PeState::Active => self.pe_states[2],
             PeState::Gated => self.pe_states[3],
             PeState::Passing => self.pe_states[4],
+            PeState::Zero => self.pe_states[5],
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::command::Command;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
+use crate::machine_bench::BenchAction;
 use crate::panels::panes::{Export, Pane};
 use std::path::PathBuf;
 
@@ -25,6 +26,8 @@ pub(crate) struct View {
     pub(crate) search: String,
     /// How fast a run is.
     pub(crate) speed: Speed,
+    /// Whether the machine panel shows the description as text.
+    pub(crate) is_machine_text: bool,
     /// The dialog that is open.
     pub(crate) dialog: Option<Dialog>,
     /// The panels that are not hidden.
@@ -41,6 +44,7 @@ impl Default for View {
             followed_unit: Some(crate::frame::MX),
             search: String::new(),
             speed: Speed::CyclesPerSecond(10),
+            is_machine_text: false,
             dialog: None,
             shown_panes: Vec::new(),
         }
@@ -143,6 +147,12 @@ pub(crate) enum Action {
     ToggleBreakpoint(u32),
     /// Choose how fast a run is.
     SetSpeed(Speed),
+    /// A change of the machine panel.
+    Bench(BenchAction),
+    /// Show the machine of the draft as form or as text.
+    SetMachineAsText(bool),
+    /// Load the program on the machine of the draft.
+    UseMachine,
     /// Take the message away.
     DismissNotice,
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use systole_gui::app::Dashboard;
 use systole_gui::command::{COMMANDS, Command, Menu};
 use systole_gui::engine::EngineLoader;
-use systole_gui::frame::{PeState, RunState};
+use systole_gui::frame::RunState;
 use systole_gui::launch::{engine, engine_loader};
 use systole_gui::worker::SynchronousWorker;
 
@@ -221,7 +221,7 @@ fn the_array_is_described_and_its_wavefront_is_seen() {
     while run_state(&harness) == RunState::Paused {
         click(&mut harness, "Step");
         let array = harness.state().as_ref().unwrap().frame().now.array.clone();
-        let n_active = array.count(PeState::Active) + array.count(PeState::Gated);
+        let n_active = array.n_computing();
         harness.get_by_label(&format!("PE array, 4 rows by 4 columns, {n_active} computing"));
         n_active_seen.push(n_active);
     }

@@ -40,5 +40,5 @@ pub use fault::{Fault, FaultKind, Overflow};
 pub use history::History;
 pub use machine::{LoadError, Machine, Mode, Status};
 pub use observer::{Event, Observer};
-pub use pe_view::{Pack, PeCell, PeState, PeView};
+pub use pe_view::{Pack, PeCell, PeOrigins, PeState, PeView};
 pub use report::Report;

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use systole_isa::latency::banks::BankUse;
 use systole_isa::machine::Overlap;
 use systole_isa::operand::Weights;
-use systole_isa::{MachineDescription, latency};
+use systole_isa::{Descriptor, MachineDescription, latency};
 
 /// An instruction that the array has started.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +48,16 @@ pub(crate) struct Resident {
     pub(crate) load_interval: u64,
     /// Cycle in which it became active in the first PE; `None` while it waits in the shadow registers.
     pub(crate) active_from: Option<u64>,
+    /// What loaded it; `None` where there is no tile.
+    pub(crate) source: Option<TileSource>,
+}
+
+/// What brought a tile into the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TileSource {
+    pub(crate) pc: u32,
+    /// As a matrix whose rows run along K; with a pattern, the compressed one.
+    pub(crate) view: Descriptor,
 }
 
 /// State of the array.
@@ -189,6 +199,10 @@ impl MxState {
                     loads_from: now,
                     load_interval: banks.interval,
                     active_from: None,
+                    source: Some(TileSource {
+                        pc: dispatched.pc,
+                        view: load.source,
+                    }),
                 });
                 let duration = latency::weight_load(machine, load.shape.n_rows()).0 * banks.interval;
                 (duration, duration)
@@ -260,6 +274,7 @@ impl MxState {
             loads_from: now,
             load_interval: 1,
             active_from: Some(now),
+            source: None,
         };
         let at = self.residents.len() - usize::from(self.shadow().is_some());
         self.residents.insert(at, nothing);

@@ -12,13 +12,17 @@
 //! Step `i` of an output-stationary product meets PE `(r, c)` in the same cycle `s + i + r + c`, both operands moving. One cycle after
 //! the last step the sum enters the drain chain, waits for the last PE of its column and then moves down one row per cycle.
 
+mod origin;
 mod output_stationary;
 mod product;
+
+pub use origin::{Origin, PeOrigins, SumOrigin};
 
 use crate::exec::{self, SharedTile, Tile};
 use crate::machine::{Machine, Mode};
 use crate::mx::Resident;
 use crate::work::Work;
+use std::ops::Range;
 use systole_isa::latency;
 
 /// What a PE does.
@@ -31,6 +35,8 @@ pub enum PeState {
     Loading,
     /// It multiplies two operands that are not zero.
     Active,
+    /// One operand of each multiplication is zero, and the multiplier works nevertheless.
+    Zero,
     /// One operand of each multiplication is zero: the multiplier is gated.
     Gated,
     /// A sum passes a PE that multiplies nothing.
@@ -70,6 +76,52 @@ pub struct PeCell {
     pub activations: Pack,
 }
 
+/// A rectangle of PEs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// Rows of the array.
+    pub rows: Range<usize>,
+    /// Columns of the array.
+    pub cols: Range<usize>,
+}
+
+impl Region {
+    /// No PE.
+    pub const NOTHING: Self = Self { rows: 0..0, cols: 0..0 };
+
+    /// The PE in a row and column.
+    pub fn of_cell(row: usize, col: usize) -> Self {
+        Self {
+            rows: row..row + 1,
+            cols: col..col + 1,
+        }
+    }
+
+    /// Whether a PE lies inside.
+    pub fn contains(&self, row: usize, col: usize) -> bool {
+        self.rows.contains(&row) && self.cols.contains(&col)
+    }
+
+    /// The part inside an array of `n_rows` by `n_cols`.
+    fn within(&self, n_rows: usize, n_cols: usize) -> Self {
+        let cut = |range: &Range<usize>, n: usize| range.start.min(n)..range.end.min(n);
+        Self {
+            rows: cut(&self.rows, n_rows),
+            cols: cut(&self.cols, n_cols),
+        }
+    }
+}
+
+/// Which PEs a view shows, and of which it shows partial sums as well: a sum costs as many steps as there are PEs above it, all else
+/// is one step per PE.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Detail {
+    /// PEs that are shown; the others appear idle.
+    pub cells: Region,
+    /// PEs whose partial sums are shown.
+    pub sums: Region,
+}
+
 /// The array in one cycle, row-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeView {
@@ -83,11 +135,24 @@ pub struct PeView {
     pub cells: Vec<PeCell>,
     /// Values that packs refer to.
     values: Vec<i32>,
+    detail: Detail,
 }
 
 impl Machine {
     /// What every PE did in the last cycle. In timing-only runs cells have states but no values.
     pub fn pe_view(&self) -> PeView {
+        let everything = Region {
+            rows: 0..usize::MAX,
+            cols: 0..usize::MAX,
+        };
+        self.pe_view_of(&Detail {
+            cells: everything.clone(),
+            sums: everything,
+        })
+    }
+
+    /// The same for some PEs, with the partial sums of some.
+    pub fn pe_view_of(&self, detail: &Detail) -> PeView {
         let (n_rows, n_cols) = (self.description().rows as usize, self.description().cols as usize);
         let mut view = PeView {
             n_rows,
@@ -95,6 +160,10 @@ impl Machine {
             cycle: self.now().saturating_sub(1),
             cells: vec![PeCell::default(); n_rows * n_cols],
             values: Vec::new(),
+            detail: Detail {
+                cells: detail.cells.within(n_rows, n_cols),
+                sums: detail.sums.within(n_rows, n_cols),
+            },
         };
         if self.now() == 0 {
             return view;
@@ -145,8 +214,8 @@ impl Machine {
         let held = view.store_columns(tile, self.packing(tile));
         let n_shifts = latency::weight_load(self.description(), tile.shape.n_rows()).0;
         let (cycle, n) = (view.cycle, tile.shape.n as usize);
-        for i in 0..view.cells.len() {
-            let (r, c) = (i / view.n_cols, i % view.n_cols);
+        for (r, c) in view.shown() {
+            let i = r * view.n_cols + c;
             let since = |from: u64| cycle.checked_sub(from + (r + c) as u64);
             if resident.active_from.and_then(since).is_some() {
                 let pack = held.pack(r, c);
@@ -197,7 +266,7 @@ impl Columns {
     }
 
     /// Indices of the first `n` values of column `c`.
-    fn column(&self, c: usize, n: usize) -> std::ops::Range<usize> {
+    fn column(&self, c: usize, n: usize) -> Range<usize> {
         let first = self.first + c * self.n_rows;
         first..first + n.min(self.n_rows)
     }
@@ -250,18 +319,27 @@ impl PeView {
         }
     }
 
-    /// Active or gated, from the values that meet.
+    /// Rows and columns of the PEs that are shown.
+    fn shown(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let Region { rows, cols } = self.detail.cells.clone();
+        rows.flat_map(move |r| cols.clone().map(move |c| (r, c)))
+    }
+
+    /// Active, or what a PE is whose operands are zero, from the values that meet.
     fn multiplying(&self, weights: Pack, activations: Pack, gates: bool) -> PeState {
         let mut pairs = self.pack(weights).iter().zip(self.pack(activations));
-        let is_gated = gates && weights.n > 0 && pairs.all(|(&w, &a)| w == 0 || a == 0);
-        if is_gated { PeState::Gated } else { PeState::Active }
+        match weights.n > 0 && pairs.all(|(&w, &a)| w == 0 || a == 0) {
+            false => PeState::Active,
+            true if gates => PeState::Gated,
+            true => PeState::Zero,
+        }
     }
 
     /// Shows that an output-stationary product has pushed the tile out of the active registers.
     fn show_pushed_out(&mut self, resident: &Resident) {
         let Some(from) = resident.active_from else { return };
-        for i in 0..self.cells.len() {
-            let (r, c) = (i / self.n_cols, i % self.n_cols);
+        for (r, c) in self.shown() {
+            let i = r * self.n_cols + c;
             if self.cycle >= from + (r + c) as u64 {
                 let cell = &mut self.cells[i];
                 (cell.weight, cell.weights) = (None, Pack::default());

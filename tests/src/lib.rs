@@ -2,6 +2,7 @@
 
 pub mod array;
 pub mod build;
+pub mod execution;
 pub mod instruction_test;
 pub mod layers;
 pub mod manual;

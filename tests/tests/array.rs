@@ -57,7 +57,7 @@ fn difference(array: &ReferenceArray, view: &PeView) -> Option<String> {
             let shown = [cell.weights, cell.shadows, cell.activations].map(|pack| view.pack(pack).to_vec());
             let firsts = [cell.weight, cell.shadow, cell.activation];
             let state = match cell.state {
-                PeState::Active => Some(false),
+                PeState::Active | PeState::Zero => Some(false),
                 PeState::Gated => Some(true),
                 PeState::Idle | PeState::Loading | PeState::Passing => None,
             };

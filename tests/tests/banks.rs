@@ -233,7 +233,7 @@ fn rows_from_one_bank_enter_the_array_with_gaps_and_give_the_same_sums() {
     while *run.status() == Status::Running {
         run.step_cycle(&mut ());
         let view = run.pe_view();
-        let works = |state| [PeState::Active, PeState::Gated].contains(&state);
+        let works = |state| [PeState::Active, PeState::Zero, PeState::Gated].contains(&state);
         shown += view
             .cells
             .iter()

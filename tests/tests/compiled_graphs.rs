@@ -128,6 +128,9 @@ fn machine() -> impl Strategy<Value = MachineDescription> {
         })
 }
 
+/// Images of a batch.
+const N_IMAGES: usize = 3;
+
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES")
         .ok()
@@ -142,6 +145,51 @@ proptest! {
     fn compiled_graphs_equal_the_integer_reference(recipe in recipe(), machine in machine(), seed in any::<u64>()) {
         compare(&graph(&recipe), &machine, seed)?;
     }
+
+    /// A batch of images is computed as each of them would be alone, on the machine as well.
+    #[test]
+    fn batches_equal_their_images(mut recipe in recipe(), machine in machine(), seed in any::<u64>()) {
+        recipe.input[0] = 1;
+        let one = graph(&recipe);
+        let mut batch = one.clone();
+        if batch.batch(N_IMAGES).is_err() {
+            return Ok(());
+        }
+        let images: Vec<_> = (0..N_IMAGES as u64).map(|i| inputs(&one, seed.wrapping_add(i))).collect();
+        let together: Vec<Vec<i32>> =
+            (0..one.inputs.len()).map(|i| images.iter().flat_map(|image| image[i].clone()).collect()).collect();
+        let outputs = reference_outputs(&batch, &together);
+        for (i, image) in images.iter().enumerate() {
+            for (alone, all) in reference_outputs(&one, image).iter().zip(&outputs) {
+                prop_assert_eq!(&alone[..], &all[i * alone.len()..][..alone.len()]);
+            }
+        }
+        compare(&batch, &machine, seed)?;
+    }
+}
+
+/// Few enough graphs cannot be a batch that the property above says something.
+#[test]
+fn most_graphs_of_one_image_become_a_batch() {
+    let mut runner = TestRunner::deterministic();
+    let mut n_batched = 0;
+    for _ in 0..50 {
+        let mut recipe = recipe().new_tree(&mut runner).unwrap().current();
+        recipe.input[0] = 1;
+        let graph = graph(&recipe);
+        let mut batch = graph.clone();
+        match batch.batch(N_IMAGES) {
+            Ok(()) => {
+                n_batched += 1;
+                assert_eq!(batch.n_macs(), N_IMAGES as u64 * graph.n_macs());
+            }
+            Err(errors) => {
+                assert!(errors[0].to_string().contains("no batch of one image"), "{}", errors[0]);
+                assert_eq!(batch, graph);
+            }
+        }
+    }
+    assert!(n_batched >= 25, "{n_batched} of 50");
 }
 
 /// Of many graphs of each operator alone, most fit their machine, and the comparison notices other input values.

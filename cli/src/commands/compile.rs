@@ -77,7 +77,7 @@ fn observe(args: &CompileArgs, pass: &Pass, graph: &Graph) -> ControlFlow<()> {
 
 /// Prints the graph, and says on standard error what could not be compiled.
 fn print_graph(model: &Model) -> Result<(), CommandError> {
-    print(model.graph.to_string().trim_end());
+    print(systole_compiler::graph_file::write(&model.graph).trim_end());
     warn(&model.context.diagnostics);
     if let CommandError::User(errors) = CommandError::from(check_supported(&model.graph)) {
         let as_warning = |error: Diagnostic| Diagnostic {

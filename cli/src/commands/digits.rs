@@ -12,7 +12,7 @@ use crate::source::{Loaded, load_machine};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
-use systole_isa::Diagnostic;
+use systole_isa::{Diagnostic, MachineDescription};
 use systole_programs::DIGITS;
 use systole_simulator::Mode;
 use systole_simulator::host::HostValues;
@@ -27,13 +27,13 @@ struct DigitsOutcome {
 }
 
 /// The embedded network compiled for a machine.
-pub(crate) fn load_digits(machine: &str) -> Result<Loaded, CommandError> {
-    let description = load_machine(machine)?;
+pub(crate) fn compile_digits(description: MachineDescription) -> Result<Loaded, CommandError> {
     let compiled = compile(DIGITS.model, DIGITS.name, &description, &ModelArgs::default())?;
     Ok(Loaded {
         program: Arc::new(compiled.program),
         description: Arc::new(description),
         diagnostics: compiled.diagnostics,
+        n_images: compiled.n_images,
     })
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn image(loaded: &Loaded, index: usize) -> Result<HostValues, Command
 
 pub(crate) fn run(args: &DigitsArgs) -> Result<(), CommandError> {
     let start = Instant::now();
-    let loaded = load_digits(&args.machine)?;
+    let loaded = compile_digits(load_machine(&args.machine)?)?;
     let image = image(&loaded, args.image)?;
     let result = simulate(&loaded, Mode::Full, &[vec![image.clone()]], u64::MAX)?;
     let output = result.outputs.first().and_then(|outputs| outputs.first());
@@ -67,6 +67,7 @@ pub(crate) fn run(args: &DigitsArgs) -> Result<(), CommandError> {
     let comparison = compare(
         tensor,
         &[output],
+        loaded.n_images,
         &expected(args.image, output.len())?,
         "embedded outputs",
     )?;
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &DigitsArgs) -> Result<(), CommandError> {
     print(&picture(&image));
     print(&format!("\npredicted digit {predicted}, true digit {label}\n"));
     print(&print::outcome(&outcome));
-    open_dashboard(args, loaded, image)
+    open_dashboard(args)
 }
 
 /// The reference runtime's outputs for one image.
@@ -117,14 +118,14 @@ fn picture(image: &HostValues) -> String {
 }
 
 #[cfg(feature = "gui")]
-fn open_dashboard(args: &DigitsArgs, loaded: Loaded, image: HostValues) -> Result<(), CommandError> {
+fn open_dashboard(args: &DigitsArgs) -> Result<(), CommandError> {
     if args.headless || !super::gui::display_is_there() {
         return Ok(());
     }
-    super::gui::open(Some((loaded, vec![image])), &args.machine)
+    super::gui::open_digits(&args.machine, args.image)
 }
 
 #[cfg(not(feature = "gui"))]
-fn open_dashboard(_: &DigitsArgs, _: Loaded, _: HostValues) -> Result<(), CommandError> {
+fn open_dashboard(_: &DigitsArgs) -> Result<(), CommandError> {
     Ok(())
 }

@@ -108,6 +108,11 @@ const CODES: &[CodeInfo] = &code_list([
         "no values were computed",
         "A timing-only run does not know which operands are zero, so every multiply-accumulate costs the energy of a full one.",
     ),
+    (
+        "R0002",
+        "images that run one after the other",
+        "`--batch` makes the first axis of every activation so many images long. Where a tensor has no such axis, the images run one by one instead.",
+    ),
 ]);
 
 /// The lists of every part.

@@ -85,6 +85,7 @@ fn load(
         program: Arc::new(program),
         description: Arc::new(description),
         diagnostics: Vec::new(),
+        n_images: 1,
     };
     Ok((loaded, sparsity, inputs))
 }

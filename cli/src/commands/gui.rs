@@ -2,14 +2,14 @@
 
 use super::warn;
 use crate::args::{GuiArgs, ModelArgs};
-use crate::arrays;
-use crate::commands::digits::{image, load_digits};
+use crate::arrays::{self, Array};
+use crate::commands::digits::{compile_digits, image};
 use crate::commands::run::inferences;
 use crate::error::CommandError;
 use crate::source::{Loaded, load, load_machine};
 use std::path::Path;
-use systole_gui::{LaunchOptions, Source};
-use systole_isa::Diagnostic;
+use systole_gui::{LaunchOptions, Recipe, Source};
+use systole_isa::{Diagnostic, MachineDescription};
 use systole_simulator::host::{self, HostValues};
 use systole_simulator::{Machine, Mode};
 
@@ -21,40 +21,52 @@ pub(crate) fn display_is_there() -> bool {
 }
 
 pub(crate) fn run(args: &GuiArgs) -> Result<(), CommandError> {
-    let first = match &args.source {
-        None => {
-            let loaded = load_digits(&args.machine)?;
-            let image = image(&loaded, 0)?;
-            (loaded, vec![image])
-        }
+    match &args.source {
+        None => open_digits(&args.machine, 0),
         Some(path) => {
             let loaded = load(path, load_machine(&args.machine)?, &args.model)?;
             warn(&loaded.diagnostics);
-            let arrays = args
+            let input = args
                 .input
                 .iter()
                 .map(|path| arrays::load(path))
                 .collect::<Result<Vec<_>, _>>()?;
-            let inputs = inferences(&loaded.program, &arrays, 1)?
-                .into_iter()
-                .next()
-                .unwrap_or_default();
-            (loaded, inputs)
+            let inputs = first_inference(&loaded, &input)?;
+            let (path, model) = (path.clone(), args.model.clone());
+            let recipe = recipe(move |description| {
+                let loaded = load(&path, description.clone(), &model)?;
+                let inputs = first_inference(&loaded, &input)?;
+                Ok((loaded, inputs))
+            });
+            open(Some(source(&loaded, &inputs, recipe)?), &args.machine)
         }
-    };
-    open(Some(first), &args.machine)
+    }
 }
 
-/// Opens the dashboard on a program with its inputs and returns when it is closed.
-pub(crate) fn open(first: Option<(Loaded, Vec<HostValues>)>, machine: &str) -> Result<(), CommandError> {
-    let first = first.map(|(loaded, inputs)| source(&loaded, &inputs)).transpose()?;
+/// Opens the dashboard on one of the images of the embedded network.
+pub(crate) fn open_digits(machine: &str, image_idx: usize) -> Result<(), CommandError> {
+    let digits = move |description: &MachineDescription| {
+        let loaded = compile_digits(description.clone())?;
+        let image = image(&loaded, image_idx)?;
+        Ok((loaded, vec![image]))
+    };
+    let (loaded, inputs) = digits(&load_machine(machine)?)?;
+    open(Some(source(&loaded, &inputs, recipe(digits))?), machine)
+}
+
+/// Opens the dashboard and returns when it is closed.
+fn open(first: Option<Source>, machine: &str) -> Result<(), CommandError> {
     let machine = machine.to_owned();
     let loader = move |path: &Path| -> Result<Source, String> {
-        let loaded = load_machine(&machine)
-            .and_then(|m| load(path, m, &ModelArgs::default()))
-            .map_err(|error| error.to_string())?;
-        let inputs = inferences(&loaded.program, &[], 1).map_err(|error| error.to_string())?;
-        source(&loaded, inputs.first().map_or(&[][..], Vec::as_slice)).map_err(|error| error.to_string())
+        let file = path.to_owned();
+        let prepare = move |description: &MachineDescription| {
+            let loaded = load(&file, description.clone(), &ModelArgs::default())?;
+            let inputs = first_inference(&loaded, &[])?;
+            Ok((loaded, inputs))
+        };
+        let opened = load_machine(&machine).and_then(|description| prepare(&description));
+        let source = opened.and_then(|(loaded, inputs)| source(&loaded, &inputs, recipe(prepare)));
+        source.map_err(|error| error.to_string())
     };
     systole_gui::run(LaunchOptions {
         source: first,
@@ -67,14 +79,40 @@ pub(crate) fn open(first: Option<(Loaded, Vec<HostValues>)>, machine: &str) -> R
     })
 }
 
-fn source(loaded: &Loaded, inputs: &[HostValues]) -> Result<Source, CommandError> {
+/// The values of the first inference in the arrays; zeros without arrays.
+fn first_inference(loaded: &Loaded, arrays: &[Array]) -> Result<Vec<HostValues>, CommandError> {
+    Ok(inferences(&loaded.program, arrays, 1)?
+        .into_iter()
+        .next()
+        .unwrap_or_default())
+}
+
+/// How a program and its inputs come onto another machine.
+fn recipe(
+    prepare: impl Fn(&MachineDescription) -> Result<(Loaded, Vec<HostValues>), CommandError> + Send + Sync + 'static,
+) -> Recipe {
+    Recipe::new(move |description, mode| {
+        prepare(description)
+            .and_then(|(loaded, inputs)| machine(&loaded, &inputs, mode))
+            .map_err(|error| error.to_string())
+    })
+}
+
+fn machine(loaded: &Loaded, inputs: &[HostValues], mode: Mode) -> Result<Machine, CommandError> {
     let mut machine =
-        Machine::new(loaded.program.clone(), loaded.description.clone(), Mode::Full).map_err(|error| error.0)?;
-    for (tensor, values) in loaded.program.inputs.iter().zip(inputs) {
-        host::write_input(&mut machine, tensor, values)?;
+        Machine::new(loaded.program.clone(), loaded.description.clone(), mode).map_err(|error| error.0)?;
+    if mode == Mode::Full {
+        for (tensor, values) in loaded.program.inputs.iter().zip(inputs) {
+            host::write_input(&mut machine, tensor, values)?;
+        }
     }
+    Ok(machine)
+}
+
+fn source(loaded: &Loaded, inputs: &[HostValues], recipe: Recipe) -> Result<Source, CommandError> {
     Ok(Source {
         name: loaded.program.name.clone(),
-        machine,
+        machine: machine(loaded, inputs, Mode::Full)?,
+        recipe,
     })
 }

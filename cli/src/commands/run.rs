@@ -27,7 +27,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
         .map(|path| arrays::load(path))
         .collect::<Result<Vec<_>, _>>()?;
     let expected = args.expect.as_deref().map(arrays::load).transpose()?;
-    let inferences = inferences(program, &inputs, args.batch)?;
+    let n_runs = args.model.batch.unwrap_or(1).div_ceil(loaded.n_images);
+    let inferences = inferences(program, &inputs, n_runs)?;
     let mode = if args.timing_only { Mode::TimingOnly } else { Mode::Full };
     let result = simulate(&loaded, mode, &inferences, args.limit)?;
     let comparison = match (&expected, mode, program.outputs.first()) {
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
                 .expect
                 .as_deref()
                 .map_or(String::new(), |path| path.display().to_string());
-            Some(compare(tensor, &outputs, expected, &name)?)
+            Some(compare(tensor, &outputs, loaded.n_images, expected, &name)?)
         }
         _ => None,
     };
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
         save_outputs(folder, program, &result)?;
     }
     let mut outcome = Outcome::new(result.totals.report(&result.profile), program, comparison, start);
+    outcome.report.inferences *= loaded.n_images as u64;
     let roofline = Roofline::of(&outcome.report, &loaded.description);
     if let Some(path) = &args.roofline {
         write(path, to_svg(&roofline).as_bytes())?;
@@ -69,18 +71,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// One list of input values per inference.
+/// One list of input values per run; without arrays, so many runs on zeros.
 pub(crate) fn inferences(
     program: &Program,
     inputs: &[Array],
-    batch: usize,
+    n_runs: usize,
 ) -> Result<Vec<Vec<HostValues>>, CommandError> {
     if inputs.is_empty() {
         let zeros = |tensor: &systole_isa::program::IoTensor| match tensor.host_type {
             systole_isa::program::HostType::F32 => HostValues::F32(vec![0.0; tensor.n_elements() as usize]),
             systole_isa::program::HostType::Integer => HostValues::Integer(vec![0; tensor.n_elements() as usize]),
         };
-        return Ok(vec![program.inputs.iter().map(zeros).collect(); batch]);
+        return Ok(vec![program.inputs.iter().map(zeros).collect(); n_runs]);
     }
     if inputs.len() != program.inputs.len() {
         let names: Vec<&str> = program.inputs.iter().map(|tensor| tensor.name.as_str()).collect();

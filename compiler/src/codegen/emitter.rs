@@ -38,6 +38,8 @@ pub(crate) enum Skip {
     Zero(Reg),
     /// If the register is above zero.
     Above0(Reg),
+    /// If the register is below a number.
+    Below(Reg, i64),
     /// If the register is something else.
     NotEqual(Reg, u64),
 }
@@ -174,6 +176,11 @@ impl Emitter {
                 b: 1.into(),
                 target,
             },
+            Skip::Below(ra, value) => Op::Blt {
+                ra,
+                b: value.into(),
+                target,
+            },
             Skip::NotEqual(ra, value) => Op::Bne {
                 ra,
                 b: (value as i64).into(),
@@ -268,10 +275,12 @@ impl Emitter {
     /// Ends a layer: waits for every unit and takes back the free tokens, so that every counter is zero again.
     pub(crate) fn end_layer(&mut self, rings: &[(Token, u64)]) {
         self.op(Op::Fence {});
-        for &(token, n) in rings {
-            for _ in 0..n {
-                self.ordered(Op::Nop {}, &[token], &[]);
-            }
+        let tokens: Vec<Token> = rings
+            .iter()
+            .flat_map(|&(token, n)| std::iter::repeat_n(token, n as usize))
+            .collect();
+        for waits in tokens.chunks(2) {
+            self.ordered(Op::Nop {}, waits, &[]);
         }
     }
 }

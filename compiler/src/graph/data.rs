@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// The type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DType {
     /// IEEE binary32.
     F32,
@@ -63,7 +64,8 @@ impl fmt::Display for DType {
 }
 
 /// The elements of a constant, row-major.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TensorData {
     /// IEEE binary32.
     F32(Vec<f32>),
@@ -163,6 +165,44 @@ impl TensorData {
             DType::I16 => Some(Self::I16(clipped.map(|v| v as i16).collect())),
             DType::I32 => Some(Self::I32(clipped.collect())),
             DType::F32 | DType::I64 | DType::Bool => None,
+        }
+    }
+
+    /// The elements as little-endian bytes, one after the other.
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::F32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::U8(values) => values.clone(),
+            Self::I8(values) => values.iter().map(|&v| v as u8).collect(),
+            Self::U16(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::I16(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::I32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::I64(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::Bool(values) => values.iter().map(|&v| v.into()).collect(),
+        }
+    }
+
+    /// The elements of these little-endian bytes. `None` if they are no whole number of elements, or no truth values.
+    pub fn from_le_bytes(bytes: &[u8], dtype: DType) -> Option<Self> {
+        macro_rules! words {
+            ($variant:ident, $word:ty) => {{
+                let (words, rest) = bytes.as_chunks();
+                rest.is_empty()
+                    .then(|| Self::$variant(words.iter().map(|&word| <$word>::from_le_bytes(word)).collect()))
+            }};
+        }
+        match dtype {
+            DType::F32 => words!(F32, f32),
+            DType::U8 => Some(Self::U8(bytes.to_vec())),
+            DType::I8 => words!(I8, i8),
+            DType::U16 => words!(U16, u16),
+            DType::I16 => words!(I16, i16),
+            DType::I32 => words!(I32, i32),
+            DType::I64 => words!(I64, i64),
+            DType::Bool => {
+                let flag = |&byte: &u8| (byte < 2).then_some(byte == 1);
+                Some(Self::Bool(bytes.iter().map(flag).collect::<Option<_>>()?))
+            }
         }
     }
 

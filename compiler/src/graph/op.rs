@@ -7,9 +7,11 @@ use super::data::{DType, TensorData};
 use super::resize::ResizeMode;
 use super::unary::Unary;
 use super::window::WindowAttributes;
+use serde::{Deserialize, Serialize};
 
 /// The interval into which a machine-level operator clips its result, in output integers, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClipRange {
     /// Smallest result.
     pub lo: i32,
@@ -34,25 +36,60 @@ impl ClipRange {
     }
 }
 
+/// What an attribute is if nobody states it, as in ONNX.
+mod defaults {
+    pub(super) const fn one() -> usize {
+        1
+    }
+    pub(super) const fn one_f32() -> f32 {
+        1.0
+    }
+    pub(super) const fn yes() -> bool {
+        true
+    }
+    pub(super) const fn epsilon() -> f32 {
+        1e-5
+    }
+    pub(super) const fn last() -> i64 {
+        -1
+    }
+    pub(super) const fn second() -> i64 {
+        1
+    }
+    pub(super) const fn lrn_alpha() -> f32 {
+        1e-4
+    }
+    pub(super) const fn lrn_beta() -> f32 {
+        0.75
+    }
+}
+
 /// What a node computes. Lists in brackets are the input positions; those with a question mark may be absent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Op {
     /// Convolution `[x, w, bias?]`, `x` NCHW, `w` OIHW.
     Conv {
         /// Window.
+        #[serde(default)]
         window: WindowAttributes,
         /// Number of groups into which the channels are split.
+        #[serde(default = "defaults::one")]
         group: usize,
     },
     /// Matrix product `[a, b, c?]`: `alpha a b + beta c`, either matrix transposed or not.
     Gemm {
         /// Whether `a` is given transposed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         trans_a: bool,
         /// Whether `b` is given transposed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         trans_b: bool,
         /// Factor of the product.
+        #[serde(default = "defaults::one_f32")]
         alpha: f32,
         /// Factor of `c`.
+        #[serde(default = "defaults::one_f32")]
         beta: f32,
     },
     /// Matrix product `[a, b]`.
@@ -60,13 +97,16 @@ pub enum Op {
     /// Largest element of each window `[x]`; padding does not count.
     MaxPool {
         /// Window.
+        #[serde(default)]
         window: WindowAttributes,
     },
     /// Average of each window `[x]`.
     AveragePool {
         /// Window.
+        #[serde(default)]
         window: WindowAttributes,
         /// Whether elements in the padding count, as zeros.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         count_include_pad: bool,
     },
     /// Average over all pixels of each channel `[x]`.
@@ -76,8 +116,10 @@ pub enum Op {
     /// Mean over some axes `[x, axes?]`; without axes over all of them.
     ReduceMean {
         /// The axes; negative ones count from the end. Operand 1 has them in newer models.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         axes: Option<Vec<i64>>,
         /// Whether the axes stay, with length one.
+        #[serde(default = "defaults::yes")]
         keep_dims: bool,
     },
     /// `max(x, 0)` `[x]`.
@@ -89,29 +131,37 @@ pub enum Op {
     /// `exp(x) / sum of exp(x)` along an axis `[x]`.
     Softmax {
         /// The axis; negative counts from the end.
+        #[serde(default = "defaults::last")]
         axis: i64,
         /// Whether all axes from this one on are normalized together, as opsets below 13 demand.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         coerce_to_matrix: bool,
     },
     /// `(x - mean) / sqrt(variance + epsilon) * scale + shift` with constants per channel `[x, scale, shift, mean, variance]`.
     BatchNormalization {
         /// Added to the variance.
+        #[serde(default = "defaults::epsilon")]
         epsilon: f32,
     },
     /// The same with mean and variance of the axes from `axis` on `[x, scale, shift?]`.
     LayerNormalization {
         /// The first normalized axis; negative counts from the end.
+        #[serde(default = "defaults::last")]
         axis: i64,
         /// Added to the variance.
+        #[serde(default = "defaults::epsilon")]
         epsilon: f32,
     },
     /// `x / (bias + alpha / size * sum of x^2 over size neighbouring channels)^beta` `[x]`.
     Lrn {
         /// Factor of the sum.
+        #[serde(default = "defaults::lrn_alpha")]
         alpha: f32,
         /// Exponent.
+        #[serde(default = "defaults::lrn_beta")]
         beta: f32,
         /// Summand.
+        #[serde(default = "defaults::one_f32")]
         bias: f32,
         /// Number of channels.
         size: usize,
@@ -119,23 +169,28 @@ pub enum Op {
     /// `min(max(x, lo), hi)` `[x, lo?, hi?]`.
     Clip {
         /// Lower bound; operand 1 has it in newer models.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         min: Option<f32>,
         /// Upper bound; operand 2 has it in newer models.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<f32>,
     },
     /// `[x]` as a matrix: axes before `axis` are the rows.
     Flatten {
         /// The first axis of the columns; negative counts from the end.
+        #[serde(default = "defaults::second")]
         axis: i64,
     },
     /// `[x, shape]`: the same elements in another shape.
     Reshape {
         /// Whether an entry 0 means length zero instead of "as in the input".
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         allow_zero: bool,
     },
     /// Axes of `[x]` reordered; no permutation means reversed.
     Transpose {
         /// New axis `i` is old axis `permutation[i]`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         permutation: Option<Vec<usize>>,
     },
     /// `[x]` itself.
@@ -158,8 +213,10 @@ pub enum Op {
     /// Consecutive pieces of `[x, sizes?]` along an axis, one per output.
     Split {
         /// The axis; negative counts from the end.
+        #[serde(default)]
         axis: i64,
         /// Lengths of the pieces; operand 1 has them in newer models, and without either they are equal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         sizes: Option<Vec<usize>>,
     },
     /// Every `step`-th element from `start` to before `end` `[x, starts, ends, axes?, steps?]`, as in numpy.
@@ -169,11 +226,13 @@ pub enum Op {
     /// Nearest-neighbour scaling `[x, roi?, scales?, sizes?]`.
     Resize {
         /// How a coordinate of the result becomes one of the operand, and how that is rounded.
+        #[serde(default)]
         mode: ResizeMode,
     },
     /// Elements of `[x, indices]` along an axis.
     Gather {
         /// The axis; negative counts from the end.
+        #[serde(default)]
         axis: i64,
     },
     /// The lengths of the axes of `[x]`, as i64.
@@ -181,11 +240,13 @@ pub enum Op {
     /// `[x]` with axes of length one removed `[x, axes?]`.
     Squeeze {
         /// The axes; operand 1 has them in newer models, and without either all of length one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         axes: Option<Vec<i64>>,
     },
     /// `[x]` with axes of length one inserted `[x, axes?]`.
     Unsqueeze {
         /// The axes of the result; operand 1 has them in newer models.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         axes: Option<Vec<i64>>,
     },
     /// `[x]` in another type.
@@ -201,25 +262,31 @@ pub enum Op {
     /// `[x, scale, zero_point?]`: float to integer.
     QuantizeLinear {
         /// Axis of a scale with several elements.
+        #[serde(default = "defaults::second")]
         axis: i64,
         /// Type of the result if there is no zero point to tell it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         dtype: Option<DType>,
     },
     /// `[x, scale, zero_point?]`: integer to float.
     DequantizeLinear {
         /// Axis of a scale with several elements.
+        #[serde(default = "defaults::second")]
         axis: i64,
     },
     /// `[x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias?]`.
     QLinearConv {
         /// Window.
+        #[serde(default)]
         window: WindowAttributes,
         /// Number of groups.
+        #[serde(default = "defaults::one")]
         group: usize,
     },
     /// `[a, a_scale, a_zero?, b, b_scale, b_zero?, bias?, y_scale?, y_zero?]`.
     QGemm {
         /// Whether `b` is given transposed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         trans_b: bool,
     },
     /// `[a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero]`.
@@ -229,8 +296,10 @@ pub enum Op {
     /// `[x, w, x_zero?, w_zero?]`: integer convolution with sums of 32 bits.
     ConvInteger {
         /// Window.
+        #[serde(default)]
         window: WindowAttributes,
         /// Number of groups.
+        #[serde(default = "defaults::one")]
         group: usize,
     },
     /// `[a, b, a_zero?, b_zero?]`: integer matrix product with sums of 32 bits.
@@ -242,6 +311,7 @@ pub enum Op {
         /// Name of the operator.
         op_type: String,
         /// What about it is not supported, if it is not the whole operator.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
 
@@ -257,8 +327,10 @@ pub enum Op {
     /// `bias` is an i32 constant of `co` elements in units of `x_scale * w_scale`.
     QConv {
         /// Window, resolved.
+        #[serde(default)]
         window: WindowAttributes,
         /// Number of groups.
+        #[serde(default = "defaults::one")]
         group: usize,
         /// Clipping of the result.
         clip: ClipRange,
@@ -281,8 +353,10 @@ pub enum Op {
     /// Integer average of each window `[x]`.
     QAveragePool {
         /// Window, resolved.
+        #[serde(default)]
         window: WindowAttributes,
         /// Whether elements in the padding count, as zeros.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         count_include_pad: bool,
         /// Clipping of the result.
         clip: ClipRange,
@@ -305,6 +379,7 @@ pub enum Op {
     /// Integer layer normalization along the last axis `[x, scale, shift]`; the f32 constants are quantized with the table.
     QLayerNorm {
         /// Added to the variance, in reals.
+        #[serde(default = "defaults::epsilon")]
         epsilon: f32,
         /// Clipping of the result.
         clip: ClipRange,

@@ -1,20 +1,22 @@
 //! Nearest-neighbour scaling: which element of the operand each element of the result shows.
 
 /// How a coordinate of the result becomes one of the operand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum CoordinateTransform {
     /// `x / scale`.
     Asymmetric,
     /// `(x + 1/2) / scale - 1/2`.
+    #[default]
     HalfPixel,
     /// The first and the last element of both fall on each other.
     AlignCorners,
 }
 
 /// How a coordinate between two elements is rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum NearestRounding {
     /// To the nearest, halves down.
+    #[default]
     RoundPreferFloor,
     /// To the nearest, halves up.
     RoundPreferCeil,
@@ -25,7 +27,8 @@ pub enum NearestRounding {
 }
 
 /// Both choices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ResizeMode {
     /// Of coordinates.
     pub transform: CoordinateTransform,

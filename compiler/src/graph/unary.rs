@@ -3,7 +3,8 @@
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_PI};
 
 /// A function of one real number.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Unary {
     /// `x` where it is not negative, `alpha x` elsewhere.
     LeakyRelu {
@@ -28,6 +29,7 @@ pub enum Unary {
     /// `x` times the normal distribution function of `x`.
     Gelu {
         /// Whether the distribution function is approximated by a hyperbolic tangent.
+        #[serde(default)]
         approximate: bool,
     },
     /// `x` where it is not negative, `alpha (exp(x) - 1)` elsewhere.

@@ -51,7 +51,7 @@ fn check_ids(graph: &Graph, errors: &mut Vec<CompileError>) {
     }
 }
 
-fn check_producers_and_order(graph: &Graph, errors: &mut Vec<CompileError>) {
+pub(crate) fn check_producers_and_order(graph: &Graph, errors: &mut Vec<CompileError>) {
     let name = |id: TensorId| Subject::tensor(&graph.tensor(id).name);
     let mut available: Vec<bool> = graph.tensors.iter().map(|t| t.data.is_some()).collect();
     for io in &graph.inputs {
@@ -88,7 +88,7 @@ fn check_producers_and_order(graph: &Graph, errors: &mut Vec<CompileError>) {
     }
 }
 
-fn check_tensor(tensor: &Tensor, errors: &mut Vec<CompileError>) {
+pub(crate) fn check_tensor(tensor: &Tensor, errors: &mut Vec<CompileError>) {
     let subject = || Subject::tensor(&tensor.name);
     let n_elements = tensor.shape.as_deref().map(element_count);
     if n_elements == Some(None) {
@@ -171,7 +171,7 @@ fn check_layout(graph: &Graph, node: &Node, output: &Tensor, errors: &mut Vec<Co
     }
 }
 
-fn check_clip(node: &Node, output: &Tensor, errors: &mut Vec<CompileError>) {
+pub(crate) fn check_clip(node: &Node, output: &Tensor, errors: &mut Vec<CompileError>) {
     let Some(clip) = node.op.clone().clip_mut().copied() else {
         return;
     };

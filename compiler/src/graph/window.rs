@@ -1,7 +1,8 @@
 //! Windows that slide over images: as a model states them, and fully resolved.
 
 /// Rows or columns added around an image; their elements have the real value zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Pads {
     /// Rows above.
     pub top: usize,
@@ -14,7 +15,7 @@ pub struct Pads {
 }
 
 /// How padding is specified in a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Padding {
     /// So much on every side.
     Explicit(Pads),
@@ -25,17 +26,23 @@ pub enum Padding {
 }
 
 /// How a window slides over an image, as a model states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct WindowAttributes {
     /// Height and width of the window; a convolution may leave them to the shape of its weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<[usize; 2]>,
     /// Steps between windows, vertical and horizontal.
+    #[serde(skip_serializing_if = "is_one")]
     pub strides: [usize; 2],
     /// Steps between the elements of a window, vertical and horizontal.
+    #[serde(skip_serializing_if = "is_one")]
     pub dilations: [usize; 2],
     /// Padding.
+    #[serde(skip_serializing_if = "is_none")]
     pub padding: Padding,
     /// Whether a last window that reaches beyond the padding counts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ceil_mode: bool,
 }
 
@@ -50,6 +57,27 @@ pub struct Window {
     pub dilations: [usize; 2],
     /// Padding.
     pub pads: Pads,
+}
+
+fn is_one(pair: &[usize; 2]) -> bool {
+    *pair == [1, 1]
+}
+
+fn is_none(padding: &Padding) -> bool {
+    *padding == Padding::Explicit(Pads::default())
+}
+
+impl Default for WindowAttributes {
+    /// Without strides, dilations and padding; the kernel follows from the weights.
+    fn default() -> Self {
+        Self {
+            kernel: None,
+            strides: [1, 1],
+            dilations: [1, 1],
+            padding: Padding::Explicit(Pads::default()),
+            ceil_mode: false,
+        }
+    }
 }
 
 impl WindowAttributes {

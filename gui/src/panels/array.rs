@@ -36,7 +36,7 @@ pub(crate) fn array_ui(ui: &mut Ui, frame: &Frame, view: &View, texture: &mut Ar
 }
 
 fn describe(array: &ArrayState) -> String {
-    let n_active = array.count(PeState::Active) + array.count(PeState::Gated);
+    let n_active = array.n_computing();
     format!(
         "PE array, {} rows by {} columns, {n_active} computing",
         array.n_rows, array.n_cols

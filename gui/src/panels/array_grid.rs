@@ -137,7 +137,7 @@ impl Grid {
         let rect = self.cell_rect(row_idx, col_idx).shrink(gap);
         let radius = CornerRadius::same(if self.cell >= 40.0 { 6 } else { 2 });
         painter.rect_filled(rect, radius, fill);
-        if cell.state == PeState::Gated && self.cell >= 12.0 {
+        if matches!(cell.state, PeState::Gated | PeState::Zero) && self.cell >= 12.0 {
             let outline = Stroke::new(1.0, palette.pe_state(PeState::Active));
             painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
         }

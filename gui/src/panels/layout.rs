@@ -4,6 +4,7 @@ use super::array_grid::ArrayTexture;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
 use crate::frame::Frame;
+use crate::machine_bench::MachineBench;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
@@ -75,6 +76,8 @@ pub(crate) struct Panels<'a> {
     pub(crate) frame: &'a Frame,
     /// What the user has chosen.
     pub(crate) view: &'a View,
+    /// What the machine panel shows.
+    pub(crate) bench: &'a MachineBench,
     /// What panels remember.
     pub(crate) memory: &'a mut PanelMemory,
     /// What panels ask for.

@@ -7,6 +7,8 @@ pub(crate) mod counters;
 pub(crate) mod export_dialog;
 pub(crate) mod instruction_help;
 pub(crate) mod layout;
+pub(crate) mod machine;
+pub(crate) mod machine_compare;
 pub(crate) mod notice;
 pub(crate) mod open_dialog;
 pub(crate) mod panes;

@@ -3,6 +3,7 @@
 use super::array::array_ui;
 use super::counters::{counters_csv, counters_ui};
 use super::layout::Panels;
+use super::machine::machine_ui;
 use super::program::program_ui;
 use super::timeline::timeline_ui;
 use crate::frame::Frame;
@@ -22,6 +23,8 @@ pub(crate) enum Pane {
     Timeline,
     /// The counters.
     Counters,
+    /// The machine description.
+    Machine,
 }
 
 /// Where a panel stands in the default layout. Panels of one region share it as tabs, in the order of the table.
@@ -79,6 +82,16 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Main,
         is_shown_first: true,
         ui: |ui, p| array_ui(ui, p.frame, p.view, &mut p.memory.texture, p.actions),
+        exports: &[],
+    },
+    PaneInfo {
+        pane: Pane::Machine,
+        name: "machine",
+        title: "Machine",
+        help: "The machine description, and what the program would cost on another one.",
+        region: Region::Main,
+        is_shown_first: true,
+        ui: |ui, p| machine_ui(ui, p.bench, p.view, p.actions),
         exports: &[],
     },
     PaneInfo {

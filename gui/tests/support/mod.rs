@@ -2,29 +2,32 @@
 //! requantization and stores, in a loop, so that every unit has work and waits.
 
 use std::sync::Arc;
-use systole_gui::Source;
+use systole_gui::{Recipe, Source};
 use systole_isa::machine::preset;
 use systole_isa::operand::{
     Accumulate, Count, Desc, DescRef, Imm, MarkKind, Reg, Rounding, Space, Target, Token, Val, Weights,
 };
 use systole_isa::program::{Mark, Segment, Symbol, SymbolKind};
-use systole_isa::{ElementFormat, Instruction, Op, Program, Tokens};
+use systole_isa::{ElementFormat, Instruction, MachineDescription, Op, Program, Tokens};
 use systole_simulator::Machine;
 use systole_simulator::machine::Mode;
 
 /// The product on a shipped machine: `n_rows` activation rows, twice the array's rows deep, twice its columns wide.
 pub(crate) fn sample_source(machine_name: &str, n_rows: u64) -> Source {
+    let recipe = Recipe::new(move |description: &MachineDescription, mode| {
+        let program = Sample {
+            m: n_rows,
+            r: u64::from(description.rows),
+            c: u64::from(description.cols),
+        }
+        .program();
+        Machine::new(Arc::new(program), Arc::new(description.clone()), mode).map_err(|error| error.0.to_string())
+    });
     let description = preset(machine_name).expect("the machine is shipped");
-    let program = Sample {
-        m: n_rows,
-        r: u64::from(description.rows),
-        c: u64::from(description.cols),
-    }
-    .program();
-    let machine = Machine::new(Arc::new(program), Arc::new(description), Mode::Full).expect("the program fits");
     Source {
         name: "sample product".to_owned(),
-        machine,
+        machine: recipe.make(&description, Mode::Full).expect("the program fits"),
+        recipe,
     }
 }
 

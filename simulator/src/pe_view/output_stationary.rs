@@ -26,22 +26,21 @@ impl Machine {
         let n_chunks = operands.n_live.div_ceil(operands.rate.packing() as usize).max(1);
         let steps = n_chunks * operands.rate.passes() as usize;
         let (m, n) = (product.m as usize, product.w.shape.n as usize);
-        for c in 0..n {
-            for r in 0..view.n_rows {
-                let Some(since) = local.checked_sub((r + c) as u64).map(|since| since as usize) else {
-                    continue;
-                };
-                if r < m && since < steps {
-                    view.cells[r * view.n_cols + c].row = Some(product.m0 + r as u64);
-                    operands.show_step(view, (r, c), since, (has_values, gates));
-                }
-                if let Some(from) = drained(r, c, local as usize, steps, view.n_rows).filter(|from| *from < m) {
-                    let sum = (has_values && operands.n_live > 0).then(|| operands.sum(view, (from, c), n_chunks, 0));
-                    let cell = &mut view.cells[r * view.n_cols + c];
-                    cell.drain = sum;
-                    if cell.state == PeState::Idle {
-                        cell.state = PeState::Passing;
-                    }
+        for (r, c) in view.shown().filter(|&(_, c)| c < n) {
+            let Some(since) = local.checked_sub((r + c) as u64).map(|since| since as usize) else {
+                continue;
+            };
+            let has_sum = has_values && operands.n_live > 0 && view.detail.sums.contains(r, c);
+            if r < m && since < steps {
+                view.cells[r * view.n_cols + c].row = Some(product.m0 + r as u64);
+                operands.show_step(view, (r, c), since, (has_sum, gates));
+            }
+            if let Some(from) = drained(r, c, local as usize, steps, view.n_rows).filter(|from| *from < m) {
+                let sum = has_sum.then(|| operands.sum(view, (from, c), n_chunks, 0));
+                let cell = &mut view.cells[r * view.n_cols + c];
+                cell.drain = sum;
+                if cell.state == PeState::Idle {
+                    cell.state = PeState::Passing;
                 }
             }
         }
@@ -97,13 +96,13 @@ impl Operands {
         (w, a, w as u32 * self.part_bits.0 + a as u32 * self.part_bits.1)
     }
 
-    fn show_step(&self, view: &mut PeView, (r, c): (usize, usize), step: usize, (has_values, gates): (bool, bool)) {
+    fn show_step(&self, view: &mut PeView, (r, c): (usize, usize), step: usize, (has_sum, gates): (bool, bool)) {
         let passes = self.rate.passes() as usize;
         let (chunk, pass) = (step / passes, step % passes);
         let (w, a, _) = self.pass(pass);
         let (weights, activations) = (self.weights[w].pack(chunk, c), self.activations[a].pack(chunk, r));
         let state = view.multiplying(weights, activations, gates);
-        let sum = (has_values && self.n_live > 0).then(|| self.sum(view, (r, c), chunk, pass + 1));
+        let sum = has_sum.then(|| self.sum(view, (r, c), chunk, pass + 1));
         let (weight, activation) = (view.first(weights), view.first(activations));
         let cell = &mut view.cells[r * view.n_cols + c];
         (cell.weight, cell.weights) = (weight, weights);

@@ -1,6 +1,6 @@
 //! Rows of the moving operand among the PEs of a tile.
 
-use super::{Columns, Pack, PeState, PeView, dot};
+use super::{Columns, Pack, PeState, PeView, Region, dot};
 use crate::exec::{self, Tile};
 use crate::machine::{Machine, Mode};
 use crate::work::matrix::{Product, Stationary};
@@ -16,6 +16,50 @@ struct Wave {
     first: usize,
 }
 
+/// How rows follow each other into the array: `passes` waves each, one part of the operands' bits at a time, and gaps where the
+/// scratchpad is slower than the passes of a row.
+pub(super) struct Stream {
+    /// Rows that are streamed, counted from the product's first.
+    rows: Vec<u64>,
+    pub(super) passes: u64,
+    interval: u64,
+    held_parts: u64,
+    moving_parts: u64,
+}
+
+impl Stream {
+    pub(super) fn of(machine: &Machine, product: &Product, tile: &Tile, banks: BankUse) -> Self {
+        let pair = tile.shape.pair(product.a.format);
+        let passes = machine.description().rate(pair).passes();
+        let (weight_parts, activation_parts) = pair.digits(passes);
+        let (held_parts, moving_parts) = match tile.shape.operand {
+            Stationary::Weights => (weight_parts, activation_parts),
+            Stationary::Activations => (activation_parts, weight_parts),
+        };
+        let rows = match machine.mode() {
+            Mode::Full => exec::live_rows(&machine.state.memories, product),
+            Mode::TimingOnly => (0..product.m).collect(),
+        };
+        Self {
+            rows,
+            passes,
+            interval: passes.max(banks.interval),
+            held_parts,
+            moving_parts,
+        }
+    }
+
+    fn n_waves(&self) -> u64 {
+        self.rows.len() as u64 * self.interval
+    }
+
+    /// Row and pass of a wave; `None` for a gap.
+    pub(super) fn wave(&self, wave: u64) -> Option<(u64, u64)> {
+        let row = *self.rows.get((wave / self.interval) as usize)?;
+        Some((row, wave % self.interval)).filter(|(_, pass)| *pass < self.passes)
+    }
+}
+
 impl Machine {
     pub(super) fn show_product(
         &self,
@@ -25,63 +69,53 @@ impl Machine {
         local: u64,
     ) {
         let shape = &tile.shape;
-        let pair = shape.pair(product.a.format);
-        let passes = self.description().rate(pair).passes();
-        let (weight_parts, activation_parts) = pair.digits(passes);
-        let (held_parts, moving_parts) = match shape.operand {
-            Stationary::Weights => (weight_parts, activation_parts),
-            Stationary::Activations => (activation_parts, weight_parts),
-        };
         let has_values = self.mode() == Mode::Full;
-        let rows = match has_values {
-            true => exec::live_rows(&self.state.memories, product),
-            false => (0..product.m).collect(),
+        let stream = Stream::of(self, product, tile, banks);
+        // Waves that are anywhere in the part of the array that is shown.
+        let Region { rows, cols } = view.detail.cells.clone();
+        let (Some(last_row), Some(last_col)) = (rows.end.checked_sub(1), cols.end.checked_sub(1)) else {
+            return;
         };
-        // Passes that are anywhere in the array now, and gaps where the scratchpad is slower than the passes of a row.
-        let interval = passes.max(banks.interval);
-        let n_waves = rows.len() as u64 * interval;
-        let first = local.saturating_sub((view.n_rows + view.n_cols - 2) as u64);
-        if first >= n_waves || n_waves == 0 {
+        let Some(last) = local.checked_sub((rows.start + cols.start) as u64) else {
+            return;
+        };
+        let first = local.saturating_sub((last_row + last_col) as u64);
+        if first >= stream.n_waves() {
             return;
         }
-        let last = local.min(n_waves - 1);
+        let last = last.min(stream.n_waves() - 1);
         let packing = self.packing(tile);
-        let held: Vec<Columns> = (0..held_parts)
+        let held: Vec<Columns> = (0..stream.held_parts)
             .map(|part| {
                 let bits = shape.format.bits();
-                view.store_columns_with(tile, packing, |value| exec::digit(value, part, held_parts, bits))
+                view.store_columns_with(tile, packing, |value| exec::digit(value, part, stream.held_parts, bits))
             })
             .collect();
         let mut row = Vec::new();
         let waves: Vec<Option<Wave>> = (first..=last)
             .map(|wave| {
-                let (row_idx, pass) = (rows[(wave / interval) as usize], wave % interval);
-                if pass >= passes {
-                    return None;
-                }
+                let (row_idx, pass) = stream.wave(wave)?;
                 if has_values {
                     exec::moving_row(&self.state.memories, product, tile, row_idx, &mut row);
                 }
-                let (part, bits) = (pass % moving_parts, product.a.format.bits());
+                let (part, bits) = (pass % stream.moving_parts, product.a.format.bits());
                 row.iter_mut()
-                    .for_each(|value| *value = exec::digit(*value, part, moving_parts, bits));
+                    .for_each(|value| *value = exec::digit(*value, part, stream.moving_parts, bits));
                 Some(Wave {
                     row: product.m0 + row_idx,
-                    part: (pass / moving_parts) as usize,
+                    part: (pass / stream.moving_parts) as usize,
                     first: view.store(&row),
                 })
             })
             .collect();
         let gates = self.description().sparsity.zero_gating;
-        for r in 0..view.n_rows {
-            for c in 0..shape.n as usize {
-                let wave = local
-                    .checked_sub((r + c) as u64)
-                    .and_then(|wave| wave.checked_sub(first));
-                if let Some(Some(wave)) = wave.and_then(|wave| waves.get(wave as usize)) {
-                    let held = &held[wave.part];
-                    show(view, tile, held, wave, (r, c), (has_values, gates, packing));
-                }
+        for (r, c) in view.shown().filter(|&(_, c)| c < shape.n as usize) {
+            let wave = local
+                .checked_sub((r + c) as u64)
+                .and_then(|wave| wave.checked_sub(first));
+            if let Some(Some(wave)) = wave.and_then(|wave| waves.get(wave as usize)) {
+                let held = &held[wave.part];
+                show(view, tile, held, wave, (r, c), (has_values, gates, packing));
             }
         }
     }
@@ -97,16 +131,18 @@ fn show(
     (has_values, gates, packing): (bool, bool, usize),
 ) {
     let n_rows = tile.shape.n_rows() as usize;
-    let n_above = n_rows.min((r + 1) * packing);
+    let (n_before, n_above) = (n_rows.min(r * packing), n_rows.min((r + 1) * packing));
     let weights = held.pack(r, c);
+    let has_sum = has_values && n_above > 0 && view.detail.sums.contains(r, c);
+    // Each PE selects what its weights need; a sum also needs what those above have selected.
+    let first_needed = if has_sum { 0 } else { n_before };
     let selected = match tile.shape.pattern {
-        // Each PE selects what its weights need.
-        Some(_) if has_values => select(view, tile, wave, c, n_above),
-        _ => wave.first,
+        Some(_) if has_values => select(view, tile, wave, c, first_needed..n_above),
+        _ => wave.first + first_needed,
     };
     let cell = r * view.n_cols + c;
     view.cells[cell].row = Some(wave.row);
-    if has_values && n_above > 0 {
+    if has_sum {
         let column = held.column(c, n_above);
         let sum = dot(&view.values[selected..selected + n_above], &view.values[column]);
         view.cells[cell].partial_sum = Some(sum);
@@ -117,7 +153,7 @@ fn show(
     }
     let activations = match has_values {
         true => Pack {
-            first: (selected + r * packing) as u32,
+            first: (selected + n_before - first_needed) as u32,
             n: weights.n,
         },
         false => Pack::default(),
@@ -128,14 +164,14 @@ fn show(
     cell.state = state;
 }
 
-/// Stores what the first `n` held weights of column `c` select from a wave.
-fn select(view: &mut PeView, tile: &Tile, wave: &Wave, c: usize, n: usize) -> usize {
+/// Stores what some held weights of column `c` select from a wave.
+fn select(view: &mut PeView, tile: &Tile, wave: &Wave, c: usize, rows: std::ops::Range<usize>) -> usize {
     let (group, kept) = tile
         .shape
         .pattern
         .map_or((1, 1), |p| (p.group() as usize, p.kept() as usize));
     let first = view.values.len();
-    for row in 0..n {
+    for row in rows {
         let position = usize::from(tile.positions[row * tile.shape.n as usize + c]);
         let value = view.values[wave.first + row / kept * group + position];
         view.values.push(value);

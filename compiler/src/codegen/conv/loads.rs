@@ -14,8 +14,6 @@ const N_SIZE: Reg = Reg::at(21);
 const X_LOAD: Reg = Reg::at(22);
 /// Index of the first input row of the next block, negative in the padding.
 const X_ROW: Reg = Reg::at(23);
-/// Blocks of rows left in the present images.
-const X_BLOCKS: Reg = Reg::at(24);
 /// Groups of images left in this pass over the inputs.
 const X_GROUPS: Reg = Reg::at(25);
 /// Loads of inputs left.
@@ -63,7 +61,6 @@ impl<'a> Loads<'a> {
             self.displace(e, X_DRAM, -above);
         }
         if self.n_inputs > 1 {
-            e.set(X_BLOCKS, t.n_row_blocks(stage) as i64);
             e.set(X_GROUPS, t.n_groups(stage) as i64);
             e.set(X_LOADS, self.n_inputs as i64 - 1);
         }
@@ -155,10 +152,9 @@ impl<'a> Loads<'a> {
         if n_row_blocks == 1 {
             return next_group(e);
         }
-        e.add(X_BLOCKS, -1);
-        e.unless(Skip::Above0(X_BLOCKS), |e| {
-            e.set(X_BLOCKS, n_row_blocks as i64);
-            e.set(X_ROW, -(stage.sliding.pads[0] as i64));
+        let first = -(stage.sliding.pads[0] as i64);
+        e.unless(Skip::Below(X_ROW, first + (n_row_blocks * rows) as i64), |e| {
+            e.set(X_ROW, first);
             next_group(e);
         });
     }

@@ -4,7 +4,6 @@ use super::super::builder::{Problem, Site};
 use super::super::tables::Bytes;
 use super::windows::bias;
 use super::{Activation, Translated, range};
-use crate::graph::data::transposed_indices;
 use crate::graph::{ClipRange, DType, Op, Tensor, TensorData, TensorId, Unary};
 
 pub(super) fn fully_connected(site: &mut Site<'_, '_>) -> Translated {
@@ -40,7 +39,7 @@ fn weights(site: &mut Site<'_, '_>) -> Result<(TensorId, [usize; 2]), Problem> {
         )
         .into());
     };
-    let data = data.gather(&transposed_indices(&shape, &[1, 0]));
+    let data = data.transposed(&shape, &[1, 0]);
     let mut weights = Tensor::constant(format!("{}.kxn", tensor.name), vec![k, n], data);
     weights.quantization = match &tensor.quantization {
         Some(q) if q.axis().is_none_or(|axis| axis == 0) => Some(q.clone().along(1)),

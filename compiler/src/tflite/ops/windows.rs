@@ -2,7 +2,6 @@
 
 use super::super::builder::{Problem, Site};
 use super::{Activation, Translated};
-use crate::graph::data::transposed_indices;
 use crate::graph::{Op, Padding, Pads, Tensor, TensorData, TensorId, WindowAttributes};
 
 /// Height, width and channels of an image operand, after its batch.
@@ -57,7 +56,7 @@ fn matrix(site: &mut Site<'_, '_>, axes: [usize; 4], columns_axis: usize) -> Res
     };
     let columns = shape[columns_axis];
     let rows = shape.iter().product::<usize>() / columns;
-    let data = data.gather(&transposed_indices(&shape, &axes));
+    let data = data.transposed(&shape, &axes);
     let mut weights = Tensor::constant(format!("{}.kxn", tensor.name), vec![rows, columns], data);
     weights.quantization = match &tensor.quantization {
         None => return Err(format!("weights `{}` without a scale", tensor.name).into()),
