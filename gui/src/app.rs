@@ -12,7 +12,7 @@ use crate::panels::notice::notice_ui;
 use crate::panels::open_dialog::open_dialog_ui;
 use crate::panels::panes::{Pane, exports};
 use crate::panels::status_bar::status_bar_ui;
-use crate::panels::timeline_scale::zoomed_view;
+use crate::panels::timeline_scale::{around, centered, zoomed_view};
 use crate::panels::toolbar::{menu_bar_ui, toolbar_ui};
 use crate::panels::welcome::welcome_ui;
 use crate::theme::{self, Palette};
@@ -51,6 +51,8 @@ impl Dashboard {
             breakpoints: Arc::default(),
             notice: None,
             ticket: 0,
+            selected_span: None,
+            found: None,
         };
         let tree = default_tree();
         let view = View {
@@ -114,6 +116,10 @@ impl Dashboard {
             }
         });
         self.dialog_ui(ui, &mut actions);
+        self.view.cursor = actions.iter().find_map(|action| match action {
+            Action::SetCursor(cycle) => Some(*cycle),
+            _ => None,
+        });
         for action in actions {
             self.update(ui.ctx(), action);
         }
@@ -138,6 +144,7 @@ impl Dashboard {
             && frame.sequence > self.frame.sequence
         {
             self.frame = frame;
+            self.show_found();
         }
         self.bench.update(self.frame.program.as_ref());
         if !self.worker.is_alive() && self.frame.notice.is_none() {
@@ -190,6 +197,24 @@ impl Dashboard {
                 self.view.speed = speed;
                 self.worker.send(Request::SetSpeed(speed));
             }
+            Action::SetCursor(_) => return,
+            Action::SelectSpan(place) => {
+                self.view.selected_span = place;
+                self.worker.send(Request::SelectSpan(place));
+            }
+            Action::PinLane(lane_idx, is_pinned) => {
+                self.view.pinned_lanes.retain(|pinned| *pinned != lane_idx);
+                self.view.pinned_lanes.extend(is_pinned.then_some(lane_idx));
+            }
+            Action::SetLaneSearch(text) => self.view.lane_search = text,
+            Action::FindSpan { is_forward } => self.find_span(is_forward),
+            Action::ShowCycles(start, end) => self.view.timeline = around(start, end),
+            Action::CenterOn(cycle) => {
+                self.view.timeline = centered(self.view.timeline, self.frame.now.cycle, cycle);
+            }
+            Action::ShowLayer(layer_idx) => self.show_layer(layer_idx),
+            Action::SetPlot(plot) => self.view.plot = plot,
+            Action::SetEnergyByLayer(is_by_layer) => self.view.is_energy_by_layer = is_by_layer,
             Action::Bench(action) => {
                 let ctx = ctx.clone();
                 self.bench.apply(action, move || ctx.request_repaint());
@@ -204,6 +229,55 @@ impl Dashboard {
             }
         }
         ctx.request_repaint();
+    }
+
+    /// Asks for a match beside the selected span, or from the edge of what is shown.
+    fn find_span(&mut self, is_forward: bool) {
+        let (start, end) = self.view.timeline.window(self.frame.now.cycle);
+        let edge = if is_forward { start } else { end };
+        let from = self.view.selected_span.map_or(edge, |(_, cycle)| cycle);
+        let text = self.view.lane_search.clone();
+        self.worker.send(Request::Find { text, from, is_forward });
+    }
+
+    /// Shows the answer to a search, once.
+    fn show_found(&mut self) {
+        let Some(found) = self
+            .frame
+            .found
+            .filter(|found| found.search_number > self.view.shown_search)
+        else {
+            return;
+        };
+        self.view.shown_search = found.search_number;
+        match found.place {
+            None => {
+                self.notice = Some(format!(
+                    "No further span matches \u{201c}{}\u{201d}.",
+                    self.view.lane_search
+                ))
+            }
+            Some((lane_idx, span)) => {
+                self.notice = None;
+                self.view.selected_pc = span.pc;
+                self.view.selected_span = Some((lane_idx, span.start));
+                self.worker.send(Request::SelectSpan(self.view.selected_span));
+                self.view.timeline = match self.view.timeline {
+                    TimelineView::Fit => around(span.start, span.end),
+                    view => centered(view, self.frame.now.cycle, span.start),
+                };
+            }
+        }
+    }
+
+    fn show_layer(&mut self, layer_idx: Option<usize>) {
+        let layers = &self.frame.now.overview.layers;
+        if let Some(layer) = layers.iter().find(|layer| layer.layer_idx == layer_idx) {
+            self.view.timeline = around(layer.start, layer.end);
+        }
+        let lines = self.frame.program.as_ref().map_or(&[][..], |program| &program.lines);
+        let first = lines.iter().position(|line| line.layer_idx == layer_idx);
+        self.view.selected_pc = first.and_then(|pc| u32::try_from(pc).ok());
     }
 
     fn run_command(&mut self, ctx: &egui::Context, command: Command) {

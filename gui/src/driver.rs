@@ -4,6 +4,7 @@ use crate::engine::{Engine, EngineLoader, Outcome};
 use crate::examples::example;
 use crate::frame::{Frame, N_UNITS, Observation, RunState, SEQ, TimelineView, UnitState};
 use crate::launch;
+use crate::overview::{Found, SpanReport};
 use crate::until::Until;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -52,6 +53,17 @@ pub enum Request {
     SetSpeed(Speed),
     /// Choose the visible stretch of the timeline and the number of pixels that it has.
     SetTimeline(TimelineView, usize),
+    /// Choose the lane and the cycle of the span that is explained.
+    SelectSpan(Option<(usize, u64)>),
+    /// Look in the lanes for a span that matches a text.
+    Find {
+        /// The text.
+        text: String,
+        /// The cycle to start from.
+        from: u64,
+        /// Whether to look in the direction of time.
+        is_forward: bool,
+    },
     /// Set or clear a breakpoint at an instruction.
     ToggleBreakpoint(u32),
     /// Take the message for the user away.
@@ -89,6 +101,8 @@ pub(crate) struct Driver {
     speed: Speed,
     timeline: TimelineView,
     n_bins: usize,
+    selected_span: Option<(usize, u64)>,
+    found: Option<Found>,
     breakpoints: Arc<BTreeSet<u32>>,
     notice: Option<Arc<str>>,
     ticket: u64,
@@ -121,6 +135,8 @@ impl Driver {
             speed: Speed::CyclesPerSecond(10),
             timeline: TimelineView::default(),
             n_bins: 1_000,
+            selected_span: None,
+            found: None,
             breakpoints: Arc::default(),
             notice: None,
             ticket: 0,
@@ -164,6 +180,8 @@ impl Driver {
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
             }
+            Request::SelectSpan(place) => self.selected_span = place,
+            Request::Find { text, from, is_forward } => self.find(&text, from, is_forward),
             Request::ToggleBreakpoint(pc) => {
                 let breakpoints = Arc::make_mut(&mut self.breakpoints);
                 if !breakpoints.remove(&pc) {
@@ -214,6 +232,15 @@ impl Driver {
         }
     }
 
+    fn find(&mut self, text: &str, from: u64, is_forward: bool) {
+        let engine = self.engine.as_ref();
+        let place = engine.and_then(|engine| engine.find(text, from, is_forward));
+        self.found = Some(Found {
+            search_number: self.found.map_or(0, |found| found.search_number) + 1,
+            place,
+        });
+    }
+
     fn open(&mut self, opened: Result<Box<dyn Engine>, String>, name: &str) {
         match opened {
             Ok(engine) => {
@@ -221,6 +248,7 @@ impl Driver {
                 self.goal = None;
                 self.notice = None;
                 self.breakpoints = Arc::default();
+                self.selected_span = None;
             }
             Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {name}: {reason}"))),
         }
@@ -305,7 +333,14 @@ impl Driver {
             breakpoints: Arc::clone(&self.breakpoints),
             notice: self.notice.clone(),
             ticket: self.ticket,
+            selected_span: self.explain().map(Arc::new),
+            found: self.found,
         })
+    }
+
+    fn explain(&self) -> Option<SpanReport> {
+        let (lane_idx, cycle) = self.selected_span?;
+        self.engine.as_ref()?.explain(lane_idx, cycle)
     }
 
     fn run_state(&self) -> RunState {

@@ -3,7 +3,8 @@
 //! An [`Engine`] moves time forwards and backwards and says what it sees. Everything else (pacing, breakpoints, threads,
 //! drawing) is above this line and knows no simulator.
 
-use crate::frame::{N_UNITS, Observation, ProgramInfo, TimelineView, UnitState};
+use crate::frame::{N_UNITS, Observation, ProgramInfo, Span, TimelineView, UnitState};
+use crate::overview::SpanReport;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,6 +36,12 @@ pub trait Engine: Send {
 
     /// Everything to show now, with the timeline's visible stretch in at most `n_bins` bins.
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation;
+
+    /// What is known of the span at a cycle of a lane; `None` if no exact span is recorded there.
+    fn explain(&self, lane_idx: usize, cycle: u64) -> Option<SpanReport>;
+
+    /// The first span that matches `text` and begins after cycle `from` (or, backwards, before it), with its lane.
+    fn find(&self, text: &str, from: u64, is_forward: bool) -> Option<(usize, Span)>;
 }
 
 /// How a program ended.

@@ -1,5 +1,6 @@
 //! The shipped programs and models, ready to run: the only place of the dashboard that assembles or compiles.
 
+use crate::rig::Recipe;
 use crate::simulation::Source;
 use std::sync::Arc;
 use systole_compiler::codegen::{self, TilingPolicy};
@@ -38,18 +39,25 @@ pub fn examples() -> impl Iterator<Item = ExampleInfo> {
 /// # Errors
 /// If there is no such example or machine, or one does not fit the other.
 pub(crate) fn example(name: &str, machine: Option<&str>) -> Result<Source, String> {
-    if name == DIGITS.name {
-        return digits(&description(machine.unwrap_or(DIGITS_MACHINE))?);
-    }
-    let Some(program) = ASSEMBLY.iter().find(|program| program.name == name) else {
+    let Some(info) = examples().find(|info| info.name == name) else {
         let names: Vec<&str> = examples().map(|example| example.name).collect();
         return Err(format!(
             "there is no example `{name}`; the examples are {}",
             names.join(", ")
         ));
     };
-    let machine = machine.or(program.machine()).unwrap_or("tiny4x4");
-    assembled(program, &description(machine)?)
+    let program = ASSEMBLY.iter().find(|program| program.name == name);
+    let own_machine = program.and_then(Text::machine).unwrap_or(DIGITS_MACHINE);
+    let description = description(machine.unwrap_or(own_machine))?;
+    let recipe = Recipe::new(move |description, mode| match program {
+        Some(program) => assembled(program, description, mode),
+        None => digits(description, mode),
+    });
+    Ok(Source {
+        name: info.name.to_owned(),
+        machine: recipe.make(&description, Mode::Full)?,
+        recipe,
+    })
 }
 
 fn description(name: &str) -> Result<MachineDescription, String> {
@@ -59,32 +67,30 @@ fn description(name: &str) -> Result<MachineDescription, String> {
     })
 }
 
-fn assembled(text: &Text, description: &MachineDescription) -> Result<Source, String> {
+fn assembled(text: &Text, description: &MachineDescription, mode: Mode) -> Result<Machine, String> {
     let program = systole_assembler::assemble(text.text, text.name).map_err(|errors| lines(&errors))?;
-    source(text.name, program, description)
+    machine(program, description, mode)
 }
 
-/// The network, with the first of its images in place.
-fn digits(description: &MachineDescription) -> Result<Source, String> {
+/// The network, with the first of its images in place where values are computed.
+fn digits(description: &MachineDescription, mode: Mode) -> Result<Machine, String> {
     let graph = systole_compiler::import(DIGITS.model).map_err(|errors| lines(&errors))?;
     let graph = systole_compiler::lower(graph).map_err(|errors| lines(&errors))?;
     let program = codegen::generate(&graph, description, TilingPolicy::Fastest).map_err(|errors| lines(&errors))?;
-    let mut source = source(DIGITS.name, program, description)?;
-    let program = Arc::clone(source.machine.program());
-    let pixels = DIGITS.image(0).unwrap_or_default();
-    for tensor in &program.inputs {
-        write_input(&mut source.machine, tensor, &HostValues::F32(pixels.clone()))
-            .map_err(|error| error.to_string())?;
+    let mut machine = machine(program, description, mode)?;
+    if mode == Mode::Full {
+        let pixels = HostValues::F32(DIGITS.image(0).unwrap_or_default());
+        let program = Arc::clone(machine.program());
+        for tensor in &program.inputs {
+            write_input(&mut machine, tensor, &pixels).map_err(|error| error.to_string())?;
+        }
     }
-    Ok(source)
+    Ok(machine)
 }
 
-fn source(name: &str, program: Program, description: &MachineDescription) -> Result<Source, String> {
-    let machine = Machine::new(Arc::new(program), Arc::new(description.clone()), Mode::Full);
-    Ok(Source {
-        name: name.to_owned(),
-        machine: machine.map_err(|error| error.0.to_string())?,
-    })
+fn machine(program: Program, description: &MachineDescription, mode: Mode) -> Result<Machine, String> {
+    let machine = Machine::new(Arc::new(program), Arc::new(description.clone()), mode);
+    machine.map_err(|error| error.0.to_string())
 }
 
 fn lines<T: ToString>(errors: &[T]) -> String {

@@ -122,6 +122,21 @@ fn scaled(value: f64, unit: &str) -> String {
     format!("{mantissa:.decimals$} {prefix}{unit}")
 }
 
+/// Writes a rate of traffic per clock cycle.
+pub(crate) fn bytes_per_cycle(rate: f64) -> String {
+    format!("{rate:.2} B/cycle")
+}
+
+/// Writes a rate of work in multiply-accumulates per second.
+pub(crate) fn macs_per_second(rate: f64) -> String {
+    scaled(rate, "MAC/s")
+}
+
+/// Writes an operational intensity in multiply-accumulates per byte.
+pub(crate) fn macs_per_byte(intensity: f64) -> String {
+    scaled(intensity, "MAC/B")
+}
+
 /// Writes a number so that it fits a small cell: at most four characters and a sign.
 pub(crate) fn compact(value: i64) -> String {
     let magnitude = value.unsigned_abs();

@@ -5,6 +5,8 @@
 
 use crate::bench::Rig;
 use crate::format::Quantity;
+use crate::overview::{Found, Overview, Series, SpanReport};
+use crate::token_log::TokenLink;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,6 +39,10 @@ pub struct Frame {
     pub notice: Option<Arc<str>>,
     /// The last ticket that the worker was given: it has obeyed all requests before that.
     pub ticket: u64,
+    /// What is known of the span that the user has selected.
+    pub selected_span: Option<Arc<SpanReport>>,
+    /// The answer to the latest search in the lanes.
+    pub found: Option<Found>,
 }
 
 /// What the worker is doing.
@@ -167,6 +173,10 @@ pub struct Observation {
     pub timeline: Arc<Timeline>,
     /// Counters in the order in which they are shown.
     pub counters: Arc<Vec<Counter>>,
+    /// Amounts over the visible stretch of time.
+    pub series: Arc<Series>,
+    /// Totals of the run so far.
+    pub overview: Arc<Overview>,
 }
 
 /// What one unit does now and did so far.
@@ -288,10 +298,14 @@ pub struct Timeline {
     pub start: u64,
     /// First cycle behind the stretch.
     pub end: u64,
-    /// First cycle of which the spans are still known.
-    pub recorded_from: u64,
-    /// The lanes, indexed as [`UNIT_NAMES`].
-    pub lanes: [Lane; N_UNITS],
+    /// First cycle of which the exact spans are still known.
+    pub exact_from: u64,
+    /// Cycles over which everything before that has been averaged.
+    pub coarse_width: u64,
+    /// The lanes: one for each of [`UNIT_NAMES`].
+    pub lanes: Vec<Lane>,
+    /// Tokens that were posted or taken in the stretch; none if they are too many to be told apart.
+    pub links: Vec<TokenLink>,
 }
 
 /// One lane of the timeline.

@@ -2,16 +2,19 @@
 //!
 //! A worker thread owns the machine ([`worker`], [`driver`]) and publishes pictures of it ([`frame`]). Panels are functions
 //! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
-//! dashboard refuses to know how a program is simulated; it never compiles or parses anything itself.
+//! dashboard refuses to know how a program is simulated; only [`examples`] assembles or compiles anything.
 
 pub mod app;
 mod background;
 pub mod bench;
+mod coarse_log;
 pub mod command;
 mod counters;
+mod csv;
 pub mod driver;
 pub mod engine;
 pub mod examples;
+mod explain;
 pub mod format;
 pub mod frame;
 mod icons;
@@ -21,10 +24,16 @@ pub mod lesson;
 mod listing;
 mod machine_bench;
 mod machine_draft;
+pub mod overview;
+mod overview_of;
 mod panels;
+pub mod profile;
+mod recording;
 pub mod rig;
+mod search;
 pub mod simulation;
 mod theme;
+pub mod token_log;
 pub mod until;
 mod view;
 pub mod worker;

@@ -1,19 +1,28 @@
 //! The engine of the real thing: a simulator's machine with its history, seen through the [`Engine`] trait.
 //!
-//! This file and `listing` are the only ones that name a type of the simulator or the instruction set.
+//! This file and those that it calls (`counters`, `explain`, `listing`, `overview_of`, `recording`) are the only ones that name a type of
+//! the simulator or the instruction set.
 
 use crate::counters::counters;
 use crate::engine::{Engine, Outcome};
+use crate::explain::explain;
 use crate::frame::{
-    self, ActivityClass, ActivityId, ActivityInfo, ArrayState, MachineInfo, N_UNITS, Observation, ProgramInfo, SEQ,
-    Timeline, TimelineView, UnitState,
+    self, ActivityClass, ActivityInfo, ArrayState, MachineInfo, N_UNITS, Observation, ProgramInfo, SEQ, Span, Timeline,
+    TimelineView, UnitState,
 };
 use crate::lane_log::LaneLog;
 use crate::listing;
+use crate::overview::{Series, SpanReport};
+use crate::overview_of::{idle_fj_per_cycle, overview};
+use crate::recording::{Recording, activity_id, all_activities};
 use crate::rig::Recipe;
+use crate::search::Matches;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Unit};
-use systole_simulator::{Activity, BusyKind, Event, History, Machine, Mode, Observer, PeState, StallReason, Status};
+use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, StallReason, Status};
+
+/// Most pairs of post and take that the timeline shows at once.
+const MAX_LINKS: usize = 200;
 
 /// A program that is ready to run: a machine at cycle 0 with its inputs in place.
 #[derive(Clone, Debug)]
@@ -30,10 +39,8 @@ pub struct Source {
 pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
+    recording: Recording,
     recipe: Recipe,
-    logs: [LaneLog; N_UNITS],
-    /// Instructions completed by each unit.
-    n_completed: [u64; N_UNITS],
     n_started: [u64; N_UNITS],
     /// What each unit was executing at the last look.
     executing: [Option<u32>; N_UNITS],
@@ -43,14 +50,13 @@ impl Simulation {
     /// An engine that stands where the source's machine stands.
     pub fn new(source: Source) -> Self {
         let program = Arc::new(program_info(&source));
-        let logs = std::array::from_fn(|_| LaneLog::new(program.activities.len()));
+        let recording = Recording::new(&source.machine);
         let history = History::new(source.machine);
         let mut simulation = Self {
             history,
             program,
+            recording,
             recipe: source.recipe,
-            logs,
-            n_completed: [0; N_UNITS],
             n_started: [0; N_UNITS],
             executing: [None; N_UNITS],
         };
@@ -65,11 +71,11 @@ impl Simulation {
             let idx = unit.index();
             let status = machine.unit_status(unit);
             if self.outcome().is_none() {
-                self.logs[idx].change(status.since, activity_id(status.activity), status.pc);
+                self.recording.lanes[idx].change(status.since, activity_id(status.activity), status.pc);
             }
             let is_busy = matches!(status.activity, Activity::Busy(_));
             let executing = status.pc.filter(|_| is_busy);
-            let has_completed = self.n_completed[idx] > n_completed_before[idx];
+            let has_completed = self.recording.n_completed[idx] > n_completed_before[idx];
             if executing.is_some() && (executing != self.executing[idx] || has_completed) {
                 self.n_started[idx] += 1;
             }
@@ -124,13 +130,23 @@ impl Simulation {
     fn timeline(&self, view: TimelineView, n_bins: usize) -> Timeline {
         let now = self.cycle();
         let (start, end) = view.window(now);
-        let recorded_from = self.logs.iter().map(LaneLog::recorded_from).max().unwrap_or(0);
-        let lanes = std::array::from_fn(|idx| self.logs[idx].lane(start, end, now, n_bins));
+        let lanes = &self.recording.lanes;
         Timeline {
             start,
             end,
-            recorded_from,
-            lanes,
+            exact_from: lanes.iter().map(LaneLog::exact_from).max().unwrap_or(0),
+            coarse_width: lanes.iter().map(LaneLog::coarse_width).max().unwrap_or(1),
+            lanes: lanes.iter().map(|lane| lane.lane(start, end, now, n_bins)).collect(),
+            links: self.recording.tokens.links(start, end, MAX_LINKS).unwrap_or_default(),
+        }
+    }
+
+    fn series(&self, view: TimelineView, n_bins: usize) -> Series {
+        let now = self.cycle();
+        let (start, end) = view.window(now);
+        Series {
+            windows: self.recording.profile.windows(start, end, now, n_bins),
+            idle_fj_per_cycle: idle_fj_per_cycle(self.history.machine()),
         }
     }
 
@@ -165,12 +181,8 @@ impl Engine for Simulation {
     }
 
     fn advance_to(&mut self, cycle: u64) {
-        let n_completed_before = self.n_completed;
-        let mut recorder = Recorder {
-            logs: &mut self.logs,
-            n_completed: &mut self.n_completed,
-        };
-        self.history.advance_to(cycle, &mut recorder);
+        let n_completed_before = self.recording.n_completed;
+        self.history.advance_to(cycle, &mut self.recording);
         self.note_statuses(&n_completed_before);
     }
 
@@ -180,11 +192,9 @@ impl Engine for Simulation {
         }
         // The replay repeats what the lanes know already.
         self.history.go_back_to(cycle, &mut ());
-        for log in &mut self.logs {
-            log.truncate(cycle);
-        }
+        self.recording.truncate(cycle);
         self.executing = [None; N_UNITS];
-        self.note_statuses(&self.n_completed.clone());
+        self.note_statuses(&self.recording.n_completed.clone());
     }
 
     fn units(&self) -> [UnitState; N_UNITS] {
@@ -233,30 +243,18 @@ impl Engine for Simulation {
             array: Arc::new(self.array()),
             timeline: Arc::new(self.timeline(view, n_bins)),
             counters: Arc::new(counters(self.history.machine())),
+            series: Arc::new(self.series(view, n_bins)),
+            overview: Arc::new(overview(self.history.machine())),
         }
     }
-}
 
-/// Writes the simulator's events into the lanes.
-struct Recorder<'a> {
-    logs: &'a mut [LaneLog; N_UNITS],
-    n_completed: &'a mut [u64; N_UNITS],
-}
+    fn explain(&self, lane_idx: usize, cycle: u64) -> Option<SpanReport> {
+        let place = (lane_idx, cycle);
+        explain(self.history.machine(), &self.recording, &self.program, place)
+    }
 
-impl Observer for Recorder<'_> {
-    fn event(&mut self, event: &Event) {
-        match *event {
-            Event::Span {
-                unit,
-                activity,
-                pc,
-                start,
-                ..
-            } => {
-                self.logs[unit.index()].change(start, activity_id(activity), pc);
-            }
-            Event::Completed { unit, .. } => self.n_completed[unit.index()] += 1,
-        }
+    fn find(&self, text: &str, from: u64, is_forward: bool) -> Option<(usize, Span)> {
+        Matches::new(&self.program, text).find(&self.recording.lanes, from, self.cycle(), is_forward)
     }
 }
 
@@ -282,22 +280,6 @@ fn machine_info(description: &MachineDescription) -> MachineInfo {
         peak_dram_bytes_per_cycle: description.peak_dram_bytes_per_cycle(),
         notes: vec![description.dram.standard.to_string(), description.node.to_string()],
     }
-}
-
-/// All activities; the position is the [`ActivityId`].
-fn all_activities() -> impl Iterator<Item = Activity> {
-    let busy = BusyKind::ALL.into_iter().map(Activity::Busy);
-    let stalled = StallReason::ALL.into_iter().map(Activity::Stalled);
-    std::iter::once(Activity::Idle).chain(busy).chain(stalled)
-}
-
-fn activity_id(activity: Activity) -> ActivityId {
-    let id = match activity {
-        Activity::Idle => 0,
-        Activity::Busy(kind) => 1 + kind as u8,
-        Activity::Stalled(reason) => 1 + BusyKind::ALL.len() as u8 + reason as u8,
-    };
-    ActivityId(id)
 }
 
 fn activity_info(activity: Activity) -> ActivityInfo {
@@ -339,13 +321,6 @@ fn pe_cell(cell: &systole_simulator::PeCell) -> frame::PeCell {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn activity_ids_are_positions() {
-        for (position, activity) in all_activities().enumerate() {
-            assert_eq!(usize::from(activity_id(activity).0), position);
-        }
-    }
 
     #[test]
     fn units_stand_in_the_same_order_on_both_sides() {

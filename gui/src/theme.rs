@@ -201,10 +201,38 @@ impl Palette {
         self.diverging[1].lerp_to_gamma(end, share)
     }
 
+    /// The colour of a port's traffic: reads in the colour of who works with it, writes in a lighter one.
+    pub(crate) fn port(&self, port_idx: usize) -> Color32 {
+        const UNIT_OF_MEMORY: [usize; 3] = [1, 2, 3];
+        let color = self.units[UNIT_OF_MEMORY[(port_idx / 2) % UNIT_OF_MEMORY.len()]];
+        if port_idx.is_multiple_of(2) {
+            color
+        } else {
+            color.lerp_to_gamma(self.text, 0.5)
+        }
+    }
+
+    /// The colour of a component of energy.
+    pub(crate) fn component(&self, component_idx: usize) -> Color32 {
+        // Array, scratchpad, accumulators, DRAM, vector lanes, control; clock and leakage in two greys.
+        const UNIT_OF_COMPONENT: [usize; 6] = [3, 2, 3, 1, 4, 0];
+        match UNIT_OF_COMPONENT.get(component_idx) {
+            Some(&unit_idx) if component_idx == 2 => self.shade(self.units[unit_idx], 2),
+            Some(&unit_idx) => self.units[unit_idx],
+            None => self
+                .weak_text
+                .lerp_to_gamma(self.panel, if component_idx == 6 { 0.2 } else { 0.55 }),
+        }
+    }
+
     /// A text colour that is readable on a fill.
     pub(crate) fn ink_on(&self, fill: Color32) -> Color32 {
-        let luminance = 0.299 * f32::from(fill.r()) + 0.587 * f32::from(fill.g()) + 0.114 * f32::from(fill.b());
-        if luminance > 125.0 { self.ink[0] } else { self.ink[1] }
+        let [dark, light] = self.ink;
+        if contrast(dark, fill) >= contrast(light, fill) {
+            dark
+        } else {
+            light
+        }
     }
 }
 
@@ -288,19 +316,20 @@ fn visuals(theme: Theme, palette: &Palette) -> Visuals {
     visuals
 }
 
+fn luminance(color: Color32) -> f32 {
+    let linear = egui::Rgba::from(color);
+    0.2126 * linear.r() + 0.7152 * linear.g() + 0.0722 * linear.b()
+}
+
+/// The contrast ratio of two colours, from 1 to 21.
+fn contrast(a: Color32, b: Color32) -> f32 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn luminance(color: Color32) -> f32 {
-        let linear = egui::Rgba::from(color);
-        0.2126 * linear.r() + 0.7152 * linear.g() + 0.0722 * linear.b()
-    }
-
-    fn contrast(a: Color32, b: Color32) -> f32 {
-        let (a, b) = (luminance(a), luminance(b));
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
-    }
 
     #[test]
     fn text_is_readable_in_both_themes() {

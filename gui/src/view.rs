@@ -32,6 +32,20 @@ pub(crate) struct View {
     pub(crate) dialog: Option<Dialog>,
     /// The panels that are not hidden.
     pub(crate) shown_panes: Vec<Pane>,
+    /// The cycle under the pointer, in whichever panel along time that is.
+    pub(crate) cursor: Option<u64>,
+    /// The lane and the cycle of the span that is explained.
+    pub(crate) selected_span: Option<(usize, u64)>,
+    /// Lanes that stand first.
+    pub(crate) pinned_lanes: Vec<usize>,
+    /// Text that the lanes are searched for.
+    pub(crate) lane_search: String,
+    /// The latest search in the lanes whose answer has been shown.
+    pub(crate) shown_search: u64,
+    /// What is plotted over time.
+    pub(crate) plot: PlotChoice,
+    /// Whether energy is divided by layer first, and not by component.
+    pub(crate) is_energy_by_layer: bool,
 }
 
 impl Default for View {
@@ -47,6 +61,13 @@ impl Default for View {
             is_machine_text: false,
             dialog: None,
             shown_panes: Vec::new(),
+            cursor: None,
+            selected_span: None,
+            pinned_lanes: Vec::new(),
+            lane_search: String::new(),
+            shown_search: 0,
+            plot: PlotChoice::Bandwidth,
+            is_energy_by_layer: true,
         }
     }
 }
@@ -58,6 +79,31 @@ pub(crate) enum Dialog {
     Open(String),
     /// Where to write an export.
     Export(&'static Export, String),
+}
+
+/// What is plotted over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlotChoice {
+    /// Bytes per cycle of each port.
+    Bandwidth,
+    /// Share of the DRAM's peak bandwidth.
+    Efficiency,
+    /// Power by component.
+    Power,
+}
+
+impl PlotChoice {
+    /// All choices, in the order of the switch.
+    pub(crate) const ALL: [PlotChoice; 3] = [PlotChoice::Bandwidth, PlotChoice::Efficiency, PlotChoice::Power];
+
+    /// The switch's text.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            PlotChoice::Bandwidth => "Bandwidth",
+            PlotChoice::Efficiency => "DRAM efficiency",
+            PlotChoice::Power => "Power",
+        }
+    }
 }
 
 /// What the colour of a PE stands for.
@@ -155,4 +201,27 @@ pub(crate) enum Action {
     UseMachine,
     /// Take the message away.
     DismissNotice,
+    /// The pointer is at this cycle in a panel along time.
+    SetCursor(u64),
+    /// Explain the span at a cycle of a lane, or none.
+    SelectSpan(Option<(usize, u64)>),
+    /// Let a lane stand first, or no longer.
+    PinLane(usize, bool),
+    /// Change the text that the lanes are searched for.
+    SetLaneSearch(String),
+    /// Show the next span that matches, or the one before.
+    FindSpan {
+        /// Whether to search in the direction of time.
+        is_forward: bool,
+    },
+    /// Show these cycles and a little around them.
+    ShowCycles(u64, u64),
+    /// Show a cycle in the middle, as much of time as now.
+    CenterOn(u64),
+    /// Show the cycles of a layer and mark its first instruction; `None` is what comes before the first layer.
+    ShowLayer(Option<usize>),
+    /// Plot something else over time.
+    SetPlot(PlotChoice),
+    /// Divide energy by layer first, or by component.
+    SetEnergyByLayer(bool),
 }

@@ -208,6 +208,11 @@ impl Machine {
         self.state.queues[unit.index()].len()
     }
 
+    /// The instructions that wait in a unit's queue, the next one first.
+    pub fn queued(&self, unit: Unit) -> impl Iterator<Item = u32> + '_ {
+        self.state.queues[unit.index()].iter().map(|waiting| waiting.pc)
+    }
+
     /// Cycles of a unit by activity, up to now; they sum to [`Self::now`].
     pub fn unit_cycles(&self, unit: Unit) -> ActivityCycles {
         let mut cycles = self.state.cycles[unit.index()].clone();

@@ -8,6 +8,7 @@ use crate::machine::Machine;
 use crate::roofline::lower_bound_cycles;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use systole_isa::program::LayerPlan;
 use systole_isa::throughput::PE_TIME_PARTS;
@@ -63,10 +64,10 @@ impl RunTotals {
         for unit in Unit::ALL {
             self.units[unit.index()].merge(&machine.unit_cycles(unit));
         }
-        for (slot, cycles) in layer_cycles(machine).into_iter().enumerate() {
+        for (slot, span) in layer_spans(machine).into_iter().enumerate() {
             let stats = &machine.layers()[slot];
             let totals = &mut self.layers[slot];
-            totals.cycles += cycles;
+            totals.cycles += span.end - span.start;
             totals.counts.add(&stats.counts);
             totals
                 .busy
@@ -250,24 +251,24 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Cycles per layer slot: from the completion of the slot that ended before to its own completion. The rest of the run, up to the
-/// halt, belongs to the slot that ended last.
-fn layer_cycles(machine: &Machine) -> Vec<u64> {
+/// Cycles of each layer slot (0 before the first mark, else one more than the mark's id): from the completion of the slot that ended
+/// before to its own completion. The rest of the run, up to the halt, belongs to the slot that ended last.
+pub fn layer_spans(machine: &Machine) -> Vec<Range<u64>> {
     let layers = machine.layers();
     let mut by_end: Vec<usize> = (0..layers.len())
         .filter(|&slot| layers[slot].counts.instructions > 0)
         .collect();
     by_end.sort_by_key(|&slot| (layers[slot].end, slot));
-    let mut cycles = vec![0; layers.len()];
+    let mut spans = vec![0..0; layers.len()];
     let mut before = 0;
     for &slot in &by_end {
-        cycles[slot] = layers[slot].end - before;
+        spans[slot] = before..layers[slot].end;
         before = layers[slot].end;
     }
     if let Some(&last) = by_end.last() {
-        cycles[last] += machine.now() - before;
+        spans[last].end = machine.now().max(before);
     }
-    cycles
+    spans
 }
 
 /// The resource that was busy for the largest part of the layer; `control` if none was for half of it.

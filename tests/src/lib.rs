@@ -3,6 +3,7 @@
 pub mod array;
 pub mod build;
 pub mod execution;
+pub mod flat_writer;
 pub mod instruction_test;
 pub mod layers;
 pub mod manual;
@@ -11,6 +12,7 @@ pub mod networks;
 pub mod program_test;
 pub mod random_graphs;
 pub mod random_quantized;
+pub mod random_tflite;
 pub mod scalar;
 pub mod small;
 pub mod takes;

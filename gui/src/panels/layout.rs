@@ -3,6 +3,7 @@
 use super::array_grid::ArrayTexture;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
+use super::timeline_density::DensityTexture;
 use crate::frame::Frame;
 use crate::machine_bench::MachineBench;
 use crate::theme::{self, Palette};
@@ -68,6 +69,7 @@ pub(crate) fn set_shown(tree: &mut Tree<Pane>, pane: Pane, is_shown: bool) {
 pub(crate) struct PanelMemory {
     pub(crate) texture: ArrayTexture,
     pub(crate) listing: Listing,
+    pub(crate) density: DensityTexture,
 }
 
 /// Draws the panels of one frame and collects their actions.

@@ -2,10 +2,14 @@
 
 use super::array::array_ui;
 use super::counters::{counters_csv, counters_ui};
+use super::energy::energy_ui;
 use super::layout::Panels;
 use super::machine::machine_ui;
+use super::plots::plots_ui;
 use super::program::program_ui;
+use super::roofline::roofline_ui;
 use super::timeline::timeline_ui;
+use crate::csv::{energy_csv, plots_csv, roofline_csv, timeline_csv};
 use crate::frame::Frame;
 use crate::view::View;
 use egui::Ui;
@@ -23,6 +27,12 @@ pub(crate) enum Pane {
     Timeline,
     /// The counters.
     Counters,
+    /// Bandwidth and power over time.
+    Plots,
+    /// The roofline.
+    Roofline,
+    /// Energy by layer and component.
+    Energy,
     /// The machine description.
     Machine,
 }
@@ -125,8 +135,54 @@ pub(crate) const PANES: &[PaneInfo] = &[
         help: "What each unit does over time.",
         region: Region::Bottom,
         is_shown_first: true,
-        ui: |ui, p| timeline_ui(ui, p.frame, p.view, p.actions),
-        exports: &[],
+        ui: |ui, p| timeline_ui(ui, p.frame, p.view, &mut p.memory.density, p.actions),
+        exports: &[Export {
+            label: "Timeline as CSV",
+            file_name: "timeline.csv",
+            content: timeline_csv,
+        }],
+    },
+    PaneInfo {
+        pane: Pane::Plots,
+        name: "plots",
+        title: "Bandwidth and power",
+        help: "Traffic of each port, use of the DRAM, and power by component over the timeline's stretch of time.",
+        region: Region::Bottom,
+        is_shown_first: true,
+        ui: |ui, p| plots_ui(ui, p.frame, p.view, p.actions),
+        exports: &[Export {
+            label: "Bandwidth and power as CSV",
+            file_name: "bandwidth.csv",
+            content: plots_csv,
+        }],
+    },
+    PaneInfo {
+        pane: Pane::Roofline,
+        name: "roofline",
+        title: "Roofline",
+        help: "How fast each layer is, and how fast array and DRAM would allow it to be.",
+        region: Region::Bottom,
+        is_shown_first: true,
+        ui: |ui, p| roofline_ui(ui, p.frame, p.view, p.actions),
+        exports: &[Export {
+            label: "Roofline as CSV",
+            file_name: "roofline.csv",
+            content: roofline_csv,
+        }],
+    },
+    PaneInfo {
+        pane: Pane::Energy,
+        name: "energy",
+        title: "Energy",
+        help: "Which layer and which component spent how much energy.",
+        region: Region::Bottom,
+        is_shown_first: true,
+        ui: |ui, p| energy_ui(ui, p.frame, p.view, p.actions),
+        exports: &[Export {
+            label: "Energy as CSV",
+            file_name: "energy.csv",
+            content: energy_csv,
+        }],
     },
 ];
 

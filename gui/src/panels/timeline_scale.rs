@@ -1,7 +1,8 @@
 //! The timeline's arithmetic: cycles to points and back, tick marks, zooming, and the colour of a bin.
 
 use crate::frame::{Span, TimelineView};
-use egui::Rangef;
+use crate::view::Action;
+use egui::{Rangef, Response, Ui};
 
 /// A linear map from cycles to points.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,11 @@ impl Scale {
         let share = f64::from(((x - self.x.min) / self.x.span()).clamp(0.0, 1.0));
         let offset = (share * (self.end - self.start) as f64) as u64;
         self.start + offset.min(self.end - self.start - 1)
+    }
+
+    /// Whether a cycle lies within the stretch.
+    pub(crate) fn contains(&self, cycle: u64) -> bool {
+        self.start <= cycle && cycle < self.end
     }
 
     /// Width of one cycle in points.
@@ -69,6 +75,44 @@ impl Scale {
             start,
             end: start.saturating_add(self.end - self.start),
         }
+    }
+}
+
+/// Lets a drag move the stretch and the wheel zoom it, in every panel along time.
+pub(crate) fn navigate(ui: &Ui, response: &Response, scale: &Scale, actions: &mut Vec<Action>) {
+    if response.dragged() && response.drag_delta().x != 0.0 {
+        actions.push(Action::SetTimeline(scale.panned(response.drag_delta().x)));
+    }
+    let Some(pointer) = response.hover_pos().filter(|pos| scale.x.contains(pos.x)) else {
+        return;
+    };
+    let (scroll, zoom) = ui.input(|input| (input.smooth_scroll_delta(), input.zoom_delta()));
+    let factor = f64::from(zoom) * f64::from(scroll.y / 160.0).exp();
+    if factor != 1.0 {
+        actions.push(Action::SetTimeline(scale.zoomed(pointer.x, factor)));
+        // The wheel zooms here, so the panel around must not scroll as well.
+        ui.input_mut(|input| input.smooth_scroll_delta.y = 0.0);
+    } else if scroll.x != 0.0 {
+        actions.push(Action::SetTimeline(scale.panned(scroll.x)));
+    }
+}
+
+/// The stretch of a span with a quarter of its length before and behind it.
+pub(crate) fn around(start: u64, end: u64) -> TimelineView {
+    let margin = ((end - start) / 4).max(MIN_SPAN / 2);
+    TimelineView::Range {
+        start: start.saturating_sub(margin),
+        end: end.saturating_add(margin),
+    }
+}
+
+/// A stretch as long as the one that is shown, with a cycle in its middle.
+pub(crate) fn centered(view: TimelineView, now: u64, cycle: u64) -> TimelineView {
+    let (start, end) = view.window(now);
+    let start_centered = cycle.saturating_sub((end - start) / 2);
+    TimelineView::Range {
+        start: start_centered,
+        end: start_centered.saturating_add(end - start),
     }
 }
 
