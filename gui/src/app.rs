@@ -59,6 +59,7 @@ impl Dashboard {
             breakpoints: Arc::default(),
             watchpoints: Vec::new(),
             notice: None,
+            ticket: 0,
             selected_span: None,
             found: None,
         };

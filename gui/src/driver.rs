@@ -1,12 +1,15 @@
 //! What the worker does, apart from where it does it: obeys requests, paces time, stops at breakpoints, takes pictures.
 
 use crate::engine::{Engine, EngineLoader, Landmark, Outcome};
+use crate::examples::example;
 use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
+use crate::launch;
 use crate::overview::{Found, SpanReport};
+use crate::until::Until;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,13 @@ const SLICE_TIME: Duration = Duration::from_millis(4);
 pub enum Request {
     /// Load a file; the present program stays if that fails.
     Open(PathBuf),
+    /// Open a shipped example, on its own machine or another one; the present program stays if that fails.
+    OpenExample {
+        /// Its name.
+        name: String,
+        /// Name of a shipped machine.
+        machine: Option<String>,
+    },
     /// Load the program on another machine, given as RON text; the present one stays if that fails.
     UseMachine(String),
     /// Let time run at the chosen speed until a breakpoint or the end.
@@ -36,6 +46,8 @@ pub enum Request {
     GoTo(u64),
     /// Run at full speed to the end, past all breakpoints.
     RunToEnd,
+    /// Run at full speed until something happens, past all breakpoints.
+    RunUntil(Until),
     /// Go back to cycle 0.
     Restart,
     /// Choose how fast [`Request::Run`] lets time run.
@@ -63,6 +75,8 @@ pub enum Request {
     ToggleWatchpoint(MemorySpace, u64, usize),
     /// Take the message for the user away.
     DismissNotice,
+    /// A number that all later frames carry, so that the sender knows which requests a frame follows.
+    Ticket(u64),
 }
 
 /// How fast a run lets time pass.
@@ -102,6 +116,7 @@ pub(crate) struct Driver {
     /// The last cycle that the run is known to have, or expected to have.
     last_cycle: u64,
     notice: Option<Arc<str>>,
+    ticket: u64,
     sequence: u64,
     /// Cycles of a slice at full speed, adapted so that it takes about [`SLICE_TIME`].
     slice_cycles: u64,
@@ -122,6 +137,8 @@ enum Goal {
     Cycle(u64),
     /// To a landmark, at full speed.
     Landmark(Landmark),
+    /// To something that happens, at full speed.
+    Until(Until),
 }
 
 impl Driver {
@@ -141,6 +158,7 @@ impl Driver {
             focus: Focus::default(),
             last_cycle,
             notice: None,
+            ticket: 0,
             sequence: 0,
             slice_cycles: 1_000,
             credit: 0,
@@ -157,18 +175,29 @@ impl Driver {
         match &self.goal {
             None => false,
             Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
-            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)) => true,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Until(_)) => true,
         }
     }
 
     /// Whether it runs to a place that it will certainly stop at.
     pub(crate) fn is_bound_to_stop(&self) -> bool {
-        matches!(self.goal, Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)))
+        matches!(
+            self.goal,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Until(_))
+        )
     }
 
     pub(crate) fn handle(&mut self, request: Request) {
         match request {
-            Request::Open(path) => self.open(&path),
+            Request::Open(path) => {
+                let opened = (self.loader)(&path);
+                self.open(opened, &path.display().to_string());
+            }
+            Request::OpenExample { name, machine } => {
+                let opened = example(&name, machine.as_deref()).map(launch::engine);
+                self.open(opened, &name);
+            }
+            Request::Ticket(ticket) => self.ticket = ticket,
             Request::UseMachine(machine) => self.use_machine(&machine),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
@@ -192,6 +221,7 @@ impl Driver {
             Request::ToggleWatchpoint(space, address, n_bytes) => self.toggle_watchpoint(space, address, n_bytes),
             Request::DismissNotice => self.notice = None,
             Request::Run => self.start(Goal::Breakpoint),
+            Request::RunUntil(until) => self.start_until(until),
             Request::RunToEnd => self.start(Goal::End),
             Request::Pause => self.goal = None,
             Request::Step(_)
@@ -246,6 +276,14 @@ impl Driver {
         }
     }
 
+    /// A program that has ended already cannot get to what is looked for.
+    fn start_until(&mut self, until: Until) {
+        if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_some()) {
+            self.notice = Some(Arc::from(until.not_found()));
+        }
+        self.start(Goal::Until(until));
+    }
+
     /// The requests that stop a run and change the cycle.
     fn move_time(&mut self, request: &Request) {
         self.goal = None;
@@ -272,8 +310,8 @@ impl Driver {
         });
     }
 
-    fn open(&mut self, path: &Path) {
-        match (self.loader)(path) {
+    fn open(&mut self, opened: Result<Box<dyn Engine>, String>, name: &str) {
+        match opened {
             Ok(mut engine) => {
                 engine.look_at(&self.focus);
                 self.last_cycle = expected_cycles(engine.as_ref());
@@ -284,7 +322,7 @@ impl Driver {
                 self.breakpoints = Arc::default();
                 self.selected_span = None;
             }
-            Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {}: {reason}", path.display()))),
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {name}: {reason}"))),
         }
     }
 
@@ -349,6 +387,18 @@ impl Driver {
                 });
                 has_ended || target == goal
             }
+            (Goal::Until(until), _) => {
+                let target = now.saturating_add(self.slice_cycles);
+                let mut is_found = false;
+                timed(&mut self.slice_cycles, || {
+                    is_found = until.advance(engine.as_mut(), target);
+                    is_found
+                });
+                if !is_found && engine.outcome().is_some() {
+                    self.notice = Some(Arc::from(until.not_found()));
+                }
+                is_found || engine.outcome().is_some()
+            }
         };
         if is_done {
             self.goal = None;
@@ -380,6 +430,7 @@ impl Driver {
                 .map(|watch| (watch.space, watch.address, watch.n_bytes))
                 .collect(),
             notice: self.notice.clone(),
+            ticket: self.ticket,
             selected_span: self.explain().map(Arc::new),
             found: self.found,
         })
@@ -403,9 +454,9 @@ impl Driver {
     }
 
     /// The last frame again, but saying that a file is being loaded.
-    pub(crate) fn loading_frame(&mut self, path: &Path) -> Arc<Frame> {
+    pub(crate) fn loading_frame(&mut self, name: &str) -> Arc<Frame> {
         let mut frame = Frame::clone(&self.frame());
-        frame.run_state = RunState::Loading(Arc::from(path.display().to_string()));
+        frame.run_state = RunState::Loading(Arc::from(name));
         Arc::new(frame)
     }
 }

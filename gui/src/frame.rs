@@ -42,6 +42,8 @@ pub struct Frame {
     pub watchpoints: Vec<(MemorySpace, u64, usize)>,
     /// A message for the user, such as the reason why a file could not be opened.
     pub notice: Option<Arc<str>>,
+    /// The last ticket that the worker was given: it has obeyed all requests before that.
+    pub ticket: u64,
     /// What is known of the span that the user has selected.
     pub selected_span: Option<Arc<SpanReport>>,
     /// The answer to the latest search in the lanes.
@@ -106,6 +108,8 @@ pub struct MachineInfo {
     pub n_cols: usize,
     /// Core clock in MHz.
     pub clock_mhz: f64,
+    /// Bytes per core cycle that DRAM moves at most.
+    pub peak_dram_bytes_per_cycle: f64,
     /// Remaining facts worth a word in the status bar, such as the dataflow and the DRAM type.
     pub notes: Vec<String>,
 }

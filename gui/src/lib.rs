@@ -2,7 +2,7 @@
 //!
 //! A worker thread owns the machine ([`worker`], [`driver`]) and publishes pictures of it ([`frame`]). Panels are functions
 //! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
-//! dashboard refuses to know how a program is simulated; it never compiles or parses anything itself.
+//! dashboard refuses to know how a program is simulated; only [`examples`] assembles or compiles anything.
 
 pub mod app;
 mod background;
@@ -14,6 +14,7 @@ mod csv;
 pub mod driver;
 mod edits;
 pub mod engine;
+pub mod examples;
 mod explain;
 pub mod format;
 pub mod frame;
@@ -23,6 +24,7 @@ pub mod inspection;
 mod landmarks;
 pub mod lane_log;
 pub mod launch;
+pub mod lesson;
 mod listing;
 mod look;
 mod machine_bench;
@@ -39,6 +41,7 @@ mod search;
 pub mod simulation;
 mod theme;
 pub mod token_log;
+pub mod until;
 mod view;
 pub mod worker;
 

@@ -361,6 +361,7 @@ fn machine_info(description: &MachineDescription) -> MachineInfo {
         n_rows: description.rows as usize,
         n_cols: description.cols as usize,
         clock_mhz: f64::from(description.clock_mhz),
+        peak_dram_bytes_per_cycle: description.peak_dram_bytes_per_cycle(),
         notes: vec![description.dram.standard.to_string(), description.node.to_string()],
     }
 }

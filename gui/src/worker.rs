@@ -180,8 +180,10 @@ fn work(mut driver: Driver, requests: &Receiver<Request>, publish: impl Fn(Arc<F
             Err(RecvTimeoutError::Disconnected) => return,
         };
         while let Some(request) = next {
-            if let Request::Open(path) = &request {
-                publish(driver.loading_frame(path));
+            match &request {
+                Request::Open(path) => publish(driver.loading_frame(&path.display().to_string())),
+                Request::OpenExample { name, .. } => publish(driver.loading_frame(name)),
+                _ => {}
             }
             if !driver.is_running() {
                 last_slice = Instant::now();

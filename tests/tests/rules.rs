@@ -11,7 +11,7 @@ const KNOWS: [(&str, &[&str]); 8] = [
     ("assembler", &["isa"]),
     ("compiler", &["isa"]),
     ("simulator", &["isa"]),
-    ("gui", &["isa", "assembler", "compiler", "simulator"]),
+    ("gui", &["isa", "assembler", "compiler", "simulator", "programs"]),
     ("programs", &[]),
     ("cli", &["isa", "assembler", "compiler", "simulator", "gui", "programs"]),
     ("tests", &["isa", "assembler", "compiler", "simulator", "programs"]),
