@@ -5,14 +5,20 @@ use crate::listing;
 use std::collections::{BTreeMap, BTreeSet};
 use systole_isa::Program;
 use systole_isa::operand::{OperandValue, Space};
-use systole_isa::program::{Symbol, SymbolKind};
+use systole_isa::program::{Segment, Symbol, SymbolKind};
 
 /// A program as text. [`crate::assemble`] makes an equal program of it, down to the bytes of its file.
 ///
 /// This holds for every program that has a file, that is which [`systole_isa::container::write`] accepts, whose tensors
 /// have one stride per axis and whose segments do not overlap.
 pub fn disassemble(program: &Program) -> String {
-    listing::text(&Disassembler::new(program))
+    disassemble_with_files(program, &mut |_| None)
+}
+
+/// A program as text that leaves the bytes of some segments to NumPy arrays. `file_of` writes such an array (u8, one axis) and gives
+/// its path from the folder of the text, or `None` for a segment whose bytes stand in the text.
+pub fn disassemble_with_files(program: &Program, file_of: &mut dyn FnMut(&Segment) -> Option<String>) -> String {
+    listing::text(&Disassembler::new(program), file_of)
 }
 
 /// One instruction as text, with the names of labels; empty if there is no such instruction.

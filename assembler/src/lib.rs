@@ -46,7 +46,7 @@ pub mod syntax;
 mod tensors;
 
 pub use assemble::{assemble, assemble_with};
-pub use disassemble::{Disassembler, disassemble, disassemble_line};
+pub use disassemble::{Disassembler, disassemble, disassemble_line, disassemble_with_files};
 pub use files::source_line;
 pub use format::format_instruction;
 pub use formatter::format_source;

@@ -21,8 +21,15 @@ const OPERANDS_WIDTH: usize = 36;
 /// Column at which comments start.
 const COMMENT_COLUMN: usize = 64;
 
+/// Appends a line. Writing to a `String` cannot fail.
+macro_rules! line {
+    ($text:expr, $($argument:tt)*) => {{
+        let _ = writeln!($text, $($argument)*);
+    }};
+}
+
 /// The text of a program.
-pub(crate) fn text(names: &Disassembler) -> String {
+pub(crate) fn text(names: &Disassembler, file_of: &mut dyn FnMut(&Segment) -> Option<String>) -> String {
     let mut text = String::new();
     header(&mut text, names);
     let (before_code, behind_code) = names.declarations();
@@ -30,17 +37,16 @@ pub(crate) fn text(names: &Disassembler) -> String {
     code(&mut text, names);
     declarations(&mut text, behind_code);
     for segment in &names.program().segments {
-        data(&mut text, segment);
+        match file_of(segment) {
+            Some(file) => {
+                segment_start(&mut text, segment);
+                line!(text, ".npy {}, u8", quote(&file));
+            }
+            None => data(&mut text, segment),
+        }
     }
     lines(&mut text, &names.program().lines);
     text
-}
-
-/// Appends a line. Writing to a `String` cannot fail.
-macro_rules! line {
-    ($text:expr, $($argument:tt)*) => {{
-        let _ = writeln!($text, $($argument)*);
-    }};
 }
 
 fn header(text: &mut String, names: &Disassembler) {
@@ -190,8 +196,12 @@ fn mark_comment(text: &mut String, program: &Program, instruction: &Instruction)
     }
 }
 
-fn data(text: &mut String, segment: &Segment) {
+fn segment_start(text: &mut String, segment: &Segment) {
     line!(text, "\n.segment {}, {:#x}", quote(&segment.name), segment.address);
+}
+
+fn data(text: &mut String, segment: &Segment) {
+    segment_start(text, segment);
     let mut n_zeros = 0;
     for bytes in segment.bytes.chunks(DATA_LINE_BYTES) {
         if bytes.iter().all(|byte| *byte == 0) {

@@ -71,7 +71,8 @@ Files that the text names with `.include` and `.npy` are looked for next to the 
     Asm(AsmArgs),
     /// Print the assembly text of a program
     #[command(after_help = "Example:
-  systole disasm digits.elf > digits.sasm")]
+  systole disasm digits.elf > digits.sasm
+  systole disasm resnet50.elf --constants weights > resnet50.sasm")]
     Disasm(DisasmArgs),
     /// Prove a program free of deadlocks, races and accesses out of range before it runs
     #[command(after_help = "Examples:
@@ -318,6 +319,9 @@ pub(crate) struct AsmArgs {
 pub(crate) struct DisasmArgs {
     /// Program (ELF)
     pub(crate) program: PathBuf,
+    /// Folder for constants of more than 1,024 bytes, which the text then names as NumPy arrays; relative to the folder of the text
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) constants: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -141,3 +141,12 @@ pub(crate) fn save(path: &Path, tensor: &IoTensor, inferences: &[&HostValues]) -
     }
     crate::source::write(path, &bytes)
 }
+
+/// Writes bytes as an array of one axis.
+pub(crate) fn save_bytes(path: &Path, values: &[u8]) -> Result<(), Diagnostic> {
+    let mut bytes = Vec::new();
+    ndarray::ArrayView1::from(values)
+        .write_npy(&mut bytes)
+        .map_err(|error| Diagnostic::error("F0002", format!("`{}` cannot be written: {error}", path.display())))?;
+    crate::source::write(path, &bytes)
+}

@@ -44,6 +44,20 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
     })
 }
 
+/// Makes a folder, if it is not there.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), Diagnostic> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Diagnostic::error("F0002", format!("`{}` cannot be made: {error}", folder.display()))
+            .help("check the path and its permissions")
+    })
+}
+
+/// A name as that of a file: other characters than letters, digits, `-`, `_` and `.` become `_`.
+pub(crate) fn file_name(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
+}
+
 /// Reads the files that assembly texts name. Paths are relative to the folder of the file in which they are written.
 struct FilesNextTo;
 

@@ -60,3 +60,27 @@ fn mistakes_in_included_files_are_shown_with_their_file() {
         assert!(stderr.contains(expected), "{expected} is missing in:\n{stderr}");
     }
 }
+
+#[test]
+fn long_constants_stand_in_arrays_beside_a_short_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = write(
+        folder.path(),
+        "main.sasm",
+        "    halt\n.segment \"short\", 0\n.hex \"0102\"\n.segment \"long\", 64\n.zero 3000\n.hex \"ff00\"\n",
+    );
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (elf, copy, constants) = (path("main.elf"), path("again.elf"), path("constants"));
+    let (code, _, stderr) = outcome(&["asm", &main, "-o", &elf]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let (code, listing, _) = outcome(&["disasm", &elf, "--constants", &constants]);
+    assert_eq!(code, 0);
+    assert!(
+        listing.contains(".npy") && listing.contains(".hex \"0102\"") && !listing.contains(".zero"),
+        "{listing}"
+    );
+    let again = write(folder.path(), "again.sasm", &listing);
+    let (code, _, stderr) = outcome(&["asm", &again, "-o", &copy]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(std::fs::read(&elf).unwrap(), std::fs::read(copy).unwrap());
+}

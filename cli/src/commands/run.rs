@@ -6,7 +6,7 @@ use crate::arrays::{self, Array};
 use crate::error::CommandError;
 use crate::outcome::{Outcome, compare};
 use crate::print;
-use crate::source::{Loaded, load, load_machine, write};
+use crate::source::{Loaded, file_name, load, load_machine, make_folder, write};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use std::sync::Arc;
@@ -154,24 +154,11 @@ fn session(
 }
 
 fn save_outputs(folder: &Path, program: &Program, result: &SessionResult) -> Result<(), CommandError> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        Diagnostic::error("F0002", format!("`{}` cannot be made: {error}", folder.display()))
-            .help("check the path and its permissions")
-    })?;
+    make_folder(folder)?;
     for (index, tensor) in program.outputs.iter().enumerate() {
         let values: Vec<&HostValues> = result.outputs.iter().filter_map(|outputs| outputs.get(index)).collect();
-        let safe: String = tensor
-            .name
-            .chars()
-            .map(|c| {
-                if c.is_alphanumeric() || "-_.".contains(c) {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
-        arrays::save(&folder.join(format!("{safe}.npy")), tensor, &values)?;
+        let name = file_name(&tensor.name);
+        arrays::save(&folder.join(format!("{name}.npy")), tensor, &values)?;
     }
     Ok(())
 }
