@@ -76,6 +76,7 @@ impl<'p> Interpreter<'p> {
                 }
                 Op::Beq { ra, b, target } => self.branch(self.registers[ra.index()] == self.scalar(b), target),
                 Op::Bne { ra, b, target } => self.branch(self.registers[ra.index()] != self.scalar(b), target),
+                Op::Blt { ra, b, target } => self.branch(self.registers[ra.index()] < self.scalar(b), target),
                 Op::Bge { ra, b, target } => self.branch(self.registers[ra.index()] >= self.scalar(b), target),
                 _ => {
                     self.execute(&op);

@@ -61,7 +61,7 @@ fn score(text: &str, query: &str) -> Option<i32> {
         total += 1 + if is_word_start { 4 } else { 0 } + if is_neighbour { 3 } else { 0 };
         (last, at) = (Some(found), found + 1);
     }
-    Some(total * 8 - i32::try_from(text.len()).unwrap_or(i32::MAX / 2) / 4)
+    Some(total * 32 - i32::try_from(text.len()).unwrap_or(i32::MAX / 2))
 }
 
 /// The entries that match, best first.
