@@ -1,7 +1,7 @@
 //! A graph as a text in RON: hand-writable, and exact. `docs/graph.md` is its description for users.
 //!
 //! [`write()`] prints any graph, at any stage of the compilation and with operators nobody knows; [`read()`] gives the same graph back. Operators and
-//! their attributes are those of [`Op`](crate::graph::Op) itself, so that there is no second list of them here.
+//! their attributes are those of [`Op`] itself, so that there is no second list of them here.
 
 mod base64;
 mod check;
