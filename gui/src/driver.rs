@@ -7,7 +7,6 @@ use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
 use crate::launch;
 use crate::overview::{Found, SpanReport};
-use crate::until::Until;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,8 +45,6 @@ pub enum Request {
     GoTo(u64),
     /// Run at full speed to the end, past all breakpoints.
     RunToEnd,
-    /// Run at full speed until something happens, past all breakpoints.
-    RunUntil(Until),
     /// Go back to cycle 0.
     Restart,
     /// Choose how fast [`Request::Run`] lets time run.
@@ -137,8 +134,6 @@ enum Goal {
     Cycle(u64),
     /// To a landmark, at full speed.
     Landmark(Landmark),
-    /// To something that happens, at full speed.
-    Until(Until),
 }
 
 impl Driver {
@@ -175,16 +170,13 @@ impl Driver {
         match &self.goal {
             None => false,
             Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
-            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Until(_)) => true,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)) => true,
         }
     }
 
     /// Whether it runs to a place that it will certainly stop at.
     pub(crate) fn is_bound_to_stop(&self) -> bool {
-        matches!(
-            self.goal,
-            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Until(_))
-        )
+        matches!(self.goal, Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)))
     }
 
     pub(crate) fn handle(&mut self, request: Request) {
@@ -221,7 +213,6 @@ impl Driver {
             Request::ToggleWatchpoint(space, address, n_bytes) => self.toggle_watchpoint(space, address, n_bytes),
             Request::DismissNotice => self.notice = None,
             Request::Run => self.start(Goal::Breakpoint),
-            Request::RunUntil(until) => self.start_until(until),
             Request::RunToEnd => self.start(Goal::End),
             Request::Pause => self.goal = None,
             Request::Step(_)
@@ -274,14 +265,6 @@ impl Driver {
             self.credit = 0;
             self.run_from = self.engine.as_ref().map_or(0, |engine| engine.cycle());
         }
-    }
-
-    /// A program that has ended already cannot get to what is looked for.
-    fn start_until(&mut self, until: Until) {
-        if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_some()) {
-            self.notice = Some(Arc::from(until.not_found()));
-        }
-        self.start(Goal::Until(until));
     }
 
     /// The requests that stop a run and change the cycle.
@@ -386,18 +369,6 @@ impl Driver {
                     advance(engine.as_mut(), target, &Arc::default(), &mut [], after)
                 });
                 has_ended || target == goal
-            }
-            (Goal::Until(until), _) => {
-                let target = now.saturating_add(self.slice_cycles);
-                let mut is_found = false;
-                timed(&mut self.slice_cycles, || {
-                    is_found = until.advance(engine.as_mut(), target);
-                    is_found
-                });
-                if !is_found && engine.outcome().is_some() {
-                    self.notice = Some(Arc::from(until.not_found()));
-                }
-                is_found || engine.outcome().is_some()
             }
         };
         if is_done {
