@@ -3,9 +3,11 @@
 use super::array_grid::ArrayTexture;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
+use super::source::SourceMemory;
 use super::timeline_density::DensityTexture;
 use crate::frame::Frame;
 use crate::machine_bench::MachineBench;
+use crate::source_editor::SourceEditor;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
@@ -70,6 +72,7 @@ pub(crate) struct PanelMemory {
     pub(crate) texture: ArrayTexture,
     pub(crate) listing: Listing,
     pub(crate) density: DensityTexture,
+    pub(crate) source: SourceMemory,
 }
 
 /// Draws the panels of one frame and collects their actions.
@@ -80,6 +83,8 @@ pub(crate) struct Panels<'a> {
     pub(crate) view: &'a View,
     /// What the machine panel shows.
     pub(crate) bench: &'a MachineBench,
+    /// What the source panel shows.
+    pub(crate) source: &'a SourceEditor,
     /// What panels remember.
     pub(crate) memory: &'a mut PanelMemory,
     /// What panels ask for.
@@ -99,6 +104,9 @@ impl Behavior<Pane> for Panels<'_> {
     }
 
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
+        if *pane == Pane::Source && self.source.is_edited() {
+            return format!("{} *", pane.info().title).into();
+        }
         pane.info().title.into()
     }
 
