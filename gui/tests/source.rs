@@ -85,6 +85,11 @@ fn is_there(harness: &Window, label: &str) -> bool {
     harness.query_all_by_label_contains(label).next().is_some()
 }
 
+fn has_breakpoint_strip(harness: &Window, line: u32) -> bool {
+    let label = format!("Breakpoint at line {line}");
+    harness.query_by_label(&label).is_some()
+}
+
 fn text(harness: &Window) -> String {
     harness.get_by_label("Source text").accesskit_node().value().unwrap()
 }
@@ -290,13 +295,13 @@ fn what_was_typed_is_taken_back_without_touching_breakpoints() {
 fn lines_and_instructions_lead_to_each_other_and_say_what_they_cost() {
     let (mut window, _folder) = with_file(TEXT);
     end_of_run(&mut window);
-    window.get_by_label_contains("Line 4: 1 cycle in 1 execution");
+    window.get_by_label_contains("Cost of line 4: 1 cycle in 1 execution");
     window.get_by_label("Column: energy (source)");
-    // The cursor comes to the line of the second instruction.
+    // The cursor comes from the end of the text to the line of the second instruction.
     window.get_by_label("Source text").focus();
     window.run_steps(2);
     for _ in 0..3 {
-        press(&mut window, Modifiers::NONE, Key::ArrowDown);
+        press(&mut window, Modifiers::NONE, Key::ArrowUp);
     }
     click(&mut window, "Program");
     let row = window.get_by_label_contains("Instruction 1: add").accesskit_node();
@@ -312,6 +317,20 @@ fn lines_and_instructions_lead_to_each_other_and_say_what_they_cost() {
 }
 
 #[test]
+fn an_instruction_that_is_selected_elsewhere_brings_its_line_into_sight() {
+    let text = format!("    li r1, 10\n{}    fence\n    halt\n", "; a line\n".repeat(500));
+    let (mut window, _folder) = with_file(&text);
+    assert!(has_breakpoint_strip(&window, 1));
+    assert!(!has_breakpoint_strip(&window, 502));
+    click(&mut window, "Program");
+    click(&mut window, "Instruction 1: fence ");
+    click(&mut window, "Source");
+    window.run_steps(5);
+    assert!(has_breakpoint_strip(&window, 502));
+    assert!(!has_breakpoint_strip(&window, 1));
+}
+
+#[test]
 fn a_disassembly_can_be_changed_and_assembled() {
     let mut window = window(support::sample_source("tiny4x4", 12));
     assert!(text(&window).contains("mx.wload"));
@@ -324,7 +343,10 @@ fn a_disassembly_can_be_changed_and_assembled() {
     press(&mut window, Modifiers::COMMAND, Key::S);
     wait_for(&mut window, "Assembled");
     let after = end_of_run(&mut window);
-    assert!((before + 90..=before + 100).contains(&after), "{before} and {after} cycles");
+    assert!(
+        (before + 90..=before + 100).contains(&after),
+        "{before} and {after} cycles"
+    );
     // There is no file to write it into, so it stays unsaved.
     assert!(is_there(&window, "(unsaved)"));
 }

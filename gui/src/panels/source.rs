@@ -147,6 +147,7 @@ fn problem_ui(ui: &mut Ui, problem: &Problem, palette: &Palette, memory: &mut So
     let button = Button::new(RichText::new(&text).color(color)).frame(false).wrap();
     if ui.add(button).on_hover_text("Go to this place").clicked() {
         memory.go_to = Some(problem.bytes.start);
+        ui.ctx().request_repaint();
     }
     if !problem.help.is_empty() {
         ui.horizontal_wrapped(|ui| {
@@ -169,7 +170,9 @@ fn text_ui(
     let mut target = selected
         .filter(|pc| view.selected_pc == Some(*pc) || !ui.memory(|memory| memory.has_focus(id)))
         .and_then(|pc| editor.marks().line_of(pc));
-    if let Some(offset) = memory.go_to.take() {
+    // A click outside of the text takes the keyboard from it, so that it gets that back in the frame after the click.
+    let is_click = ui.input(|input| input.pointer.any_click());
+    if let Some(offset) = memory.go_to.take_if(|_| !is_click) {
         set_cursor(ui, id, editor.text(), offset);
         target = Some(line_starts(&editor.text()[..offset]).len() - 1);
     }

@@ -196,7 +196,7 @@ impl MarginLine<'_> {
         let rect = Rect::from_x_y_ranges(left..=left + 2.0 * COST_WIDTH, self.rect.y_range());
         let response = ui.interact(rect, ui.scope_id().with(("source-costs", self.line)), Sense::hover());
         let sentence = cost_sentence(&totals);
-        let label = format!("Line {}: {sentence}", self.line + 1);
+        let label = format!("Cost of line {}: {sentence}", self.line + 1);
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &label));
         response.on_hover_text(sentence);
     }
