@@ -9,7 +9,6 @@ use crate::launch;
 use crate::line_map::moved_breakpoints;
 use crate::overview::{Found, SpanReport};
 use crate::source_text::SourceText;
-use crate::until::Until;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,8 +49,6 @@ pub enum Request {
     GoTo(u64),
     /// Run at full speed to the end, past all breakpoints.
     RunToEnd,
-    /// Run at full speed until something happens, past all breakpoints.
-    RunUntil(Until),
     /// Go back to cycle 0.
     Restart,
     /// Choose how fast [`Request::Run`] lets time run.
@@ -141,8 +138,6 @@ enum Goal {
     Cycle(u64),
     /// To a landmark, at full speed.
     Landmark(Landmark),
-    /// To something that happens, at full speed.
-    Until(Until),
 }
 
 impl Driver {
@@ -179,16 +174,13 @@ impl Driver {
         match &self.goal {
             None => false,
             Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
-            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Until(_)) => true,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)) => true,
         }
     }
 
     /// Whether it runs to a place that it will certainly stop at.
     pub(crate) fn is_bound_to_stop(&self) -> bool {
-        matches!(
-            self.goal,
-            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Until(_))
-        )
+        matches!(self.goal, Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)))
     }
 
     pub(crate) fn handle(&mut self, request: Request) {
@@ -226,7 +218,6 @@ impl Driver {
             Request::ToggleWatchpoint(space, address, n_bytes) => self.toggle_watchpoint(space, address, n_bytes),
             Request::DismissNotice => self.notice = None,
             Request::Run => self.start(Goal::Breakpoint),
-            Request::RunUntil(until) => self.start_until(until),
             Request::RunToEnd => self.start(Goal::End),
             Request::Pause => self.goal = None,
             Request::Step(_)
@@ -279,14 +270,6 @@ impl Driver {
             self.credit = 0;
             self.run_from = self.engine.as_ref().map_or(0, |engine| engine.cycle());
         }
-    }
-
-    /// A program that has ended already cannot get to what is looked for.
-    fn start_until(&mut self, until: Until) {
-        if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_some()) {
-            self.notice = Some(Arc::from(until.not_found()));
-        }
-        self.start(Goal::Until(until));
     }
 
     /// The requests that stop a run and change the cycle.
@@ -410,18 +393,6 @@ impl Driver {
                     advance(engine.as_mut(), target, &Arc::default(), &mut [], after)
                 });
                 has_ended || target == goal
-            }
-            (Goal::Until(until), _) => {
-                let target = now.saturating_add(self.slice_cycles);
-                let mut is_found = false;
-                timed(&mut self.slice_cycles, || {
-                    is_found = until.advance(engine.as_mut(), target);
-                    is_found
-                });
-                if !is_found && engine.outcome().is_some() {
-                    self.notice = Some(Arc::from(until.not_found()));
-                }
-                is_found || engine.outcome().is_some()
             }
         };
         if is_done {

@@ -47,7 +47,6 @@ mod source_editor;
 pub mod source_text;
 mod theme;
 pub mod token_log;
-pub mod until;
 mod view;
 pub mod worker;
 
