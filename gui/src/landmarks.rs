@@ -69,23 +69,19 @@ impl Landmarks {
         &self.totals
     }
 
-    /// Forgets everything that was not over before `cycle`. Returns whether the totals are still right; if not, the log is empty and
-    /// must be fed with the run from its beginning.
-    pub(crate) fn truncate(&mut self, cycle: u64) -> bool {
-        if cycle < self.recorded_from {
-            self.entries.clear();
-            self.totals.fill(LineTotals::default());
-            self.layer_starts.clear();
-            self.recorded_from = 0;
-            return false;
-        }
+    /// Whether the totals can be taken back to `cycle`. If not, a new log must be fed with the run from its beginning.
+    pub(crate) fn reach_back_to(&self, cycle: u64) -> bool {
+        cycle >= self.recorded_from
+    }
+
+    /// Forgets everything that was not over before `cycle`.
+    pub(crate) fn truncate(&mut self, cycle: u64) {
         self.layer_starts.retain(|_, start| *start < cycle);
         while self.entries.last().is_some_and(|entry| entry.end >= cycle) {
             if let Some(entry) = self.entries.pop() {
                 self.count(&entry, |total, amount| total.saturating_sub(amount));
             }
         }
-        true
     }
 
     /// The first cycle in `after + 1..=until` with the landmark.

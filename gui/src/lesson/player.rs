@@ -187,7 +187,10 @@ impl Player {
         let mut effects = Vec::new();
         while let Some(mut active) = self.active.take() {
             if let Some(ticket) = active.ticket {
-                if frame.ticket < ticket || matches!(frame.run_state, RunState::Running | RunState::Loading(_)) {
+                if frame.ticket < ticket
+                    || frame.run_state.is_moving()
+                    || matches!(frame.run_state, RunState::Loading(_))
+                {
                     self.active = Some(active);
                     break;
                 }
