@@ -106,7 +106,7 @@ fn a_way_back_in_slices_ends_where_a_fresh_run_would_be() {
         (90, 777, 3),
         (60, 5_000, 0),
         (59, 1, 1),
-        (58, 100_000, 40_000),
+        (58, 100_000, 400),
         (10, 64, 64),
     ] {
         let target = total * percent / 100;
