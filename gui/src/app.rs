@@ -377,8 +377,8 @@ impl Dashboard {
             Command::StepTileBack => self.worker.send(Request::ToPrevious(Landmark::Tile)),
             Command::StepLayer => self.worker.send(Request::ToNext(Landmark::Layer)),
             Command::StepLayerBack => self.worker.send(Request::ToPrevious(Landmark::Layer)),
-            Command::RunToStall => self.worker.send(Request::ToNext(Landmark::Stall)),
-            Command::BackToStall => self.worker.send(Request::ToPrevious(Landmark::Stall)),
+            Command::RunToStall => self.worker.send(Request::ToNext(Landmark::Stall(None))),
+            Command::BackToStall => self.worker.send(Request::ToPrevious(Landmark::Stall(None))),
             Command::RunToCursor => self.run_to_cursor(),
             Command::ToggleBreakpoint => {
                 if let Some(pc) = self.view.selected_pc {

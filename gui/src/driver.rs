@@ -7,7 +7,6 @@ use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
 use crate::launch;
 use crate::overview::{Found, SpanReport};
-use crate::until::Until;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -54,8 +53,6 @@ pub enum Request {
     GoTo(u64),
     /// Run at full speed to the end, past all breakpoints.
     RunToEnd,
-    /// Run at full speed until something happens, past all breakpoints.
-    RunUntil(Until),
     /// Go back to cycle 0.
     Restart,
     /// Choose how fast [`Request::Run`] lets time run.
@@ -145,8 +142,6 @@ enum Goal {
     Cycle(u64),
     /// To a landmark, at full speed.
     Landmark(Landmark),
-    /// To something that happens, at full speed.
-    Until(Until),
     /// Back to an earlier cycle, at full speed.
     Back(u64),
 }
@@ -185,7 +180,7 @@ impl Driver {
         match &self.goal {
             None => false,
             Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
-            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Until(_) | Goal::Back(_)) => true,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Back(_)) => true,
         }
     }
 
@@ -193,7 +188,7 @@ impl Driver {
     pub(crate) fn is_bound_to_stop(&self) -> bool {
         matches!(
             self.goal,
-            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Until(_) | Goal::Back(_))
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Back(_))
         )
     }
 
@@ -235,7 +230,6 @@ impl Driver {
             Request::ToggleWatchpoint(space, address, n_bytes) => self.toggle_watchpoint(space, address, n_bytes),
             Request::DismissNotice => self.notice = None,
             Request::Run => self.start(Goal::Breakpoint),
-            Request::RunUntil(until) => self.start_until(until),
             Request::RunToEnd => self.start(Goal::End),
             Request::Pause => self.stop(),
             Request::Step(_)
@@ -293,14 +287,6 @@ impl Driver {
             self.credit = 0;
             self.run_from = self.engine.as_ref().map_or(0, |engine| engine.cycle());
         }
-    }
-
-    /// A program that has ended already cannot get to what is looked for.
-    fn start_until(&mut self, until: Until) {
-        if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_some()) {
-            self.notice = Some(Arc::from(until.not_found()));
-        }
-        self.start(Goal::Until(until));
     }
 
     /// The requests that stop a run and change the cycle. While time goes back, they count from where it goes to.
@@ -433,13 +419,6 @@ impl Driver {
                 engine.advance_to(target.min(*goal));
                 target >= *goal
             }
-            Goal::Until(until) => {
-                let is_found = until.advance(engine.as_mut(), target);
-                if !is_found && engine.outcome().is_some() {
-                    self.notice = Some(Arc::from(until.not_found()));
-                }
-                is_found
-            }
             Goal::Back(cycle) => engine.rewind_to(*cycle, n_cycles),
         };
         let has_ended = engine.outcome().is_some() && !matches!(goal, Goal::Back(_));
@@ -510,7 +489,6 @@ fn waits_for_way_back(request: &Request) -> bool {
     matches!(
         request,
         Request::Run
-            | Request::RunUntil(_)
             | Request::RunToEnd
             | Request::ToNext(_)
             | Request::Find { .. }

@@ -76,8 +76,8 @@ pub enum Landmark {
     Layer,
     /// The first instruction of this layer starts.
     LayerOf(usize),
-    /// A unit other than the sequencer begins to stall.
-    Stall,
+    /// A unit begins to stall: this one, or any but the sequencer.
+    Stall(Option<usize>),
     /// One of these instructions is started by the unit that executes it.
     Instructions(Arc<BTreeSet<u32>>),
 }

@@ -21,6 +21,8 @@ struct Entry {
     start: u64,
     /// First cycle behind it.
     end: u64,
+    /// Index of the unit.
+    unit: usize,
     pc: u32,
     layer: u32,
     /// Femtojoules that its events cost.
@@ -118,7 +120,7 @@ impl Landmarks {
     /// The cycle in which the machine shows that something began. The sequencer shows the instruction that it executes in a
     /// cycle at the beginning of that cycle, the other units show theirs from the next cycle on.
     fn seen_at(&self, entry: &Entry) -> u64 {
-        let is_scalar = self.units.get(entry.pc as usize) == Some(&SEQ);
+        let is_scalar = entry.unit == SEQ && !entry.is_stall;
         entry.start + u64::from(!is_scalar)
     }
 
@@ -142,10 +144,11 @@ impl Landmarks {
             } else {
                 status.started_at
             };
-            let is_at_work = unit.index() != SEQ && status.activity != Activity::Idle;
+            let is_at_work = status.activity != Activity::Idle && (unit.index() != SEQ || is_stall);
             Some(Entry {
                 start: start.filter(|_| is_at_work)?,
                 end: u64::MAX - 1,
+                unit: unit.index(),
                 pc: status.pc?,
                 layer: status.layer,
                 energy_fj: 0,
@@ -158,9 +161,11 @@ impl Landmarks {
     fn is_at(&self, entry: &Entry, landmark: &Landmark) -> bool {
         let pc = entry.pc as usize;
         match landmark {
-            Landmark::Stall => entry.is_stall,
+            Landmark::Stall(wanted) => {
+                entry.is_stall && wanted.map_or(entry.unit != SEQ, |wanted| wanted == entry.unit)
+            }
             _ if entry.is_stall => false,
-            Landmark::Instruction => self.units.get(pc) != Some(&SEQ),
+            Landmark::Instruction => entry.unit != SEQ,
             Landmark::Tile => self.is_tile.get(pc) == Some(&true),
             Landmark::Instructions(pcs) => pcs.contains(&entry.pc),
             Landmark::Layer | Landmark::LayerOf(_) => false,
@@ -171,6 +176,10 @@ impl Landmarks {
         let Some(total) = self.totals.get_mut(entry.pc as usize) else {
             return;
         };
+        if entry.is_stall && entry.unit == SEQ {
+            // It waits to hand an instruction over, which costs that instruction's unit nothing.
+            return;
+        }
         let n_cycles = entry.end - entry.start;
         if entry.is_stall {
             total.stall_cycles = change(total.stall_cycles, n_cycles);
@@ -183,7 +192,7 @@ impl Landmarks {
 
     fn push(&mut self, entry: Entry) {
         self.count(&entry, u64::saturating_add);
-        if !entry.is_stall && self.units.get(entry.pc as usize) != Some(&SEQ) {
+        if !entry.is_stall && entry.unit != SEQ {
             note_layer(&mut self.layer_starts, entry.layer, entry.start);
         }
         self.entries.push(entry);
@@ -221,9 +230,10 @@ impl Observer for Landmarks {
                 layer,
                 start,
                 end,
-            } if unit != Unit::Seq && end > start => self.push(Entry {
+            } if end > start => self.push(Entry {
                 start,
                 end,
+                unit: unit.index(),
                 pc,
                 layer,
                 energy_fj: 0,
@@ -233,6 +243,7 @@ impl Observer for Landmarks {
             // The sequencer also completes the handing over of other units' instructions; those count where they are executed.
             Event::Completed { unit, pc, .. } if self.units.get(pc as usize) != Some(&unit.index()) => {}
             Event::Completed {
+                unit,
                 pc,
                 layer,
                 start,
@@ -241,11 +252,12 @@ impl Observer for Landmarks {
                 ..
             } => {
                 // The sequencer reports in the cycle in which it executes, before that has passed.
-                let end = if self.units[pc as usize] == SEQ { start } else { end };
+                let end = if unit == Unit::Seq { start } else { end };
                 let energy_fj = self.energy.of_events(counts).total().0;
                 self.push(Entry {
                     start,
                     end,
+                    unit: unit.index(),
                     pc,
                     layer,
                     energy_fj,

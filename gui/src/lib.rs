@@ -43,7 +43,6 @@ mod search;
 pub mod simulation;
 mod theme;
 pub mod token_log;
-pub mod until;
 mod view;
 pub mod worker;
 

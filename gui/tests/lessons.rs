@@ -31,7 +31,7 @@ impl Student {
     /// Does a step as the dashboard does.
     fn step(&mut self, place: (usize, usize)) -> StepState {
         self.player.start(place);
-        while self.player.is_busy() {
+        while self.player.active_place().is_some() {
             for effect in self.player.advance(&self.frame) {
                 if let Effect::Request(request) = effect {
                     self.worker.send(request);
@@ -180,9 +180,12 @@ fn an_answer_that_was_shown_does_not_count() {
         .find(|place| student.player.question(*place).is_some())
         .unwrap();
     student.step((place.0, place.1 - 1));
-    for _ in 0..4 {
-        student.player.help(place);
+    for n_hints in 1..=3 {
+        student.player.hint(place);
+        assert_eq!(student.player.attempt(place).n_hints, n_hints.min(1));
     }
+    assert_eq!(student.player.attempt(place).outcome, None);
+    student.player.show_answer(place);
     let frame = Arc::clone(&student.frame);
     assert_eq!(
         student.player.answer(place, &Given::Text("16".to_owned()), &frame),

@@ -39,9 +39,9 @@ pub enum Directive {
 pub enum Move {
     /// To a cycle, in either direction.
     ToCycle(u64),
-    /// To the first cycle from here on in which a unit works for a layer.
+    /// To where a layer begins.
     ToLayer(String),
-    /// To the first cycle from here on in which a unit, any or this one, is stalled.
+    /// To where a unit, any but the sequencer or this one, begins to wait.
     ToStall(Option<usize>),
     /// To the next start of an instruction with this mnemonic.
     ToInstruction(String),
@@ -103,14 +103,14 @@ pub const DIRECTIVES: [DirectiveInfo; 16] = [
     DirectiveInfo {
         words: "run to layer",
         arguments: "NAME",
-        help: "Runs to the first cycle from here on in which a unit works for a layer. The name may be given in part.",
+        help: "Runs to where a layer begins: the first cycle from here on that shows an instruction of it. The name may be given in part.",
         example: "run to layer conv2",
         parse: |rest| Ok(Directive::Move(Move::ToLayer(word(rest, "the name of a layer")?))),
     },
     DirectiveInfo {
         words: "run to stall",
         arguments: "[UNIT]",
-        help: "Runs to the first cycle from here on in which a unit waits: any but the sequencer, or the one named.",
+        help: "Runs until a unit begins to wait: any but the sequencer, or the one named.",
         example: "run to stall MX",
         parse: parse_stall,
     },

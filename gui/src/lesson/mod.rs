@@ -6,12 +6,15 @@
 pub mod directive;
 pub mod expression;
 mod parse;
+mod perform;
 mod player;
+mod progress;
 pub mod question;
 mod state;
 
 pub use parse::LessonError;
-pub use player::{AnswerOutcome, Attempt, Effect, Place, Player, StepState};
+pub use player::{AnswerOutcome, Attempt, Effect, Place, Player, StepState, Task};
+pub use progress::LessonProgress;
 use question::Question;
 pub use state::{MachineScope, STATE_NAMES};
 

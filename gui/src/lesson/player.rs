@@ -1,14 +1,16 @@
 //! A student's way through one lesson: the page, the steps done, the answers given. It asks for things by returning
 //! [`Effect`]s and sees the machine through frames only, so that it works with any worker.
 
-use super::directive::{Coloring, Directive, Move, Shown};
+use super::directive::{Coloring, Shown};
+use super::perform::Wait;
+use super::progress::LessonProgress;
 use super::question::{Given, Question, Verdict};
 use super::state::MachineScope;
 use super::{Lesson, Part};
 use crate::driver::Request;
 use crate::frame::{Frame, RunState};
-use crate::until::Until;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A part of a lesson: page and position within it.
@@ -44,7 +46,7 @@ pub enum StepState {
 }
 
 /// What a student did about a question.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Wrong answers given.
     pub n_wrong: u32,
@@ -53,16 +55,32 @@ pub struct Attempt {
     /// Whether and how it ended.
     pub outcome: Option<AnswerOutcome>,
     /// What was said about the last answer.
+    #[serde(skip)]
     pub remark: Option<String>,
 }
 
 /// How a question ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AnswerOutcome {
     /// With the right answer.
     Answered,
     /// The student had the answer shown.
     Shown,
+}
+
+/// The next thing that there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// To bring the machine to where the lesson was left.
+    Resume,
+    /// A step.
+    Step(Place),
+    /// A question.
+    Question(Place),
+    /// To turn to another page, since nothing is left to do on this one.
+    Page(usize),
+    /// Nothing: the lesson is complete.
+    Complete,
 }
 
 /// The step that is under way.
@@ -73,6 +91,8 @@ struct Active {
     next_idx: usize,
     /// The ticket that the worker has to return first.
     ticket: Option<u64>,
+    /// What it means if the program has ended by then.
+    missing: Option<String>,
 }
 
 /// A lesson that is being taken.
@@ -82,13 +102,17 @@ pub struct Player {
     page_idx: usize,
     steps: BTreeMap<Place, StepState>,
     attempts: BTreeMap<Place, Attempt>,
-    notes: BTreeMap<String, f64>,
+    pub(super) notes: BTreeMap<String, f64>,
     /// The machine after each step that is done.
     results: BTreeMap<Place, Arc<Frame>>,
     active: Option<Active>,
+    /// Steps to do after the one under way.
+    queue: VecDeque<Place>,
+    /// Whether the machine is not where the done steps have brought it.
+    is_left: bool,
     n_tickets: u64,
     /// What is open: the last example that a step has opened.
-    example: Option<String>,
+    pub(super) example: Option<String>,
 }
 
 impl Player {
@@ -102,9 +126,49 @@ impl Player {
             notes: BTreeMap::new(),
             results: BTreeMap::new(),
             active: None,
+            queue: VecDeque::new(),
+            is_left: false,
             n_tickets: 0,
             example: None,
         }
+    }
+
+    /// A lesson that takes another one's place on the same worker, which may still have tickets of the other one.
+    pub fn replacing(other: &Player, lesson: Arc<Lesson>) -> Self {
+        Self {
+            n_tickets: other.n_tickets,
+            ..Self::new(lesson)
+        }
+    }
+
+    /// What to remember of it.
+    pub fn progress(&self) -> LessonProgress {
+        let done = self.steps.iter().filter(|(_, state)| **state == StepState::Done);
+        LessonProgress {
+            page_idx: self.page_idx,
+            done: done.map(|(place, _)| *place).collect(),
+            attempts: self.attempts.clone(),
+        }
+    }
+
+    /// Takes up what is remembered. What the lesson no longer contains is left out.
+    pub fn restore(&mut self, progress: &LessonProgress) {
+        self.go_to_page(progress.page_idx);
+        for place in &progress.done {
+            if matches!(self.part(*place), Some(Part::Step(_))) {
+                self.steps.insert(*place, StepState::Done);
+            }
+        }
+        for (place, attempt) in &progress.attempts {
+            if let Some(n_hints) = self.question(*place).map(|question| question.hints.len()) {
+                let attempt = Attempt {
+                    n_hints: attempt.n_hints.min(n_hints),
+                    ..attempt.clone()
+                };
+                self.attempts.insert(*place, attempt);
+            }
+        }
+        self.is_left = !self.steps.is_empty();
     }
 
     /// The lesson.
@@ -137,15 +201,43 @@ impl Player {
         self.attempts.get(&place).cloned().unwrap_or_default()
     }
 
-    /// The first part of the open page that is still to be done: a step or a question.
-    pub fn next_place(&self) -> Option<Place> {
-        let parts = &self.lesson.pages.get(self.page_idx)?.parts;
-        let places = (0..parts.len()).map(|idx| (self.page_idx, idx));
+    /// The first part of a page that is still to be done: a step or a question.
+    fn open_part(&self, page_idx: usize) -> Option<Place> {
+        let parts = &self.lesson.pages.get(page_idx)?.parts;
+        let places = (0..parts.len()).map(|idx| (page_idx, idx));
         places.into_iter().find(|&place| match &parts[place.1] {
             Part::Prose(_) => false,
             Part::Step(_) => self.step_state(place) != StepState::Done,
             Part::Question(_) => self.attempt(place).outcome.is_none(),
         })
+    }
+
+    /// Whether nothing is left to do on a page.
+    pub fn is_page_done(&self, page_idx: usize) -> bool {
+        self.open_part(page_idx).is_none()
+    }
+
+    /// Whether nothing is left to do on any page.
+    pub fn is_complete(&self) -> bool {
+        (0..self.lesson.pages.len()).all(|page_idx| self.is_page_done(page_idx))
+    }
+
+    /// The next thing to do, seen from the open page.
+    pub fn next_task(&self) -> Task {
+        let n_pages = self.lesson.pages.len();
+        let next_page = Some(self.page_idx + 1).filter(|page_idx| *page_idx < n_pages);
+        if self.is_complete() {
+            return next_page.map_or(Task::Complete, Task::Page);
+        }
+        match self.open_part(self.page_idx) {
+            _ if self.is_left => Task::Resume,
+            Some(place) if self.question(place).is_some() => Task::Question(place),
+            Some(place) => Task::Step(place),
+            None => {
+                let open_page = (0..n_pages).find(|page_idx| !self.is_page_done(*page_idx));
+                next_page.or(open_page).map_or(Task::Complete, Task::Page)
+            }
+        }
     }
 
     /// Questions answered without having been shown the answer, and questions of the lesson.
@@ -161,128 +253,139 @@ impl Player {
         )
     }
 
-    /// Begins a step; one that is under way elsewhere is given up.
+    /// Begins a step; one that is under way elsewhere is given up. If the machine is not where the lesson was left, the steps
+    /// above come first.
     pub fn start(&mut self, place: Place) {
-        if !matches!(self.part(place), Some(Part::Step(_))) {
-            return;
+        if self.is_left {
+            self.start_over(place);
+        } else if matches!(self.part(place), Some(Part::Step(_))) {
+            self.begin([place].into());
         }
+    }
+
+    /// Does every step of the lesson up to this one again, so that the machine is certainly where the step expects it.
+    pub fn start_over(&mut self, place: Place) {
+        let pages = self.lesson.pages.iter().enumerate();
+        let parts = pages.flat_map(|(page_idx, page)| {
+            let parts = page.parts.iter().enumerate();
+            parts.map(move |(idx, part)| ((page_idx, idx), part))
+        });
+        let steps = parts.filter(|(at, part)| *at <= place && matches!(part, Part::Step(_)));
+        self.begin(steps.map(|(at, _)| at).collect());
+    }
+
+    /// Brings the machine to where the lesson was left.
+    pub fn resume(&mut self) {
+        let done = self.steps.iter().filter(|(_, state)| **state == StepState::Done);
+        if let Some(place) = done.map(|(place, _)| *place).next_back() {
+            self.start_over(place);
+        }
+    }
+
+    fn begin(&mut self, steps: VecDeque<Place>) {
         if let Some(active) = self.active.take() {
             self.steps.remove(&active.place);
         }
-        self.steps.insert(place, StepState::Running);
-        self.active = Some(Active {
+        self.is_left = false;
+        self.queue = steps;
+        self.begin_next();
+    }
+
+    fn begin_next(&mut self) {
+        self.active = self.queue.pop_front().map(|place| Active {
             place,
             next_idx: 0,
             ticket: None,
+            missing: None,
         });
+        if let Some(active) = &self.active {
+            self.steps.insert(active.place, StepState::Running);
+        }
     }
 
-    /// Whether a step is under way.
-    pub fn is_busy(&self) -> bool {
-        self.active.is_some()
+    /// The step under way.
+    pub fn active_place(&self) -> Option<Place> {
+        self.active.as_ref().map(|active| active.place)
     }
 
     /// Goes on with the step under way, as far as the machine has come.
     pub fn advance(&mut self, frame: &Arc<Frame>) -> Vec<Effect> {
         let mut effects = Vec::new();
-        while let Some(mut active) = self.active.take() {
-            if let Some(ticket) = active.ticket {
-                if frame.ticket < ticket
-                    || frame.run_state.is_moving()
-                    || matches!(frame.run_state, RunState::Loading(_))
-                {
-                    self.active = Some(active);
-                    break;
-                }
-                active.ticket = None;
-                if let Some(notice) = &frame.notice {
-                    self.steps.insert(active.place, StepState::Failed(notice.to_string()));
-                    break;
-                }
+        while let Some(active) = self.active.take() {
+            let place = active.place;
+            let is_moving = frame.run_state.is_moving() || matches!(frame.run_state, RunState::Loading(_));
+            if active.ticket.is_some_and(|ticket| frame.ticket < ticket || is_moving) {
+                self.active = Some(active);
+                break;
             }
-            let lesson = Arc::clone(&self.lesson);
-            let Some(Part::Step(step)) = lesson
-                .pages
-                .get(active.place.0)
-                .and_then(|p| p.parts.get(active.place.1))
-            else {
-                break;
-            };
-            let Some(directive) = step.directives.get(active.next_idx) else {
-                self.steps.insert(active.place, StepState::Done);
-                self.results.insert(active.place, Arc::clone(frame));
-                break;
-            };
-            active.next_idx += 1;
-            match self.perform(directive, frame, &mut effects) {
-                Err(reason) => {
-                    self.steps.insert(active.place, StepState::Failed(reason));
-                    break;
+            match self.go_on(active, frame, &mut effects) {
+                Ok(Some(active)) => self.active = Some(active),
+                Ok(None) => {
+                    self.steps.insert(place, StepState::Done);
+                    self.results.insert(place, Arc::clone(frame));
+                    self.begin_next();
                 }
-                Ok(is_waiting) => {
-                    if is_waiting {
-                        self.n_tickets = self.n_tickets.max(frame.ticket) + 1;
-                        active.ticket = Some(self.n_tickets);
-                        effects.push(Effect::Request(Request::Ticket(self.n_tickets)));
-                    }
-                    self.active = Some(active);
-                }
+                Err(reason) => self.fail(place, reason),
             }
         }
         effects
     }
 
-    /// Performs one directive; whether its effect has to be waited for.
-    fn perform(
+    /// Performs the next directive of a step that waits for nothing; `None` if there is none.
+    fn go_on(
         &mut self,
-        directive: &Directive,
+        mut active: Active,
         frame: &Arc<Frame>,
         effects: &mut Vec<Effect>,
-    ) -> Result<bool, String> {
-        let scope = MachineScope {
-            frame,
-            notes: &self.notes,
-        };
-        match directive {
-            Directive::Open { name, machine } => {
-                self.example = Some(name.clone());
-                effects.extend(opening(name, machine.as_deref()));
-                return Ok(true);
+    ) -> Result<Option<Active>, String> {
+        let missing = active.missing.take();
+        if active.ticket.take().is_some() {
+            if let Some(notice) = &frame.notice {
+                return Err(notice.to_string());
             }
-            Directive::Machine(machine) => {
-                let name = self.example.clone().ok_or("Do the step that opens a program first.")?;
-                effects.extend(opening(&name, Some(machine)));
-                return Ok(true);
-            }
-            Directive::Move(motion) => {
-                if frame.program.is_none() {
-                    return Err("Nothing is open. Do the step that opens a program first.".to_owned());
-                }
-                effects.push(Effect::Request(Request::DismissNotice));
-                effects.push(Effect::Request(request(motion)));
-                return Ok(true);
-            }
-            Directive::Show(shown) => effects.push(Effect::Show(*shown)),
-            Directive::SelectPe(row_idx, col_idx) => effects.push(Effect::SelectPe(*row_idx, *col_idx)),
-            Directive::Color(coloring) => effects.push(Effect::Color(*coloring)),
-            Directive::FitTimeline => effects.push(Effect::FitTimeline),
-            Directive::Note(name, expression) => {
-                let value = expression
-                    .evaluate(&scope)
-                    .ok_or_else(|| format!("`{expression}` has no value now."))?;
-                self.notes.insert(name.clone(), value);
-            }
-            Directive::Claim(left, right) => {
-                let values = left.evaluate(&scope).zip(right.evaluate(&scope));
-                let (l, r) = values.ok_or_else(|| format!("`{left} = {right}` has no value now."))?;
-                if (l - r).abs() > 1e-6 * r.abs().max(1.0) {
-                    return Err(format!(
-                        "The text says that {left} is {right}, which is {r}, but the machine gives {l}."
-                    ));
-                }
+            match (missing, &frame.run_state) {
+                (Some(missing), RunState::Halted) => return Err(missing),
+                (Some(missing), RunState::Faulted(fault)) => return Err(format!("{missing} {fault}")),
+                _ => {}
             }
         }
-        Ok(false)
+        let lesson = Arc::clone(&self.lesson);
+        let part = lesson
+            .pages
+            .get(active.place.0)
+            .and_then(|p| p.parts.get(active.place.1));
+        let Some(Part::Step(step)) = part else {
+            return Ok(None);
+        };
+        let Some(directive) = step.directives.get(active.next_idx) else {
+            return Ok(None);
+        };
+        active.next_idx += 1;
+        let wait = self.perform(directive, frame, effects)?;
+        if wait != Wait::No {
+            self.n_tickets = self.n_tickets.max(frame.ticket) + 1;
+            active.ticket = Some(self.n_tickets);
+            effects.push(Effect::Request(Request::Ticket(self.n_tickets)));
+        }
+        if let Wait::ToFind(missing) = wait {
+            active.missing = Some(missing);
+        }
+        Ok(Some(active))
+    }
+
+    /// Notes that a step failed, and with it the one for whose sake it was done again.
+    fn fail(&mut self, place: Place, reason: String) {
+        let wanted = self.queue.pop_back();
+        self.queue.clear();
+        if let Some(wanted) = wanted {
+            let caption = match self.part(place) {
+                Some(Part::Step(step)) => step.caption.as_str(),
+                _ => "",
+            };
+            let reason = format!("The step \u{201c}{caption}\u{201d} failed: {reason}");
+            self.steps.insert(wanted, StepState::Failed(reason));
+        }
+        self.steps.insert(place, StepState::Failed(reason));
     }
 
     /// The question at a place.
@@ -302,17 +405,25 @@ impl Player {
         }
     }
 
-    /// Judges an answer and remembers what became of it.
-    pub fn answer(&mut self, place: Place, given: &Given, frame: &Frame) -> Option<Verdict> {
-        let question = self.question(place)?;
-        let parts = self.lesson.pages[place.0].parts.iter().enumerate();
+    /// What has to be done before a question can be judged.
+    fn to_do_before(&self, place: Place) -> Option<&'static str> {
+        let parts = self.lesson.pages.get(place.0)?.parts.iter().enumerate();
         let has_work = parts
             .take(place.1)
             .any(|(idx, part)| matches!(part, Part::Step(_)) && self.step_state((place.0, idx)) != StepState::Done);
-        let verdict = if has_work {
-            Verdict::Unclear("Do the step above first.".to_owned())
-        } else {
-            question.judge(given, &self.scope_of(place, frame))
+        match (self.is_left, has_work) {
+            (true, _) => Some("Bring the machine back to where you were first."),
+            (false, true) => Some("Do the step above first."),
+            (false, false) => None,
+        }
+    }
+
+    /// Judges an answer and remembers what became of it.
+    pub fn answer(&mut self, place: Place, given: &Given, frame: &Frame) -> Option<Verdict> {
+        let question = self.question(place)?;
+        let verdict = match self.to_do_before(place) {
+            Some(work) => Verdict::Unclear(work.to_owned()),
+            None => question.judge(given, &self.scope_of(place, frame)),
         };
         let attempt = self.attempts.entry(place).or_default();
         attempt.remark = None;
@@ -327,37 +438,25 @@ impl Player {
         Some(verdict)
     }
 
-    /// Shows one more hint; behind the last one, the answer.
-    pub fn help(&mut self, place: Place) {
+    /// Shows one more hint.
+    pub fn hint(&mut self, place: Place) {
         let Some(n_hints) = self.question(place).map(|question| question.hints.len()) else {
             return;
         };
         let attempt = self.attempts.entry(place).or_default();
-        if attempt.n_hints < n_hints {
-            attempt.n_hints += 1;
-        } else {
+        attempt.n_hints = (attempt.n_hints + 1).min(n_hints);
+    }
+
+    /// Shows the answer, after which the question no longer counts.
+    pub fn show_answer(&mut self, place: Place) {
+        if self.question(place).is_none() {
+            return;
+        }
+        let work = self.to_do_before(place);
+        let attempt = self.attempts.entry(place).or_default();
+        attempt.remark = work.map(str::to_owned);
+        if work.is_none() {
             attempt.outcome = attempt.outcome.or(Some(AnswerOutcome::Shown));
         }
-    }
-}
-
-fn opening(name: &str, machine: Option<&str>) -> [Effect; 2] {
-    let open = Request::OpenExample {
-        name: name.to_owned(),
-        machine: machine.map(str::to_owned),
-    };
-    [Effect::Request(Request::DismissNotice), Effect::Request(open)]
-}
-
-fn request(motion: &Move) -> Request {
-    match motion {
-        Move::ToCycle(cycle) => Request::GoTo(*cycle),
-        Move::ToLayer(name) => Request::RunUntil(Until::Layer(name.clone())),
-        Move::ToStall(unit_idx) => Request::RunUntil(Until::Stall(*unit_idx)),
-        Move::ToInstruction(mnemonic) => Request::RunUntil(Until::Instruction(mnemonic.clone())),
-        Move::ToEnd => Request::RunToEnd,
-        Move::Step(n_cycles) => Request::Step(*n_cycles),
-        Move::Back(n_cycles) => Request::StepBack(*n_cycles),
-        Move::Restart => Request::Restart,
     }
 }
