@@ -398,8 +398,7 @@ impl Driver {
             return;
         };
         let now = engine.cycle();
-        // The sequencer's instruction of this cycle has not been looked at by the part before.
-        let after = self.run_from.max(now.saturating_sub(1));
+        let after = self.run_from;
         let target = now.saturating_add(n_cycles);
         let mut back = None;
         let is_done = match &goal {

@@ -86,13 +86,14 @@ impl Landmarks {
         }
     }
 
-    /// The first cycle in `after + 1..=until` with the landmark.
-    pub(crate) fn first(&self, machine: &Machine, landmark: &Landmark, after: u64, until: u64) -> Option<u64> {
-        let is_hit = |cycle: &u64| *cycle > after && *cycle <= until;
+    /// The first cycle from `after + 1` to now with the landmark, as far as that is known only since cycle `since`: of what goes on in the
+    /// shadow of something else, the beginning is known when it ends.
+    pub(crate) fn first(&self, machine: &Machine, landmark: &Landmark, after: u64, since: u64) -> Option<u64> {
+        let is_hit = |cycle: &u64| *cycle > after && *cycle <= machine.now();
         if let Some(layer) = wanted_layer(landmark) {
             return self.layer_cycles(machine, layer).filter(is_hit).min();
         }
-        let recorded = self.entries.iter().rev().take_while(|entry| entry.end + 1 > after);
+        let recorded = self.entries.iter().rev().take_while(|entry| entry.end >= since);
         let all = recorded.copied().chain(self.under_way(machine));
         let hits = all.filter(|entry| self.is_at(entry, landmark));
         hits.map(|entry| self.seen_at(&entry)).filter(is_hit).min()

@@ -258,9 +258,10 @@ impl Engine for Simulation {
     }
 
     fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> Option<u64> {
+        // The sequencer's instruction of this cycle has not been looked at before.
+        let since = self.cycle().saturating_sub(1);
         self.advance_to(cycle);
-        self.landmarks
-            .first(self.history.machine(), landmark, after, self.cycle())
+        self.landmarks.first(self.history.machine(), landmark, after, since)
     }
 
     fn previous(&self, landmark: &Landmark, before: u64) -> Option<u64> {
