@@ -1,6 +1,7 @@
 //! The dashboard: takes frames from the worker, draws the panels, applies their actions. `Dashboard::update` is the only
 //! place that changes what is shown or asks the worker for something.
 
+mod keeping;
 mod source;
 
 use crate::background::{Background, Choice, Finished};
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 /// The dashboard's window content.
 pub struct Dashboard {
+    ctx: egui::Context,
     worker: Box<dyn Worker>,
     frame: Arc<Frame>,
     view: View,
@@ -73,6 +75,7 @@ impl Dashboard {
             ..View::default()
         };
         Self {
+            ctx: ctx.clone(),
             worker,
             frame: Arc::new(frame),
             view,
@@ -127,7 +130,7 @@ impl Dashboard {
             .inner_margin(Margin::symmetric(8, 0));
         CentralPanel::default().frame(body).show(ui, |ui| {
             if self.frame.program.is_none() {
-                welcome_ui(ui, &self.frame, &mut actions);
+                welcome_ui(ui, &self.frame, &self.view, &mut actions);
             } else {
                 let mut panels = Panels {
                     frame: &self.frame,
@@ -197,8 +200,10 @@ impl Dashboard {
             },
             Action::OpenPath(path) => {
                 self.view.dialog = None;
+                self.view.recent.add(path.clone());
                 self.send_replacing(Request::Open(path));
             }
+            Action::CheckRecent => return self.background.look_at(ctx, self.view.recent.paths().to_vec()),
             Action::Browse => match &self.view.dialog {
                 Some(Dialog::Export(export, _)) => {
                     self.background.choose(ctx, Choice::Save(export.file_name.to_owned()))
@@ -458,6 +463,7 @@ impl Dashboard {
             }
             Finished::Chosen(Some(path)) => self.update(ctx, Action::OpenPath(path)),
             Finished::Saved(saving, result) => self.source_saved(ctx, &saving, result),
+            Finished::LookedAt(missing) => self.view.recent.set_missing(missing),
             Finished::Exported(Ok(path)) => self.notice = Some(format!("{} is written.", path.display())),
             Finished::Exported(Err(reason)) => self.notice = Some(reason),
         }
@@ -467,5 +473,9 @@ impl Dashboard {
 impl eframe::App for Dashboard {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         self.dashboard_ui(ui);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.keep(storage);
     }
 }
