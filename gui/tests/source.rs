@@ -265,7 +265,7 @@ fn a_breakpoint_of_the_margin_stops_the_run_and_stays_with_its_line() {
     click(&mut window, "Run");
     for _ in 0..600 {
         window.run_steps(1);
-        if frame(&window).run_state != RunState::Running {
+        if frame(&window).run_state == RunState::Paused {
             break;
         }
     }
