@@ -1,8 +1,11 @@
 //! The dashboard: takes frames from the worker, draws the panels, applies their actions. `Dashboard::update` is the only
 //! place that changes what is shown or asks the worker for something.
 
+mod learning;
+
 use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
+use crate::course::{Course, CourseAction};
 use crate::driver::{Request, Speed};
 use crate::edits::{Edit, Edits};
 use crate::engine::Landmark;
@@ -17,7 +20,6 @@ use crate::panels::path_dialogs::{export_dialog_ui, open_dialog_ui};
 use crate::panels::status_bar::status_bar_ui;
 use crate::panels::timeline_scale::{around, centered, zoomed_view};
 use crate::panels::toolbar::{menu_bar_ui, scrubber_ui, toolbar_ui};
-use crate::panels::welcome::welcome_ui;
 use crate::theme::{self, Palette};
 use crate::view::{Action, Dialog, View};
 use crate::worker::Worker;
@@ -34,6 +36,7 @@ pub struct Dashboard {
     tree: Tree<Pane>,
     memory: PanelMemory,
     bench: MachineBench,
+    course: Course,
     background: Background,
     edits: Edits,
     /// What the dashboard itself has to say; the worker's messages are in the frame.
@@ -74,6 +77,7 @@ impl Dashboard {
             tree,
             memory: PanelMemory::default(),
             bench: MachineBench::default(),
+            course: Course::default(),
             background: Background::default(),
             edits: Edits::default(),
             notice: None,
@@ -81,6 +85,14 @@ impl Dashboard {
             sent_focus: Focus::default(),
             timeline_width: 1_000,
         }
+    }
+
+    /// Takes up what was stored when the window was closed last.
+    pub fn load(&mut self, storage: &dyn eframe::Storage) {
+        self.course.load(storage);
+        let is_open = self.course.open().is_some();
+        set_shown(&mut self.tree, Pane::Lesson, is_open);
+        self.view.shown_panes = shown_panes(&self.tree);
     }
 
     /// The frame that is shown.
@@ -91,6 +103,7 @@ impl Dashboard {
     /// Draws everything and applies what the user asked for.
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
+        self.advance_course(ui.ctx());
         let mut actions: Vec<Action> = match self.view.dialog {
             Some(_) => Vec::new(),
             None => pressed_commands(ui.ctx()).into_iter().map(Action::Command).collect(),
@@ -100,7 +113,7 @@ impl Dashboard {
             .fill(palette.backdrop)
             .inner_margin(Margin::symmetric(10, 5));
         Panel::top("menu").frame(bar).show_separator_line(false).show(ui, |ui| {
-            menu_bar_ui(ui, &self.frame, &self.view, &mut actions);
+            menu_bar_ui(ui, &self.frame, &self.view, &self.course, &mut actions);
             ui.add_space(2.0);
             toolbar_ui(ui, &self.frame, &self.view, &mut actions);
             scrubber_ui(ui, &self.frame, &mut actions);
@@ -117,11 +130,12 @@ impl Dashboard {
             .inner_margin(Margin::symmetric(8, 0));
         CentralPanel::default().frame(body).show(ui, |ui| {
             if self.frame.program.is_none() {
-                welcome_ui(ui, &self.frame, &mut actions);
+                self.start_ui(ui, &mut actions);
             } else {
                 let mut panels = Panels {
                     frame: &self.frame,
                     view: &self.view,
+                    course: &self.course,
                     bench: &self.bench,
                     memory: &mut self.memory,
                     actions: &mut actions,
@@ -177,6 +191,11 @@ impl Dashboard {
     fn update(&mut self, ctx: &egui::Context, action: Action) {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
+            Action::Course(action) => self.learn(ctx, action),
+            Action::OpenExample(name) => self.worker.send(Request::OpenExample {
+                name: name.to_owned(),
+                machine: None,
+            }),
             Action::EditDialog(text) => match &mut self.view.dialog {
                 None => {}
                 Some(Dialog::Open(typed) | Dialog::Export(_, typed)) => *typed = text,
@@ -390,6 +409,11 @@ impl Dashboard {
             Command::ZoomOut => self.view.timeline = zoomed_view(self.view.timeline, now, 0.5),
             Command::ZoomFit => self.view.timeline = TimelineView::Fit,
             Command::FollowTime => self.view.timeline = TimelineView::default(),
+            Command::NextThing => self.learn(ctx, CourseAction::Next),
+            Command::NextPage => self.learn(ctx, CourseAction::NextPage),
+            Command::PreviousPage => self.learn(ctx, CourseAction::PreviousPage),
+            Command::Hint => self.learn(ctx, CourseAction::Hint(None)),
+            Command::ShowAnswer => self.learn(ctx, CourseAction::ShowAnswer(None)),
             Command::ToggleTheme => theme::use_look(ctx, theme::look(ctx).next()),
             Command::ResetLayout => {
                 self.tree = default_tree();
@@ -444,5 +468,9 @@ impl Dashboard {
 impl eframe::App for Dashboard {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         self.dashboard_ui(ui);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.course.save(storage);
     }
 }

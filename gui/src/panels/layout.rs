@@ -1,9 +1,11 @@
 //! Where the panels stand at first, how they are shown and hidden, and how their tabs look.
 
 use super::array_grid::ArrayTexture;
+use super::lesson::LessonMemory;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
 use super::timeline_density::DensityTexture;
+use crate::course::Course;
 use crate::frame::Frame;
 use crate::machine_bench::MachineBench;
 use crate::theme::{self, Palette};
@@ -17,11 +19,18 @@ use egui_tiles::{
 /// The layout at the first start: the panels of each region of the table as tabs, beside and below each other.
 pub(crate) fn default_tree() -> Tree<Pane> {
     let mut tiles = Tiles::default();
-    let [main, right, right_below, bottom] =
-        [Region::Main, Region::Right, Region::RightBelow, Region::Bottom].map(|region| region_tabs(&mut tiles, region));
+    let [reading, main, right, right_below, bottom] = [
+        Region::Reading,
+        Region::Main,
+        Region::Right,
+        Region::RightBelow,
+        Region::Bottom,
+    ]
+    .map(|region| region_tabs(&mut tiles, region));
     let right = split(&mut tiles, LinearDir::Vertical, [(right, 0.56), (right_below, 0.44)]);
-    let top = split(&mut tiles, LinearDir::Horizontal, [(main, 0.58), (right, 0.42)]);
-    let root = split(&mut tiles, LinearDir::Vertical, [(top, 0.72), (bottom, 0.28)]);
+    let top = split(&mut tiles, LinearDir::Horizontal, [(main, 0.61), (right, 0.39)]);
+    let machine = split(&mut tiles, LinearDir::Vertical, [(top, 0.72), (bottom, 0.28)]);
+    let root = split(&mut tiles, LinearDir::Horizontal, [(reading, 0.27), (machine, 0.73)]);
     Tree::new(Id::unique("systole-panels"), root, tiles)
 }
 
@@ -70,6 +79,7 @@ pub(crate) struct PanelMemory {
     pub(crate) texture: ArrayTexture,
     pub(crate) listing: Listing,
     pub(crate) density: DensityTexture,
+    pub(crate) lesson: LessonMemory,
 }
 
 /// Draws the panels of one frame and collects their actions.
@@ -78,6 +88,8 @@ pub(crate) struct Panels<'a> {
     pub(crate) frame: &'a Frame,
     /// What the user has chosen.
     pub(crate) view: &'a View,
+    /// The lessons.
+    pub(crate) course: &'a Course,
     /// What the machine panel shows.
     pub(crate) bench: &'a MachineBench,
     /// What panels remember.
