@@ -1,7 +1,7 @@
 //! From a quantized graph to a program for one machine.
 //!
-//! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, token
-//! credits, loops, a fence. Layers of one shape share a page. Nothing but the machine description says what the target is.
+//! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, loops, tokens
+//! by which units hand over. Layers of one shape share a page. Nothing but the machine description says what the target is.
 
 mod compulsory;
 mod conv;
@@ -9,6 +9,7 @@ mod elementwise;
 pub(crate) mod emitter;
 mod fusion;
 mod grouped;
+mod handover;
 mod lower;
 mod moves;
 mod patches;
@@ -128,13 +129,17 @@ pub fn generate_with_tiles(
 ) -> Result<(Program, Vec<LayerTiles>), Vec<CompileError>> {
     let mut e = Emitter::default();
     let lowered = lower::lower(graph, &mut e)?;
-    let (mut errors, mut pages) = (Vec::new(), Vec::new());
+    let mut errors = Vec::new();
+    e.begin_layers();
+    let mut pages = vec![std::mem::take(&mut e.code)];
     for stage in &lowered.stages {
         if let Err(error) = emit_stage(&mut e, stage, machine, policy) {
             errors.push(error);
         }
         pages.push(std::mem::take(&mut e.code));
     }
+    e.end_layers();
+    pages.push(std::mem::take(&mut e.code));
     e.code = sharing::join(pages);
     let tiles = std::mem::take(&mut e.tiles);
     let program = match finish(e, graph.name.clone(), machine) {

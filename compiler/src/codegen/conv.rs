@@ -9,14 +9,14 @@ mod loads;
 mod products;
 mod views;
 
-use super::buffers;
 use super::emitter::{Emitter, Skip};
+use super::handover::{Places, Ring};
 use super::stage::{ConvStage, Stage};
 use super::tiles::LayerTiles;
 use super::tiling::{ConvTiling, Footprint, Order};
 use loads::Loads;
 use systole_isa::operand::{Count, Reg, Rounding, Scalar, Token};
-use systole_isa::{MachineDescription, Op};
+use systole_isa::{MachineDescription, Op, Unit};
 
 const INPUT_FULL: Token = Token::at(0);
 const INPUT_FREE: Token = Token::at(1);
@@ -131,6 +131,8 @@ struct Conv<'a> {
     f: Footprint,
     /// Scratchpad addresses of the rings: input, weights, parameters, output; and of products that wait for an addition.
     spm: [u64; 5],
+    /// Whether the first weights are loaded while the layer before runs.
+    is_early: bool,
     weights_address: u64,
     parameters_address: u64,
     /// Parameters of the addition at the end.
@@ -152,13 +154,27 @@ pub(crate) fn emit_conv(
 ) {
     e.tiles.push(LayerTiles::new(&layer.name, stage, &t, machine));
     let f = t.footprint(stage, machine);
-    let spm = buffers([
-        (f.input_bytes, t.input_buffers),
-        (f.weight_bytes, t.weight_buffers),
-        (f.parameter_bytes, t.parameter_buffers),
-        (f.output_bytes, t.output_buffers),
-        (f.sum_bytes, 1),
-    ]);
+    let [weights, parameters] = [
+        f.weight_bytes * t.weight_buffers,
+        f.parameter_bytes * t.parameter_buffers,
+    ];
+    let [inputs, outputs] = [f.input_bytes * t.input_buffers, f.output_bytes * t.output_buffers];
+    let Places {
+        constants,
+        rest,
+        is_early,
+    } = e.occupied.place(
+        weights + parameters,
+        inputs + outputs + f.sum_bytes,
+        machine.spm.capacity_bytes(),
+    );
+    let spm = [
+        rest,
+        constants,
+        constants + weights,
+        rest + inputs,
+        rest + inputs + outputs,
+    ];
     let tile_cols = u64::from(machine.cols).min(stage.n());
     let weights_address = e.constants(
         format!("{}.weights", layer.name),
@@ -172,6 +188,7 @@ pub(crate) fn emit_conv(
         t,
         f,
         spm,
+        is_early,
         weights_address,
         parameters_address,
         addition_address: stage.residual.map(|residual| {
@@ -221,15 +238,15 @@ impl Conv<'_> {
     fn run(&self, e: &mut Emitter) {
         let loads = Loads::new(self);
         let rings = [
-            (INPUT_FREE, self.t.input_buffers),
-            (WEIGHTS_FREE, self.t.weight_buffers),
-            (ACC_FREE, self.t.acc_buffers),
-            (OUTPUT_FREE, self.t.output_buffers),
-            (PARAMETERS_FREE, self.t.parameter_buffers),
+            Ring::new(INPUT_FREE, self.t.input_buffers, Unit::Mx),
+            Ring::new(WEIGHTS_FREE, self.t.weight_buffers, Unit::Mx)
+                .with_first_taken()
+                .lent_by_loads(),
+            Ring::new(ACC_FREE, self.t.acc_buffers, Unit::Vx),
+            Ring::new(OUTPUT_FREE, self.t.output_buffers, Unit::St),
+            Ring::new(PARAMETERS_FREE, self.t.parameter_buffers, Unit::Vx).with_first_taken(),
         ];
-        for &(token, n) in &rings {
-            e.credit(token, n);
-        }
+        e.follow(&rings);
         for register in [X_BUFFER, W_BUFFER, P_BUFFER, C_BUFFER, Y_BUFFER, Y_BLOCK] {
             e.set(register, 0);
         }
@@ -237,22 +254,14 @@ impl Conv<'_> {
             e.set(ROWS_LEFT, self.stage.y.height as i64);
         }
         loads.begin(e);
-        if let Some(address) = self.addition_address {
-            self.addition_views(e, address);
-        }
+        e.load_constants(&rings, self.is_early, |e| loads.first_weights(e));
+        self.load_addition(e);
+        loads.input(e);
         match self.t.order {
-            Order::InputsOuter => {
-                loads.input(e);
-                loads.weights(e);
-                self.blocks(e, &loads);
-            }
-            Order::WeightsOuter => {
-                loads.weights(e);
-                loads.input(e);
-                self.channel_blocks_outer(e, &loads);
-            }
+            Order::InputsOuter => self.blocks(e, &loads),
+            Order::WeightsOuter => self.channel_blocks_outer(e, &loads),
         }
-        e.end_layer(&rings);
+        e.hand_over(&rings);
     }
 
     /// Whether all blocks have the same number of rows.

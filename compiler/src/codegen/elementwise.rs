@@ -7,8 +7,8 @@
 use super::FitError;
 use super::emitter::{Emitter, View, at};
 use super::pieces::{
-    Cut, INPUT_FREE, INPUT_FULL, MAX_ELEMENTS, OFFSETS, OUTPUT_FREE, OUTPUT_FULL, PieceWork, Plan, Walk, begin_rings,
-    box_cycles, buffer, does_not_fit, plan,
+    Cut, INPUT_FREE, INPUT_FULL, MAX_ELEMENTS, OFFSETS, OUTPUT_FREE, OUTPUT_FULL, PieceWork, Plan, Walk, begin_buffers,
+    box_cycles, buffer, does_not_fit, plan, rings,
 };
 use super::stage::{ElementStage, Function, Operand, Stage};
 use super::tiling::aligned;
@@ -135,7 +135,7 @@ pub(super) fn emit_elements(
         n_buffers,
         sizes,
     };
-    elements.emit(e);
+    elements.emit(e, machine);
     Ok(())
 }
 
@@ -207,33 +207,36 @@ impl ElementStage {
 }
 
 impl Elements<'_> {
-    fn emit(&self, e: &mut Emitter) {
+    fn emit(&self, e: &mut Emitter, machine: &MachineDescription) {
         let (stage, layer) = (self.stage, self.layer);
         let table_address = e.constants(format!("{}.parameters", layer.name), stage.table.clone());
         e.layer(&layer.name, layer.op);
         let n = stage.n_columns(&self.sizes);
         let m = self.sizes.iter().product::<u64>() / n;
         debug_assert!(m * n <= MAX_ELEMENTS, "the plan keeps instructions small enough");
-        let mut spm = 0;
-        let mut reserve = |bytes: u64, n: u64| {
-            let address = spm;
-            spm += aligned(bytes) * n;
-            address
-        };
+        let input_bytes = |input: &Operand| aligned(input.n_distinct(&self.sizes)) * self.n_copies(input);
+        let table_is_fixed = stage.table_is_fixed(&self.sizes);
+        let copies = if table_is_fixed { 1 } else { self.n_buffers };
+        let places = e.occupied.place(
+            aligned(stage.table_bytes(&self.sizes)) * copies,
+            stage.inputs.iter().map(input_bytes).sum::<u64>() + aligned(m * n) * self.n_buffers,
+            machine.spm.capacity_bytes(),
+        );
+        let mut address = places.rest;
         for (i, input) in stage.inputs.iter().enumerate() {
-            let address = reserve(input.n_distinct(&self.sizes), self.n_copies(input));
             self.input_views(e, INPUTS[i], input, address);
+            address += input_bytes(input);
         }
-        let copies = if stage.table_is_fixed(&self.sizes) {
-            1
-        } else {
-            self.n_buffers
-        };
-        let address = reserve(stage.table_bytes(&self.sizes), copies);
-        self.table_views(e, table_address, address, n);
-        self.output_views(e, reserve(m * n, self.n_buffers));
-        let rings = begin_rings(e, self.n_buffers);
-        let walk = Walk { cuts: &self.cuts };
+        self.table_views(e, table_address, places.constants, n);
+        self.output_views(e, address);
+        begin_buffers(e, self.n_buffers);
+        let rings = rings(self.n_buffers);
+        e.follow(&rings);
+        e.load_constants(&rings, places.is_early, |e| {
+            if table_is_fixed {
+                e.op(load(TABLE, stage.table_len(&self.sizes), Reg::ZERO, Reg::ZERO));
+            }
+        });
         for (i, input) in stage
             .inputs
             .iter()
@@ -242,11 +245,9 @@ impl Elements<'_> {
         {
             e.op(load(INPUTS[i], input.n_distinct(&self.sizes), Reg::ZERO, Reg::ZERO));
         }
-        if stage.table_is_fixed(&self.sizes) {
-            e.op(load(TABLE, stage.table_len(&self.sizes), Reg::ZERO, Reg::ZERO));
-        }
+        let walk = Walk { cuts: &self.cuts };
         walk.each(e, |e| self.piece(e, &walk, m, n));
-        e.end_layer(&rings);
+        e.hand_over(&rings);
     }
 
     fn is_fixed(&self, input: &Operand) -> bool {

@@ -1,5 +1,6 @@
 //! Collects instructions; turns repetition into counted loops and byte strings into DRAM segments.
 
+use super::handover::Occupied;
 use super::tiles::LayerTiles;
 use std::sync::Arc;
 use systole_isa::descriptor::N_LEVELS;
@@ -18,6 +19,8 @@ pub(crate) struct Emitter {
     pub(crate) marks: Vec<Mark>,
     /// The tiles of the convolutions so far.
     pub(crate) tiles: Vec<LayerTiles>,
+    /// What the layer before uses of the scratchpad.
+    pub(super) occupied: Occupied,
     dram_bytes: u64,
 }
 
@@ -275,8 +278,8 @@ impl Emitter {
         });
     }
 
-    /// Ends a layer: waits for every unit and takes back the free tokens, so that every counter is zero again.
-    pub(crate) fn end_layer(&mut self, rings: &[(Token, u64)]) {
+    /// Ends the work of a program of one layer: waits for every unit and takes back the free tokens, so that every counter is zero again.
+    pub(crate) fn end_alone(&mut self, rings: &[(Token, u64)]) {
         self.op(Op::Fence {});
         let tokens: Vec<Token> = rings
             .iter()

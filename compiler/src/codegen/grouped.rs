@@ -133,7 +133,7 @@ pub(super) fn emit_grouped(
         }
     }
     match (best, smallest) {
-        (Some((plan, kernel)), _) => stage.patches(kernel).emit(e, layer, &plan),
+        (Some((plan, kernel)), _) => stage.patches(kernel).emit(e, layer, &plan, machine),
         (None, Some(work)) if stage.is_depthwise() => return Err(does_not_fit(&layer.name, &work, machine)),
         (None, _) => return each_group(e, layer, stage, machine, policy),
     }

@@ -5,12 +5,13 @@
 
 use super::FitError;
 use super::emitter::{Emitter, View, at};
+use super::handover::Ring;
 use super::pieces::{Cut, INPUT_FREE, INPUT_FULL, OFFSETS, PieceWork, Walk, box_cycles, buffer, does_not_fit, plan};
 use super::stage::{Copy, MoveStage, Stage};
 use super::tiling::aligned;
 use systole_isa::descriptor::N_LEVELS;
 use systole_isa::operand::{Axis, Desc, Reg, Space};
-use systole_isa::{MachineDescription, Op};
+use systole_isa::{MachineDescription, Op, Unit};
 
 const SOURCE: Desc = Desc::at(0);
 const LOADED: Desc = Desc::at(1);
@@ -117,8 +118,12 @@ fn emit_copy(
     let plan = plan(&cuts, machine, |sizes| copy.work(sizes, machine))
         .map_err(|work| does_not_fit(&layer.name, &work, machine))?;
     let (sizes, n_buffers) = (plan.sizes(), plan.n_buffers);
-    let (n_loaded, n_stored) = views(e, stage, copy, &sizes);
-    e.credit(INPUT_FREE, n_buffers);
+    let bytes = copy.work(&sizes, machine).spm * n_buffers;
+    let spm = e.occupied.place(0, bytes, machine.spm.capacity_bytes()).rest;
+    let (n_loaded, n_stored) = views(e, stage, copy, &sizes, spm);
+    let rings = [Ring::new(INPUT_FREE, n_buffers, Unit::St)];
+    e.follow(&rings);
+    e.load_constants(&[], false, |_| {});
     let present = buffer(0, n_buffers);
     if n_buffers > 1 {
         e.set(present, 0);
@@ -144,12 +149,12 @@ fn emit_copy(
         e.ordered(store, &[INPUT_FULL], &[INPUT_FREE]);
         e.toggle(present, aligned(n_loaded), n_buffers);
     });
-    e.end_layer(&[(INPUT_FREE, n_buffers)]);
+    e.hand_over(&rings);
     Ok(())
 }
 
 /// Sets up the views of a copy in pieces of these sizes; returns how many elements are loaded and stored per piece.
-fn views(e: &mut Emitter, stage: &MoveStage, copy: &Copy, sizes: &[u64]) -> (u64, u64) {
+fn views(e: &mut Emitter, stage: &MoveStage, copy: &Copy, sizes: &[u64], spm: u64) -> (u64, u64) {
     let distinct = copy.distinct(sizes);
     let mut define = |d: Desc, space: Space, base: u64, axes: Vec<(u64, i64)>| {
         // Strides of a view are positive or, as two's complement, negative.
@@ -170,7 +175,7 @@ fn views(e: &mut Emitter, stage: &MoveStage, copy: &Copy, sizes: &[u64]) -> (u64
     let source = distinct.iter().map(|&(n, from, _)| (n, from)).collect();
     define(SOURCE, Space::Dram, copy.from, source);
     let loaded = distinct.iter().map(|&(n, _, step)| (n, step as i64)).collect();
-    define(LOADED, Space::Spm, 0, loaded);
+    define(LOADED, Space::Spm, spm, loaded);
     let axes = || {
         copy.axes
             .iter()
@@ -179,7 +184,7 @@ fn views(e: &mut Emitter, stage: &MoveStage, copy: &Copy, sizes: &[u64]) -> (u64
             .filter(|((_, size), _)| **size > 1)
     };
     let stored = axes().map(|((_, &size), step)| (size, step as i64)).collect();
-    define(STORED, Space::Spm, 0, stored);
+    define(STORED, Space::Spm, spm, stored);
     let destination = axes().map(|((axis, &size), _)| (size, axis.2 as i64)).collect();
     define(DESTINATION, Space::Dram, copy.to, destination);
     (distinct.iter().map(|(n, ..)| n).product(), sizes.iter().product())
@@ -211,9 +216,12 @@ fn emit_fill(
         rows: &[],
         columns: &columns,
     };
-    e.buffered(DESTINATION, STORED, &destination, 0);
+    let spm = e.occupied.place(0, aligned(size), machine.spm.capacity_bytes()).rest;
+    e.buffered(DESTINATION, STORED, &destination, spm);
     e.view(SOURCE, &destination);
     e.window(SOURCE, Axis::X, 4, 1, 0i64, 0);
+    e.follow(&[]);
+    e.load_constants(&[], false, |_| {});
     let n = (size as i64).into();
     let load = Op::Ld {
         dst: STORED.into(),
@@ -233,6 +241,6 @@ fn emit_fill(
             n,
         });
     });
-    e.end_layer(&[]);
+    e.hand_over(&[]);
     Ok(())
 }

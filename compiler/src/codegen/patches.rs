@@ -6,8 +6,10 @@
 use super::FitError;
 use super::elementwise::{load, load_all};
 use super::emitter::{Emitter, View, at};
+use super::handover::Ring;
 use super::pieces::{
-    Cut, OFFSETS, OUTPUT_FREE, OUTPUT_FULL, PieceWork, Plan, Walk, begin_rings, box_cycles, buffer, does_not_fit, plan,
+    Cut, OFFSETS, OUTPUT_FREE, OUTPUT_FULL, PieceWork, Plan, Walk, begin_buffers, box_cycles, buffer, does_not_fit,
+    plan, rings,
 };
 use super::stage::{Feature, Sliding, Stage};
 use super::tiling::aligned;
@@ -144,8 +146,8 @@ pub(super) trait Kernel {
     fn window_channels(&self, units: u64) -> u64;
     /// Whether elements in the padding do not count, so that windows have to bound what is read.
     fn leaves_padding_out(&self) -> bool;
-    /// Sets up its own views and rings; returns what [`Emitter::end_layer`] takes back.
-    fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<(systole_isa::operand::Token, u64)>;
+    /// Sets up its own views and registers; returns its own rings.
+    fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<Ring>;
     /// From a full input to a full output.
     fn compute(&self, e: &mut Emitter, piece: &Piece);
 }
@@ -259,7 +261,7 @@ impl<'a> Patches<'a> {
     }
 
     /// Appends the code of the stage in these pieces.
-    pub(super) fn emit(&self, e: &mut Emitter, layer: &Stage, plan: &Plan) {
+    pub(super) fn emit(&self, e: &mut Emitter, layer: &Stage, plan: &Plan, machine: &MachineDescription) {
         let mut piece = self.piece(&plan.cuts, plan.n_buffers);
         let tables = self.kernel.tables();
         let addresses: Vec<u64> = tables
@@ -267,28 +269,37 @@ impl<'a> Patches<'a> {
             .map(|table| e.constants(format!("{}.{}", layer.name, table.name), table.bytes.clone()))
             .collect();
         e.layer(&layer.name, layer.op);
-        let mut spm = 0;
-        let mut reserve = |bytes: u64, n: u64| {
-            let address = spm;
-            spm += aligned(bytes) * n;
-            address
-        };
-        self.input_views(e, &piece, reserve(self.x_bytes(&piece), piece.n_buffers));
-        for (i, table) in tables.iter().enumerate() {
+        let table_bytes = |table: &Table| {
             let n = if changes(table, &piece) { piece.n_buffers } else { 1 };
-            let local = reserve(table.len(piece.units) * table.element_bytes(), n);
+            aligned(table.len(piece.units) * table.element_bytes()) * n
+        };
+        let [x_bytes, y_bytes] =
+            [self.x_bytes(&piece), piece.pixels() * piece.y_pixel].map(|bytes| aligned(bytes) * piece.n_buffers);
+        let places = e.occupied.place(
+            tables.iter().map(table_bytes).sum(),
+            x_bytes + y_bytes,
+            machine.spm.capacity_bytes(),
+        );
+        self.input_views(e, &piece, places.rest);
+        let mut local = places.constants;
+        for (i, table) in tables.iter().enumerate() {
             self.table_views(e, i, addresses[i], local, piece.units);
+            local += table_bytes(table);
         }
-        piece.y_address = reserve(piece.pixels() * piece.y_pixel, piece.n_buffers);
+        piece.y_address = places.rest + x_bytes;
         self.output_views(e, &piece);
-        let mut rings = begin_rings(e, piece.n_buffers).to_vec();
+        begin_buffers(e, piece.n_buffers);
+        let mut rings = rings(piece.n_buffers).to_vec();
         rings.extend(self.kernel.begin(e, &piece));
-        for (i, table) in tables.iter().enumerate().filter(|(_, table)| !changes(table, &piece)) {
-            e.op(load(TABLES[i], table.len(piece.units), Reg::ZERO, Reg::ZERO));
-        }
+        e.follow(&rings);
+        e.load_constants(&rings, places.is_early, |e| {
+            for (i, table) in tables.iter().enumerate().filter(|(_, table)| !changes(table, &piece)) {
+                e.op(load(TABLES[i], table.len(piece.units), Reg::ZERO, Reg::ZERO));
+            }
+        });
         let walk = Walk { cuts: &plan.cuts };
         walk.each(e, |e| self.one(e, &walk, &piece));
-        e.end_layer(&rings);
+        e.hand_over(&rings);
     }
 
     fn input_views(&self, e: &mut Emitter, piece: &Piece, spm: u64) {
@@ -507,6 +518,6 @@ pub(super) fn emit_patches(
         .plan(machine)
         .map_err(|work| does_not_fit(&layer.name, &work, machine))?;
     debug_assert_eq!(plan.cuts[IMAGES].size, 1, "one image at a time");
-    patches.emit(e, layer, &plan);
+    patches.emit(e, layer, &plan, machine);
     Ok(())
 }

@@ -6,8 +6,9 @@
 
 use super::FitError;
 use super::emitter::Emitter;
+use super::handover::Ring;
 use systole_isa::operand::{Reg, Token};
-use systole_isa::{MachineDescription, Op};
+use systole_isa::{MachineDescription, Op, Unit};
 
 pub(super) const INPUT_FULL: Token = Token::at(0);
 pub(super) const INPUT_FREE: Token = Token::at(1);
@@ -250,14 +251,19 @@ impl Walk<'_> {
     }
 }
 
-/// Credits the rings of inputs and outputs and sets their buffers; returns what [`Emitter::end_layer`] takes back.
-pub(super) fn begin_rings(e: &mut Emitter, n_buffers: u64) -> [(Token, u64); 2] {
-    e.credit(INPUT_FREE, n_buffers);
-    e.credit(OUTPUT_FREE, n_buffers);
+/// The rings of inputs, which the vector unit frees, and of outputs.
+pub(super) fn rings(n_buffers: u64) -> [Ring; 2] {
+    [
+        Ring::new(INPUT_FREE, n_buffers, Unit::Vx),
+        Ring::new(OUTPUT_FREE, n_buffers, Unit::St),
+    ]
+}
+
+/// Begins every ring at its first buffer.
+pub(super) fn begin_buffers(e: &mut Emitter, n_buffers: u64) {
     if n_buffers > 1 {
         BUFFERS.iter().for_each(|&register| e.set(register, 0));
     }
-    [(INPUT_FREE, n_buffers), (OUTPUT_FREE, n_buffers)]
 }
 
 /// The register with the offset of the present buffer of a ring.

@@ -6,11 +6,12 @@ use super::TilingPolicy;
 use super::elementwise::words;
 use super::emitter::{Emitter, at};
 use super::grouped::emit_grouped;
+use super::handover::Ring;
 use super::patches::{Kernel, Patches, Piece, TABLES, Table, X, Y, emit_patches};
 use super::pieces::{INPUT_FREE, INPUT_FULL, OUTPUT_FREE, OUTPUT_FULL};
 use super::stage::{PoolStage, Pooling, Stage};
 use crate::error::{CompileError, CompileErrorKind, Subject};
-use systole_isa::operand::{Count, Divide, Rounding, Token};
+use systole_isa::operand::{Count, Divide, Rounding};
 use systole_isa::{MachineDescription, Op, latency};
 
 struct Pool<'a> {
@@ -115,7 +116,7 @@ impl Kernel for Pool<'_> {
         divide == Divide::Valid
     }
 
-    fn begin(&self, _: &mut Emitter, _: &Piece) -> Vec<(Token, u64)> {
+    fn begin(&self, _: &mut Emitter, _: &Piece) -> Vec<Ring> {
         vec![]
     }
 

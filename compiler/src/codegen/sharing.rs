@@ -1,7 +1,7 @@
 //! Equal layers share their code.
 //!
-//! Every stage is a page of code, and pages of layers of one shape differ in nothing but the DRAM addresses of their tensors and constants. Such a
-//! page stands in the program once, where it is needed first. Addresses then come in registers, and so does the number of the layer that goes
+//! Every stage is a page of code, and pages of layers of one shape differ in nothing but the addresses of their tensors, constants and buffers. Such
+//! a page stands in the program once, where it is needed first. Addresses then come in registers, and so does the number of the layer that goes
 //! on behind it, since the machine has no instruction that calls. A later layer is its mark, its addresses and a jump.
 
 use systole_isa::operand::{Imm, N_REGISTERS, OperandValue, Reg, Scalar, Space, Target};
@@ -67,7 +67,7 @@ fn groups(shared: &[Option<Shared>]) -> Vec<Vec<usize>> {
 
 /// A page as it stands for several layers.
 struct Shared {
-    /// The page without its mark, with registers in place of DRAM addresses. Jumps count from its beginning.
+    /// The page without its mark, with registers in place of addresses. Jumps count from its beginning.
     body: Vec<Instruction>,
     /// The addresses, and the registers that bring them.
     addresses: Vec<(Reg, i64)>,
@@ -84,20 +84,25 @@ impl Shared {
             return None;
         }
         let mut body: Vec<Instruction> = rest.iter().map(|i| retargeted(i, |pc| pc.wrapping_sub(1))).collect();
-        let prefix = body.iter().rposition(|i| dram_base(i).is_some())? + 1;
+        let prefix = body.iter().rposition(|i| base_address(i).is_some())? + 1;
         let is_repeated = body.iter().flat_map(targets).any(|target| (target as usize) < prefix);
         if is_repeated {
             return None;
         }
         let mut before = untouched(&body[..prefix]).into_iter();
         let back = untouched(&body).into_iter().next_back()?;
-        let mut addresses = Vec::new();
+        let mut addresses: Vec<(Reg, i64)> = Vec::new();
         for instruction in &mut body[..prefix] {
-            let Some(address) = dram_base(instruction) else {
+            let Some(address) = base_address(instruction) else {
                 continue;
             };
-            let register = before.next().filter(|&register| register != back)?;
-            addresses.push((register, address));
+            let register = match addresses.iter().find(|(_, other)| *other == address) {
+                Some(&(register, _)) => register,
+                None => before.next().filter(|&register| register != back)?,
+            };
+            if addresses.iter().all(|(other, _)| *other != register) {
+                addresses.push((register, address));
+            }
             if let Op::Desc { base, .. } = &mut instruction.op {
                 *base = Scalar::Reg(register);
             }
@@ -122,11 +127,11 @@ impl Shared {
     }
 }
 
-/// The base of a descriptor of DRAM that is set up with a constant one.
-fn dram_base(instruction: &Instruction) -> Option<i64> {
+/// The base of a descriptor of DRAM or scratchpad that is set up with a constant one.
+fn base_address(instruction: &Instruction) -> Option<i64> {
     match instruction.op {
         Op::Desc {
-            space: Space::Dram,
+            space: Space::Dram | Space::Spm,
             base: Scalar::Imm(base),
             ..
         } => Some(base),

@@ -69,8 +69,9 @@ pub(super) struct Units<'m> {
     dram_free_at: f64,
     cycles_per_burst: f64,
     burst_bytes: u64,
-    /// Start of the instruction before in each queue.
+    /// Start of the instruction before in each queue, and completion of all of them.
     started_at: [u64; 4],
+    completed_at: [u64; 4],
     /// Latest completion.
     done_at: u64,
 }
@@ -88,6 +89,7 @@ impl<'m> Units<'m> {
             cycles_per_burst: burst_bytes as f64 / machine.peak_dram_bytes_per_cycle() / DRAM_EFFICIENCY,
             burst_bytes,
             started_at: [0; 4],
+            completed_at: [0; 4],
             done_at: 0,
         }
     }
@@ -216,6 +218,10 @@ impl<'m> Units<'m> {
                 done
             }
         };
+        let done = done.max(self.completed_at[index]);
+        if UNITS[index] != Unit::Mx {
+            self.completed_at[index] = done;
+        }
         self.done_at = self.done_at.max(done);
         if let Some(end) = ends.get_mut(head.layer) {
             *end = (*end).max(done);

@@ -132,7 +132,7 @@ impl<'a> Code<'a> {
                 e.add(Y_BLOCK, (m * gemm.n) as i64);
             });
         }
-        e.end_layer(&rings);
+        e.end_alone(&rings);
     }
 
     /// The one row of parameters, shown as a row per column.

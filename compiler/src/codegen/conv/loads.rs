@@ -5,7 +5,7 @@ use super::super::tiling::{PARAMETER_BYTES, PARAMETER_ELEMENTS};
 use super::views::{P_DRAM, P_FILL, W_DRAM, W_FILL, X_DRAM, X_FILL, Y_LEVEL};
 use super::{Conv, INPUT_FREE, INPUT_FULL, PARAMETERS_FREE, SCRATCH, Size, WEIGHTS_FREE, WEIGHTS_FULL};
 use systole_isa::Op;
-use systole_isa::operand::{Axis, Count, Desc, Reg, Scalar};
+use systole_isa::operand::{Axis, Count, Desc, Reg, Scalar, Token};
 
 /// Reduction rows of the next block of weights.
 const K_SIZE: Reg = Reg::at(20);
@@ -159,15 +159,29 @@ impl<'a> Loads<'a> {
         });
     }
 
+    /// Loads the first block of weights with the parameters of its channels, whose buffers are free.
+    pub(super) fn first_weights(&self, e: &mut Emitter) {
+        self.channels.set(e, N_LEFT, self.conv.t.block_channels);
+        self.parameters(e, &[]);
+        self.block_of_weights(e, &[]);
+    }
+
     /// Loads a block of weights, with the parameters of its channels if it is the first of them, and moves on.
-    pub(super) fn weights(&self, e: &mut Emitter) {
+    fn weights(&self, e: &mut Emitter) {
         let (t, stage) = (&self.conv.t, self.conv.stage);
         self.channels.set(e, N_LEFT, t.block_channels);
         if t.n_chunks(stage) > 1 {
-            e.unless(Skip::NotEqual(K_LEFT, stage.k()), |e| self.parameters(e));
+            e.unless(Skip::NotEqual(K_LEFT, stage.k()), |e| {
+                self.parameters(e, &[PARAMETERS_FREE])
+            });
         } else {
-            self.parameters(e);
+            self.parameters(e, &[PARAMETERS_FREE]);
         }
+        self.block_of_weights(e, &[WEIGHTS_FREE]);
+    }
+
+    fn block_of_weights(&self, e: &mut Emitter, waits: &[Token]) {
+        let t = &self.conv.t;
         self.chunk.set(e, K_LEFT, t.chunk);
         let bytes = match (self.channels, self.chunk) {
             (size, Size::Fixed(rows)) | (Size::Fixed(rows), size) => size.times(e, SCRATCH, rows),
@@ -186,7 +200,7 @@ impl<'a> Loads<'a> {
             m: 1.into(),
             n: bytes.into(),
         };
-        e.ordered(load, &[WEIGHTS_FREE], &[WEIGHTS_FULL]);
+        e.ordered(load, waits, &[WEIGHTS_FULL]);
         if self.n_weights > 1 {
             e.toggle(W_LOAD, self.conv.f.weight_bytes, t.weight_buffers);
             self.displace(e, W_DRAM, bytes);
@@ -194,7 +208,7 @@ impl<'a> Loads<'a> {
         }
     }
 
-    fn parameters(&self, e: &mut Emitter) {
+    fn parameters(&self, e: &mut Emitter, waits: &[Token]) {
         let t = &self.conv.t;
         let n = Count::from(self.channels.times(e, SCRATCH, PARAMETER_ELEMENTS));
         let load = Op::Ld {
@@ -203,7 +217,7 @@ impl<'a> Loads<'a> {
             m: 1.into(),
             n,
         };
-        e.ordered(load, &[PARAMETERS_FREE], &[]);
+        e.ordered(load, waits, &[]);
         if self.n_weights > 1 {
             e.toggle(P_LOAD, self.conv.f.parameter_bytes, t.parameter_buffers);
             let bytes = self.channels.times(e, SCRATCH, PARAMETER_BYTES);

@@ -36,6 +36,9 @@ impl Conv<'_> {
         self.input_views(e);
         self.weight_views(e);
         self.output_views(e);
+        if let Some(address) = self.addition_address {
+            self.addition_views(e, address);
+        }
     }
 
     fn input_views(&self, e: &mut Emitter) {
@@ -166,8 +169,8 @@ impl Conv<'_> {
         );
     }
 
-    /// The views of the addition at the end, and the load of its parameters.
-    pub(super) fn addition_views(&self, e: &mut Emitter, address: u64) {
+    /// The views of the addition at the end.
+    fn addition_views(&self, e: &mut Emitter, address: u64) {
         let Some(residual) = self.stage.residual else { return };
         let (n_pixels, channels) = (self.t.pixels(self.stage), self.t.block_channels);
         let (x, (format, zero_point, (lo, hi))) = (residual.x, residual.products);
@@ -207,6 +210,12 @@ impl Conv<'_> {
             columns: &[(n_words, 1)],
         };
         e.buffered(A_TABLE, A_PARAMETERS, &table, self.spm[4]);
+    }
+
+    /// Loads the parameters of the addition at the end.
+    pub(super) fn load_addition(&self, e: &mut Emitter) {
+        let Some(residual) = self.stage.residual else { return };
+        let n_words = residual.parameters.words().len() as u64;
         e.op(Op::Ld {
             dst: A_PARAMETERS.into(),
             src: A_TABLE.into(),

@@ -1,10 +1,11 @@
 //! A depthwise convolution on the vector unit: sums of products into the accumulators, then requantization. A unit is an input channel.
 
 use super::super::emitter::{Emitter, View, at};
+use super::super::handover::Ring;
 use super::super::patches::{KERNEL_DESCRIPTORS, KERNEL_REGISTERS, Kernel, Piece, TABLES, Table, X, Y};
 use super::super::pieces::{INPUT_FREE, INPUT_FULL, OUTPUT_FREE, OUTPUT_FULL};
 use super::super::stage::GroupedStage;
-use systole_isa::operand::{Accumulate, Desc, Reg, Rounding, Space, Token};
+use systole_isa::operand::{Accumulate, Desc, Reg, Rounding, Space};
 use systole_isa::{ElementFormat, MachineDescription, Op, latency};
 
 /// Sums of one of the outputs of every channel, and of all outputs.
@@ -90,7 +91,7 @@ impl Kernel for Depthwise<'_> {
         false
     }
 
-    fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<(Token, u64)> {
+    fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<Ring> {
         let rows = [(piece.pixels(), piece.y_pixel)];
         for (d, columns) in [
             (SUMS, [(piece.units, self.n_outputs)]),

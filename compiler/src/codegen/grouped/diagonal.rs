@@ -1,12 +1,13 @@
 //! Groups on the array, several at a time. A unit is what shares a tile of weights.
 
 use super::super::emitter::{Emitter, View, at};
+use super::super::handover::Ring;
 use super::super::patches::{KERNEL_DESCRIPTORS, KERNEL_REGISTERS, Kernel, Piece, TABLES, Table, X, clip};
 use super::super::pieces::{ACC_FREE, ACC_FULL, INPUT_FREE, INPUT_FULL, OUTPUT_FREE, OUTPUT_FULL};
 use super::super::stage::GroupedStage;
 use super::super::tiling::PARAMETER_BYTES;
 use systole_isa::operand::{Accumulate, Desc, Reg, Rounding, Space, Token, Weights};
-use systole_isa::{ElementFormat, MachineDescription, Op, latency};
+use systole_isa::{ElementFormat, MachineDescription, Op, Unit, latency};
 
 const SUMS: Desc = KERNEL_DESCRIPTORS[0];
 /// Results as the requantization writes them: a row for each tile of output pixels.
@@ -273,7 +274,7 @@ impl Kernel for Diagonal<'_> {
         false
     }
 
-    fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<(Token, u64)> {
+    fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<Ring> {
         let n = self.n();
         self.result_view(e, piece);
         let view = View {
@@ -285,9 +286,8 @@ impl Kernel for Diagonal<'_> {
             columns: &[(n, 1)],
         };
         e.view(SUMS, &view);
-        e.credit(ACC_FREE, N_ACC_BUFFERS);
         e.set(ACC, 0);
-        vec![(ACC_FREE, N_ACC_BUFFERS)]
+        vec![Ring::new(ACC_FREE, N_ACC_BUFFERS, Unit::Vx)]
     }
 
     fn compute(&self, e: &mut Emitter, piece: &Piece) {
