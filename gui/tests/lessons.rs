@@ -10,7 +10,7 @@ use systole_gui::launch::engine_loader;
 use systole_gui::lesson::directive::{DIRECTIVES, Directive};
 use systole_gui::lesson::expression::Function;
 use systole_gui::lesson::question::{Answer, Given, Verdict};
-use systole_gui::lesson::{Effect, Lesson, Part, Player, STATE_NAMES, StepState};
+use systole_gui::lesson::{Effect, LAYER_NUMBERS, Lesson, Part, Player, STATE_NAMES, StepState, UNIT_NUMBERS};
 use systole_gui::worker::{SynchronousWorker, Worker};
 use systole_programs::LESSONS;
 
@@ -168,12 +168,14 @@ fn the_page_about_lessons_names_what_there_is() {
     assert_eq!(rows_of_table("| directive |"), directives.collect::<Vec<_>>());
     let functions = Function::ALL.map(|function| format!("| `{}` | {} |", function.signature(), function.help()));
     assert_eq!(rows_of_table("| function |"), functions);
-    let mut names = rows_of_table("| name |");
-    assert!(names.pop().unwrap().starts_with("| `UNIT.busy`, `UNIT.stalled` |"));
-    let known = STATE_NAMES
+    let row = |before: &str, name: &str, help: &str| format!("| `{before}{name}` | {help} |");
+    let names = STATE_NAMES.iter().map(|known| row("", known.name, known.help));
+    let of_units = UNIT_NUMBERS.iter().map(|number| row("UNIT.", number.name, number.help));
+    let of_layers = LAYER_NUMBERS
         .iter()
-        .map(|row| format!("| `{}` | {} |", row.name, row.help));
-    assert_eq!(names, known.collect::<Vec<_>>());
+        .map(|number| row("LAYER.", number.name, number.help));
+    let names: Vec<String> = names.chain(of_units).chain(of_layers).collect();
+    assert_eq!(rows_of_table("| name |"), names);
     let error = Directive::parse("show nothing").unwrap_err();
     let panels = error
         .split_once("the panels are ")
