@@ -30,6 +30,7 @@ pub mod roofline;
 mod sequencer;
 pub mod session;
 pub mod trace;
+mod transfers;
 mod vx;
 mod work;
 
@@ -42,3 +43,4 @@ pub use machine::{LoadError, Machine, Mode, Status};
 pub use observer::{Event, Observer};
 pub use pe_view::{Pack, PeCell, PeOrigins, PeState, PeView};
 pub use report::Report;
+pub use transfers::{Transfer, for_each_transfer};
