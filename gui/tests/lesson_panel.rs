@@ -69,7 +69,7 @@ fn press(window: &mut Window, command: Command) {
     let shortcut = command.info().shortcuts.first().unwrap();
     let mut modifiers = shortcut.modifiers;
     if modifiers.command {
-        modifiers = modifiers | Modifiers::CTRL;
+        modifiers |= Modifiers::CTRL;
     }
     window.key_press_modifiers(modifiers, shortcut.logical_key);
     window.run();
