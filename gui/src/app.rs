@@ -1,6 +1,7 @@
 //! The dashboard: takes frames from the worker, draws the panels, applies their actions. `Dashboard::update` is the only
 //! place that changes what is shown or asks the worker for something.
 
+mod keeping;
 mod learning;
 
 use crate::background::{Background, Choice, Finished};
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 /// The dashboard's window content.
 pub struct Dashboard {
+    ctx: egui::Context,
     worker: Box<dyn Worker>,
     frame: Arc<Frame>,
     view: View,
@@ -71,6 +73,7 @@ impl Dashboard {
             ..View::default()
         };
         Self {
+            ctx: ctx.clone(),
             worker,
             frame: Arc::new(frame),
             view,
@@ -85,14 +88,6 @@ impl Dashboard {
             sent_focus: Focus::default(),
             timeline_width: 1_000,
         }
-    }
-
-    /// Takes up what was stored when the window was closed last.
-    pub fn load(&mut self, storage: &dyn eframe::Storage) {
-        self.course.load(storage);
-        let is_open = self.course.open().is_some();
-        set_shown(&mut self.tree, Pane::Lesson, is_open);
-        self.view.shown_panes = shown_panes(&self.tree);
     }
 
     /// The frame that is shown.
@@ -203,8 +198,10 @@ impl Dashboard {
             },
             Action::OpenPath(path) => {
                 self.view.dialog = None;
+                self.view.recent.add(path.clone());
                 self.worker.send(Request::Open(path));
             }
+            Action::CheckRecent => return self.background.look_at(ctx, self.view.recent.paths().to_vec()),
             Action::Browse => match &self.view.dialog {
                 Some(Dialog::Export(export, _)) => {
                     self.background.choose(ctx, Choice::Save(export.file_name.to_owned()))
@@ -459,6 +456,7 @@ impl Dashboard {
                 self.update(ctx, Action::Export(path));
             }
             Finished::Chosen(Some(path)) => self.update(ctx, Action::OpenPath(path)),
+            Finished::LookedAt(missing) => self.view.recent.set_missing(missing),
             Finished::Exported(Ok(path)) => self.notice = Some(format!("{} is written.", path.display())),
             Finished::Exported(Err(reason)) => self.notice = Some(reason),
         }
@@ -471,6 +469,6 @@ impl eframe::App for Dashboard {
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        self.course.save(storage);
+        self.keep(storage);
     }
 }

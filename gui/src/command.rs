@@ -460,7 +460,7 @@ impl Command {
     /// Whether the command has an effect in the state that a frame shows.
     pub fn is_enabled(self, frame: &Frame) -> bool {
         let is_loaded = frame.program.is_some() && !matches!(frame.run_state, RunState::Loading(_));
-        let is_running = frame.run_state == RunState::Running;
+        let is_running = frame.run_state.is_moving();
         match self {
             Command::Run | Command::RunToEnd => is_loaded && !is_running && !frame.run_state.has_ended(),
             Command::Pause => is_running,
@@ -498,7 +498,7 @@ impl Command {
     }
 }
 
-/// Commands whose keys were pressed since the last call. A shortcut without Shift also matches with Shift held, so the
+/// Commands whose keys were pressed since the last call, as often as they were pressed or repeated. A shortcut without Shift also matches with Shift held, so the
 /// ones with the most modifiers are asked first. While a text field has the keyboard, only Ctrl and function keys count.
 pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
     let is_typing = ctx.egui_wants_keyboard_input();
@@ -511,8 +511,10 @@ pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
         candidates
             .into_iter()
             .filter(|(_, shortcut)| !is_typing || works_while_typing(shortcut))
-            .filter(|(_, shortcut)| input.consume_shortcut(shortcut))
-            .map(|(command, _)| command)
+            .flat_map(|(command, shortcut)| {
+                let n_times = input.count_and_consume_key(shortcut.modifiers, shortcut.logical_key);
+                std::iter::repeat_n(command, n_times)
+            })
             .collect()
     })
 }

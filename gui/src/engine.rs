@@ -24,14 +24,15 @@ pub trait Engine: Send {
     /// Moves time forwards to `cycle`, or less far if the program ends before.
     fn advance_to(&mut self, cycle: u64);
 
-    /// Moves time to the first landmark in `after + 1..=cycle`, or forwards to `cycle` if there is none. Returns whether there is.
-    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> bool;
+    /// Moves time forwards to `cycle` and returns the first cycle in `after + 1..=cycle` with the landmark, to be gone back to.
+    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> Option<u64>;
 
-    /// The last cycle before the current one at which a landmark is seen.
-    fn previous(&self, landmark: &Landmark) -> Option<u64>;
+    /// The last cycle before `before` at which a landmark is seen.
+    fn previous(&self, landmark: &Landmark, before: u64) -> Option<u64>;
 
-    /// Moves time backwards to `cycle`; a cycle in the future changes nothing.
-    fn rewind_to(&mut self, cycle: u64);
+    /// Goes on with the way back to `cycle` by replaying at most `n_cycles`; returns whether it is there. Until then the present is where
+    /// it was, and any other call than the same again gives the way back up. A cycle in the future changes nothing.
+    fn rewind_to(&mut self, cycle: u64, n_cycles: u64) -> bool;
 
     /// The state of the units, cheap enough to ask for after every cycle.
     fn units(&self) -> [UnitState; N_UNITS];

@@ -61,6 +61,8 @@ pub enum RunState {
     Paused,
     /// Time is moving.
     Running,
+    /// Time goes back to this cycle; until it is there, the present stays as it was.
+    GoingBack(u64),
     /// The program reached its end.
     Halted,
     /// The program faulted; the text says where and why.
@@ -68,6 +70,11 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Whether time is moving, in either direction.
+    pub fn is_moving(&self) -> bool {
+        matches!(self, RunState::Running | RunState::GoingBack(_))
+    }
+
     /// Whether the program cannot advance any further.
     pub fn has_ended(&self) -> bool {
         matches!(self, RunState::Halted | RunState::Faulted(_))

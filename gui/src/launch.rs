@@ -48,7 +48,7 @@ pub fn run(options: LaunchOptions) -> Result<(), GuiError> {
         })?;
         let mut dashboard = Dashboard::new(Box::new(worker), &context.egui_ctx);
         if let Some(storage) = context.storage {
-            dashboard.load(storage);
+            dashboard.restore(storage);
         }
         Ok(Box::new(dashboard) as Box<dyn eframe::App>)
     };

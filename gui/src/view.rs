@@ -9,6 +9,7 @@ use crate::frame::{PeCell, TimelineView};
 use crate::look::{Look, LookAction};
 use crate::machine_bench::BenchAction;
 use crate::panels::panes::{Export, Pane};
+use crate::recent::RecentFiles;
 use std::path::PathBuf;
 
 /// What the user has chosen to see.
@@ -34,6 +35,8 @@ pub(crate) struct View {
     pub(crate) is_machine_text: bool,
     /// The dialog that is open.
     pub(crate) dialog: Option<Dialog>,
+    /// The files that were opened last.
+    pub(crate) recent: RecentFiles,
     /// The panels that are not hidden.
     pub(crate) shown_panes: Vec<Pane>,
     /// The cycle under the pointer, in whichever panel along time that is.
@@ -65,6 +68,7 @@ impl Default for View {
             look: Look::default(),
             is_machine_text: false,
             dialog: None,
+            recent: RecentFiles::default(),
             shown_panes: Vec::new(),
             cursor: None,
             selected_span: None,
@@ -174,6 +178,8 @@ pub(crate) enum Action {
     OpenExample(&'static str),
     /// Open this file and close the dialog.
     OpenPath(PathBuf),
+    /// Look which of the recent files are still there.
+    CheckRecent,
     /// Show the system's file chooser.
     Browse,
     /// Close the dialog.

@@ -52,6 +52,6 @@ impl Dashboard {
             let panel = panel.exact_size(ui.available_width() * LESSON_SHARE);
             panel.show(ui, |ui| lesson_ui(ui, &self.course, &mut self.memory.lesson, actions));
         }
-        welcome_ui(ui, &self.frame, &self.course, actions);
+        welcome_ui(ui, &self.frame, &self.view, &self.course, actions);
     }
 }

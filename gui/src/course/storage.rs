@@ -1,6 +1,7 @@
 //! How the course outlives the window.
 
-use super::{Course, lessons};
+use super::{Course, OpenLesson, lessons};
+use crate::keeping::{keep, kept};
 use crate::lesson::LessonProgress;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,6 +23,15 @@ pub(super) struct StoredLesson {
 }
 
 impl StoredLesson {
+    fn of(open: &OpenLesson) -> Self {
+        Self {
+            text_hash: hash_of(open.info.text),
+            score: open.player.score(),
+            is_complete: open.player.is_complete(),
+            progress: open.player.progress(),
+        }
+    }
+
     /// Whether it belongs to this text.
     pub(super) fn is_of(&self, text: &str) -> bool {
         self.text_hash == hash_of(text)
@@ -46,35 +56,38 @@ impl Course {
     /// Remembers how far the open lesson is.
     pub(super) fn store_open(&mut self) {
         if let Some(open) = &self.open {
-            let stored = StoredLesson {
-                text_hash: hash_of(open.info.text),
-                score: open.player.score(),
-                is_complete: open.player.is_complete(),
-                progress: open.player.progress(),
-            };
-            self.stored.insert(open.info.name.to_owned(), stored);
+            self.stored.insert(open.info.name.to_owned(), StoredLesson::of(open));
         }
     }
 
-    /// Writes how far every lesson is.
-    pub(crate) fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        self.store_open();
-        let stored = StoredCourse {
-            open: self.open.as_ref().map(|open| open.info.name.to_owned()),
-            lessons: self.stored.clone(),
-        };
-        eframe::set_value(storage, KEY, &stored);
+    /// Keeps how far every lesson is.
+    pub(crate) fn save(&self, storage: &mut dyn eframe::Storage) {
+        let mut lessons = self.stored.clone();
+        lessons.extend(
+            self.open
+                .iter()
+                .map(|open| (open.info.name.to_owned(), StoredLesson::of(open))),
+        );
+        let open = self.open.as_ref().map(|open| open.info.name.to_owned());
+        keep(storage, KEY, &StoredCourse { open, lessons });
     }
 
-    /// Takes up what was written; what cannot be read is as if nothing had been taken yet.
-    pub(crate) fn load(&mut self, storage: &dyn eframe::Storage) {
-        let stored: StoredCourse = eframe::get_value(storage, KEY).unwrap_or_default();
+    /// Takes up what was kept. Lessons that are no longer shipped, or whose text has changed, begin anew.
+    ///
+    /// # Errors
+    /// If it cannot be read, so that every lesson begins anew.
+    pub(crate) fn load(&mut self, storage: &dyn eframe::Storage) -> Result<(), String> {
+        let stored: Option<StoredCourse> = kept(storage, KEY).map_err(|reason| {
+            format!("How far you were in the lessons cannot be read ({reason}), so they begin anew.")
+        })?;
+        let stored = stored.unwrap_or_default();
+        let is_shipped =
+            |name: &str, lesson: &StoredLesson| lessons().any(|info| info.name == name && lesson.is_of(info.text));
         self.stored = stored.lessons;
-        self.stored
-            .retain(|name, stored| lessons().any(|info| info.name == name && stored.is_of(info.text)));
-        if let Some(name) = stored.open {
-            // A lesson that is no longer shipped stays closed.
-            let _ = self.open_lesson(&name);
+        self.stored.retain(|name, lesson| is_shipped(name, lesson));
+        match stored.open.filter(|name| lessons().any(|info| info.name == name)) {
+            Some(name) => self.open_lesson(&name),
+            None => Ok(()),
         }
     }
 

@@ -16,6 +16,9 @@ use egui_tiles::{
     UiResponse,
 };
 
+/// Identifies the panels for the windowing library.
+pub(crate) const LAYOUT_ID: &str = "systole-panels";
+
 /// The layout at the first start: the panels of each region of the table as tabs, beside and below each other.
 pub(crate) fn default_tree() -> Tree<Pane> {
     let mut tiles = Tiles::default();
@@ -27,11 +30,11 @@ pub(crate) fn default_tree() -> Tree<Pane> {
         Region::Bottom,
     ]
     .map(|region| region_tabs(&mut tiles, region));
-    let right = split(&mut tiles, LinearDir::Vertical, [(right, 0.56), (right_below, 0.44)]);
-    let top = split(&mut tiles, LinearDir::Horizontal, [(main, 0.61), (right, 0.39)]);
-    let machine = split(&mut tiles, LinearDir::Vertical, [(top, 0.72), (bottom, 0.28)]);
-    let root = split(&mut tiles, LinearDir::Horizontal, [(reading, 0.27), (machine, 0.73)]);
-    Tree::new(Id::unique("systole-panels"), root, tiles)
+    let right = split(&mut tiles, LinearDir::Vertical, &[(right, 0.56), (right_below, 0.44)]);
+    let top = split(&mut tiles, LinearDir::Horizontal, &[(main, 0.61), (right, 0.39)]);
+    let machine = split(&mut tiles, LinearDir::Vertical, &[(top, 0.72), (bottom, 0.28)]);
+    let root = split(&mut tiles, LinearDir::Horizontal, &[(reading, 0.27), (machine, 0.73)]);
+    Tree::new(Id::unique(LAYOUT_ID), root, tiles)
 }
 
 /// The panels of a region as tabs, the first visible one in front.
@@ -48,10 +51,11 @@ fn region_tabs(tiles: &mut Tiles<Pane>, region: Region) -> TileId {
     tiles.insert_container(tabs)
 }
 
-fn split(tiles: &mut Tiles<Pane>, direction: LinearDir, children: [(TileId, f32); 2]) -> TileId {
-    let mut linear = Linear::new(direction, children.map(|(id, _)| id).to_vec());
+/// A row or column of parts with their shares.
+pub(crate) fn split(tiles: &mut Tiles<Pane>, direction: LinearDir, children: &[(TileId, f32)]) -> TileId {
+    let mut linear = Linear::new(direction, children.iter().map(|(id, _)| *id).collect());
     for (id, share) in children {
-        linear.shares.set_share(id, share);
+        linear.shares.set_share(*id, *share);
     }
     tiles.insert_container(Container::Linear(linear))
 }

@@ -18,8 +18,6 @@ use crate::frame::Frame;
 use crate::picture::{png, svg};
 use crate::view::View;
 use egui::Ui;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A panel that can be moved, shown and hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -295,19 +293,6 @@ impl Pane {
     /// The panel of a name.
     pub(crate) fn from_name(name: &str) -> Option<Pane> {
         PANES.iter().find(|info| info.name == name).map(|info| info.pane)
-    }
-}
-
-impl Serialize for Pane {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.info().name)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pane {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Pane::from_name(&name).ok_or_else(|| D::Error::custom(format!("there is no panel `{name}`")))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::catalog::{examples_ui, lessons_ui};
 use super::panes::PANES;
+use super::recent_files::recent_files_ui;
 use super::widgets::command_button_ui;
 use crate::command::{COMMANDS, Command, Menu};
 use crate::course::Course;
 use crate::driver::Speed;
 use crate::format;
-use crate::frame::{Frame, RunState};
+use crate::frame::Frame;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Align, Button, ComboBox, Layout, Role, Sense, Slider, Ui, WidgetInfo};
@@ -32,6 +33,7 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, course: &Cour
                 match menu {
                     Menu::File => {
                         examples_menu_ui(ui, actions);
+                        recent_menu_ui(ui, view, actions);
                         exports_menu_ui(ui, frame, actions);
                     }
                     Menu::Learn => lessons_menu_ui(ui, course, actions),
@@ -63,6 +65,14 @@ fn examples_menu_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
 fn lessons_menu_ui(ui: &mut Ui, course: &Course, actions: &mut Vec<Action>) {
     ui.separator();
     if lessons_ui(ui, course, actions) {
+        ui.close();
+    }
+}
+
+/// The menu items that open a file again.
+fn recent_menu_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    ui.separator();
+    if recent_files_ui(ui, &view.recent, actions) {
         ui.close();
     }
 }
@@ -99,7 +109,7 @@ fn panes_menu_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
 pub(crate) fn toolbar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        let is_running = frame.run_state == RunState::Running;
+        let is_running = frame.run_state.is_moving();
         for info in COMMANDS.iter().filter(|info| info.button.is_some()) {
             // Run and Pause share one place, so that starting and stopping is one target for the pointer.
             let is_hidden = match info.command {

@@ -1,20 +1,21 @@
 //! What is shown while no program is loaded: a file to choose, the lessons, the examples.
 
 use super::catalog::{example_label, lessons_ui};
+use super::recent_files::recent_files_ui;
 use crate::command::{Command, Icon};
 use crate::course::Course;
 use crate::examples::examples;
 use crate::frame::{Frame, RunState};
 use crate::icons::paint_icon;
 use crate::theme::{self, Palette};
-use crate::view::Action;
+use crate::view::{Action, View};
 use egui::{Button, Grid, Label, RichText, ScrollArea, Sense, Ui, Vec2};
 
 /// Width of the lists of lessons and examples, in points.
 const LIST_WIDTH: f32 = 1_000.0;
 
 /// Draws the panel.
-pub(crate) fn welcome_ui(ui: &mut Ui, frame: &Frame, course: &Course, actions: &mut Vec<Action>) {
+pub(crate) fn welcome_ui(ui: &mut Ui, frame: &Frame, view: &View, course: &Course, actions: &mut Vec<Action>) {
     let palette = Palette::of(ui.visuals());
     ui.vertical_centered(|ui| {
         ui.add_space((ui.available_height() * 0.05).max(theme::GAP));
@@ -42,6 +43,11 @@ pub(crate) fn welcome_ui(ui: &mut Ui, frame: &Frame, course: &Course, actions: &
             .first()
             .map(|shortcut| ui.ctx().format_shortcut(shortcut));
         ui.weak(shortcut.unwrap_or_default());
+        if view.recent.iter().next().is_some() {
+            ui.add_space(14.0);
+            ui.weak("Opened last");
+            recent_files_ui(ui, &view.recent, actions);
+        }
     });
     ui.add_space(theme::GAP);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
