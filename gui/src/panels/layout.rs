@@ -48,6 +48,7 @@ fn region_tabs(tiles: &mut Tiles<Pane>, region: Region) -> TileId {
             tabs.set_active(tile_id);
         }
     }
+    tabs.active = tabs.active.or(tabs.children.first().copied());
     tiles.insert_container(tabs)
 }
 
