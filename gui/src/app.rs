@@ -3,6 +3,7 @@
 
 mod keeping;
 mod learning;
+mod source;
 
 use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
@@ -17,10 +18,12 @@ use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_
 use crate::panels::notice::notice_ui;
 use crate::panels::palette::palette_ui;
 use crate::panels::panes::{Pane, exports};
-use crate::panels::path_dialogs::{export_dialog_ui, open_dialog_ui};
+use crate::panels::path_dialogs::{export_dialog_ui, open_dialog_ui, save_dialog_ui};
+use crate::panels::source_dialogs::unsaved_dialog_ui;
 use crate::panels::status_bar::status_bar_ui;
 use crate::panels::timeline_scale::{around, centered, zoomed_view};
 use crate::panels::toolbar::{menu_bar_ui, scrubber_ui, toolbar_ui};
+use crate::source_editor::{SourceAction, SourceEditor};
 use crate::theme::{self, Palette};
 use crate::view::{Action, Dialog, View};
 use crate::worker::Worker;
@@ -39,6 +42,7 @@ pub struct Dashboard {
     memory: PanelMemory,
     bench: MachineBench,
     course: Course,
+    source: SourceEditor,
     background: Background,
     edits: Edits,
     /// What the dashboard itself has to say; the worker's messages are in the frame.
@@ -81,6 +85,7 @@ impl Dashboard {
             memory: PanelMemory::default(),
             bench: MachineBench::default(),
             course: Course::default(),
+            source: SourceEditor::default(),
             background: Background::default(),
             edits: Edits::default(),
             notice: None,
@@ -99,6 +104,10 @@ impl Dashboard {
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
         self.advance_course(ui.ctx());
+        let program = self.frame.program.as_ref();
+        let ctx = ui.ctx().clone();
+        self.source.update(program, move || ctx.request_repaint());
+        self.guard_close(ui.ctx());
         let mut actions: Vec<Action> = match self.view.dialog {
             Some(_) => Vec::new(),
             None => pressed_commands(ui.ctx()).into_iter().map(Action::Command).collect(),
@@ -132,6 +141,7 @@ impl Dashboard {
                     view: &self.view,
                     course: &self.course,
                     bench: &self.bench,
+                    source: &self.source,
                     memory: &mut self.memory,
                     actions: &mut actions,
                 };
@@ -162,6 +172,8 @@ impl Dashboard {
                 palette_ui(ui, &self.frame, &self.view, query, *chosen, actions);
             }
             Some(Dialog::Export(export, path)) => export_dialog_ui(ui, export, path, is_choosing, actions),
+            Some(Dialog::SaveSource(path)) => save_dialog_ui(ui, path, is_choosing, actions),
+            Some(Dialog::Unsaved) => unsaved_dialog_ui(ui, &self.source, actions),
         }
     }
 
@@ -192,19 +204,22 @@ impl Dashboard {
                 machine: None,
             }),
             Action::EditDialog(text) => match &mut self.view.dialog {
-                None => {}
-                Some(Dialog::Open(typed) | Dialog::Export(_, typed)) => *typed = text,
+                None | Some(Dialog::Unsaved) => {}
+                Some(Dialog::Open(typed) | Dialog::Export(_, typed) | Dialog::SaveSource(typed)) => *typed = text,
                 Some(Dialog::Palette(typed, chosen)) => (*typed, *chosen) = (text, 0),
             },
             Action::OpenPath(path) => {
                 self.view.dialog = None;
                 self.view.recent.add(path.clone());
-                self.worker.send(Request::Open(path));
+                self.send_replacing(Request::Open(path));
             }
             Action::CheckRecent => return self.background.look_at(ctx, self.view.recent.paths().to_vec()),
             Action::Browse => match &self.view.dialog {
                 Some(Dialog::Export(export, _)) => {
                     self.background.choose(ctx, Choice::Save(export.file_name.to_owned()))
+                }
+                Some(Dialog::SaveSource(_)) => {
+                    self.background.choose(ctx, Choice::Save(self.source.proposed_file()));
                 }
                 _ => self.background.choose(ctx, Choice::Open),
             },
@@ -213,7 +228,8 @@ impl Dashboard {
                     *chosen = idx;
                 }
             }
-            Action::CloseDialog => self.view.dialog = None,
+            Action::CloseDialog => self.update_source(ctx, SourceAction::Cancel),
+            Action::Source(action) => self.update_source(ctx, action),
             Action::AskExport(label) => {
                 let export = exports().find(|export| export.label == label);
                 self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
@@ -375,6 +391,8 @@ impl Dashboard {
         let now = self.frame.now.cycle;
         match command {
             Command::Open => self.view.dialog = Some(Dialog::Open(String::new())),
+            Command::Assemble => self.assemble(ctx),
+            Command::SaveSourceAs => self.ask_where_to_save(),
             Command::Run => self.worker.send(Request::Run),
             Command::Pause => self.worker.send(Request::Pause),
             Command::Step => self.worker.send(Request::Step(1)),
@@ -455,7 +473,11 @@ impl Dashboard {
             Finished::Chosen(Some(path)) if matches!(self.view.dialog, Some(Dialog::Export(..))) => {
                 self.update(ctx, Action::Export(path));
             }
+            Finished::Chosen(Some(path)) if matches!(self.view.dialog, Some(Dialog::SaveSource(_))) => {
+                self.update_source(ctx, SourceAction::SaveTo(path));
+            }
             Finished::Chosen(Some(path)) => self.update(ctx, Action::OpenPath(path)),
+            Finished::Saved(saving, result) => self.source_saved(ctx, &saving, result),
             Finished::LookedAt(missing) => self.view.recent.set_missing(missing),
             Finished::Exported(Ok(path)) => self.notice = Some(format!("{} is written.", path.display())),
             Finished::Exported(Err(reason)) => self.notice = Some(reason),

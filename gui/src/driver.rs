@@ -6,7 +6,9 @@ use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
 use crate::launch;
+use crate::line_map::moved_breakpoints;
 use crate::overview::{Found, SpanReport};
+use crate::source_text::SourceText;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -37,6 +39,8 @@ pub enum Request {
     },
     /// Load the program on another machine, given as RON text; the present one stays if that fails.
     UseMachine(String),
+    /// Replace the program by that of a text, on the same machine; the present one stays if that fails.
+    Assemble(Arc<SourceText>),
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -208,6 +212,7 @@ impl Driver {
             }
             Request::Ticket(ticket) => self.ticket = ticket,
             Request::UseMachine(machine) => self.use_machine(&machine),
+            Request::Assemble(text) => self.assemble(&text),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
@@ -357,6 +362,25 @@ impl Driver {
                 self.notice = None;
             }
             Err(reason) => self.notice = Some(Arc::from(format!("Cannot use the machine: {reason}"))),
+        }
+    }
+
+    /// Breakpoints stay where their lines do.
+    fn assemble(&mut self, text: &SourceText) {
+        let Some(engine) = &self.engine else { return };
+        match engine.on_text(text) {
+            Ok(mut assembled) => {
+                let moved = moved_breakpoints(&engine.program(), &assembled.program(), &self.breakpoints);
+                self.breakpoints = Arc::new(moved);
+                assembled.look_at(&self.focus);
+                self.last_cycle = expected_cycles(assembled.as_ref());
+                self.engine = Some(assembled);
+                self.stop();
+                self.notice = None;
+                self.selected_span = None;
+                self.look_at_watches();
+            }
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot assemble {}: {reason}", text.file))),
         }
     }
 

@@ -6,6 +6,7 @@
 use crate::frame::{N_UNITS, Observation, ProgramInfo, Span, TimelineView, UnitState};
 use crate::inspect::{Focus, MemorySpace};
 use crate::overview::SpanReport;
+use crate::source_text::SourceText;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +55,14 @@ pub trait Engine: Send {
     /// # Errors
     /// What is wrong with the description (RON text), or why the program does not fit the machine.
     fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String>;
+
+    /// Another program, made of a text, at cycle 0 of the same machine.
+    ///
+    /// # Errors
+    /// What is wrong with the text, or why its program does not fit the machine.
+    fn on_text(&self, _text: &SourceText) -> Result<Box<dyn Engine>, String> {
+        Err("this program cannot be replaced by a text".to_owned())
+    }
 
     /// Everything to show now, with the timeline's visible stretch in at most `n_bins` bins.
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation;

@@ -18,9 +18,11 @@ use crate::listing;
 use crate::model_graph::{TensorNames, graph_of};
 use crate::overview::{Series, SpanReport};
 use crate::overview_of::{idle_fj_per_cycle, overview};
+use crate::reassembly::assembled;
 use crate::recording::{Recording, activity_id, all_activities};
 use crate::rig::Recipe;
 use crate::search::Matches;
+use crate::source_text::SourceText;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Program, Unit};
 use systole_simulator::pe_view::{Detail, Region};
@@ -38,6 +40,8 @@ pub struct Source {
     pub machine: Machine,
     /// How the program comes onto another machine.
     pub recipe: Recipe,
+    /// The text that the program was assembled from, if it was.
+    pub text: Option<SourceText>,
 }
 
 /// An [`Engine`] on the simulator.
@@ -45,6 +49,8 @@ pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
     recipe: Recipe,
+    /// The text that the program was assembled from, if it was.
+    text: Option<SourceText>,
     recording: Recording,
     landmarks: Landmarks,
     n_started: [u64; N_UNITS],
@@ -74,6 +80,7 @@ impl Simulation {
             history,
             program,
             recipe: source.recipe,
+            text: source.text,
             recording,
             landmarks,
             n_started: [0; N_UNITS],
@@ -344,7 +351,13 @@ impl Engine for Simulation {
             name: self.program.name.clone(),
             machine,
             recipe: self.recipe.clone(),
+            text: self.text.clone(),
         })))
+    }
+
+    fn on_text(&self, text: &SourceText) -> Result<Box<dyn Engine>, String> {
+        let source = assembled(text, self.history.keyframe_before(0))?;
+        Ok(Box::new(Self::new(source)))
     }
 
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {
@@ -383,6 +396,10 @@ fn program_info(source: &Source) -> ProgramInfo {
         estimated_cycles: estimated_cycles(program),
         activities: all_activities().map(activity_info).collect(),
         rig: Some(Arc::new(source.recipe.clone())),
+        source: Some(Arc::new(match &source.text {
+            Some(text) => text.clone().with_lines_of(program),
+            None => SourceText::of_program(program),
+        })),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::look::{Look, LookAction};
 use crate::machine_bench::BenchAction;
 use crate::panels::panes::{Export, Pane};
 use crate::recent::RecentFiles;
+use crate::source_editor::SourceAction;
 use std::path::PathBuf;
 
 /// What the user has chosen to see.
@@ -88,6 +89,10 @@ pub(crate) enum Dialog {
     Open(String),
     /// Where to write an export.
     Export(&'static Export, String),
+    /// Where to write the text of the program.
+    SaveSource(String),
+    /// What becomes of a text that is not written yet.
+    Unsaved,
     /// Which command to run, with the position of the entry that is chosen.
     Palette(String, usize),
 }
@@ -214,6 +219,8 @@ pub(crate) enum Action {
     ToggleBreakpoint(u32),
     /// Choose how fast a run is.
     SetSpeed(Speed),
+    /// A change of the source panel.
+    Source(SourceAction),
     /// A change of the machine panel.
     Bench(BenchAction),
     /// Show the machine of the draft as form or as text.

@@ -4,10 +4,12 @@ use super::array_grid::ArrayTexture;
 use super::lesson::LessonMemory;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
+use super::source::SourceMemory;
 use super::timeline_density::DensityTexture;
 use crate::course::Course;
 use crate::frame::Frame;
 use crate::machine_bench::MachineBench;
+use crate::source_editor::SourceEditor;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
@@ -85,6 +87,7 @@ pub(crate) struct PanelMemory {
     pub(crate) listing: Listing,
     pub(crate) density: DensityTexture,
     pub(crate) lesson: LessonMemory,
+    pub(crate) source: SourceMemory,
 }
 
 /// Draws the panels of one frame and collects their actions.
@@ -97,6 +100,8 @@ pub(crate) struct Panels<'a> {
     pub(crate) course: &'a Course,
     /// What the machine panel shows.
     pub(crate) bench: &'a MachineBench,
+    /// What the source panel shows.
+    pub(crate) source: &'a SourceEditor,
     /// What panels remember.
     pub(crate) memory: &'a mut PanelMemory,
     /// What panels ask for.
@@ -116,6 +121,9 @@ impl Behavior<Pane> for Panels<'_> {
     }
 
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
+        if *pane == Pane::Source && self.source.is_edited() {
+            return format!("{} *", pane.info().title).into();
+        }
         pane.info().title.into()
     }
 

@@ -11,6 +11,7 @@ use super::memory::memory_ui;
 use super::plots::plots_ui;
 use super::program::program_ui;
 use super::roofline::roofline_ui;
+use super::source::source_ui;
 use super::timeline::timeline_ui;
 use super::timeline_density::DensityTexture;
 use crate::csv::{energy_csv, plots_csv, roofline_csv, timeline_csv};
@@ -26,6 +27,8 @@ pub(crate) enum Pane {
     Array,
     /// The disassembly.
     Program,
+    /// The text of the program.
+    Source,
     /// The lanes.
     Timeline,
     /// The counters.
@@ -133,6 +136,16 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Right,
         is_shown_first: true,
         ui: |ui, p| program_ui(ui, p.frame, p.view, &mut p.memory.listing, p.actions),
+        exports: &[],
+    },
+    PaneInfo {
+        pane: Pane::Source,
+        name: "source",
+        title: "Source",
+        help: "The text of the program, to be changed and assembled, with what each line cost.",
+        region: Region::Right,
+        is_shown_first: true,
+        ui: |ui, p| source_ui(ui, p.frame, p.view, p.source, &mut p.memory.source, p.actions),
         exports: &[],
     },
     PaneInfo {
