@@ -251,13 +251,15 @@ impl Channel {
         (entry.sequence, entry.arrived_at) = (self.next_sequence, at);
         self.next_sequence += 1;
         let open_row = self.device.open_row(bank);
-        if burst.is_write {
-            self.writes.push(entry, open_row);
-        } else {
-            self.reads.push(entry, open_row);
-        }
+        let queue = self.queue_mut(burst.is_write);
+        let had_hit = queue.has_hit(bank);
+        queue.push(entry, open_row);
         if self.choose_direction() {
             self.plan_all_banks();
+            return Accepted::Queued;
+        }
+        // Behind a request for the open row it changes nothing about what the bank wants next.
+        if had_hit {
             return Accepted::Queued;
         }
         let old_plan = self.plan;
@@ -316,17 +318,24 @@ impl Channel {
     }
 
     fn make_plan(&self, rules: &ChannelRules) -> Plan {
-        let mut best: Option<Plan> = None;
+        let mut first = (u64::MAX, Urgency::Preparation, u64::MAX);
+        let mut first_bank = None;
         let mut banks = self.planned_banks;
         while banks != 0 {
             let bank = banks.trailing_zeros() as usize;
             banks &= banks - 1;
-            if let Some(plan) = self.timed(rules, bank)
-                && best.is_none_or(|best| plan.precedes(&best))
-            {
-                best = Some(plan);
+            let next = &self.bank_plans[bank];
+            let key = (self.bank_at(rules, next, bank), next.urgency, next.sequence);
+            if key < first && key.0 < self.refresh_due[rules.device.rank_of(bank)] {
+                (first, first_bank) = (key, Some(bank));
             }
         }
+        let mut best = first_bank.map(|bank| Plan {
+            at: first.0,
+            urgency: first.1,
+            sequence: first.2,
+            action: Action::Bank { bank },
+        });
         for rank in 0..rules.device.n_ranks() {
             if best.is_none_or(|best| best.at >= self.refresh_due[rank]) {
                 let refresh = self.plan_of_refresh(rules, rank);
@@ -343,16 +352,21 @@ impl Channel {
             return None;
         }
         let next = &self.bank_plans[bank];
-        let shared = self
-            .device
-            .ready_group(&rules.device, next.command, rules.device.group_of(bank));
-        let at = next.ready.max(shared).max(self.floor);
+        let at = self.bank_at(rules, next, bank);
         (at < self.refresh_due[rules.device.rank_of(bank)]).then_some(Plan {
             at,
             urgency: next.urgency,
             sequence: next.sequence,
             action: Action::Bank { bank },
         })
+    }
+
+    /// The first clock in which the next command of a bank may go out.
+    #[inline]
+    fn bank_at(&self, rules: &ChannelRules, next: &BankPlan, bank: usize) -> u64 {
+        let group = rules.device.group_of(bank);
+        let shared = self.device.ready_group(&rules.device, next.command, group);
+        next.ready.max(shared).max(self.floor)
     }
 
     fn plan_of_refresh(&self, rules: &ChannelRules, rank: usize) -> Plan {
