@@ -21,7 +21,7 @@ pub(crate) fn default_tree() -> Tree<Pane> {
         [Region::Main, Region::Right, Region::RightBelow, Region::Bottom].map(|region| region_tabs(&mut tiles, region));
     let right = split(&mut tiles, LinearDir::Vertical, [(right, 0.56), (right_below, 0.44)]);
     let top = split(&mut tiles, LinearDir::Horizontal, [(main, 0.58), (right, 0.42)]);
-    let root = split(&mut tiles, LinearDir::Vertical, [(top, 0.72), (bottom, 0.28)]);
+    let root = split(&mut tiles, LinearDir::Vertical, [(top, 0.68), (bottom, 0.32)]);
     Tree::new(Id::unique("systole-panels"), root, tiles)
 }
 
