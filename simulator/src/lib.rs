@@ -38,7 +38,7 @@ pub use activity::{Activity, BusyKind, StallReason, UnitStatus};
 pub use check::{CheckReport, Finding, check};
 pub use counts::EventCounts;
 pub use fault::{Fault, FaultKind, Overflow};
-pub use history::History;
+pub use history::{History, Replay};
 pub use machine::{LoadError, Machine, Mode, Status};
 pub use observer::{Event, Observer};
 pub use pe_view::{Pack, PeCell, PeOrigins, PeState, PeView};
