@@ -100,9 +100,11 @@ impl Occupied {
             rest: end,
             is_early: early.is_some(),
         };
+        // Tensors that stay lie above the limit.
         let used = [
             places.constants..places.constants + constants,
             places.rest..places.rest + rest,
+            limit..u64::MAX / 2,
         ];
         self.0 = used.into_iter().filter(|used| !used.is_empty()).collect();
         places
