@@ -1,7 +1,8 @@
 //! From a quantized graph to a program for one machine.
 //!
-//! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, loops, tokens
-//! by which units hand over. Layers of one shape share a page. Nothing but the machine description says what the target is.
+//! Tensors get their place in DRAM or stay in the scratchpad, every operator becomes a stage, and every stage becomes a page of code:
+//! descriptors, loops, tokens by which units hand over. Layers of one shape share a page. Nothing but the machine description says what the
+//! target is.
 
 mod compulsory;
 mod conv;

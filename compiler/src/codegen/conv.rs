@@ -1,6 +1,6 @@
 //! Code for a convolution or matrix product.
 //!
-//! Two operands stream from DRAM: blocks of input rows and blocks of weights. One of them is the outer loop, the other the inner one
+//! Two operands stream from DRAM: blocks of input rows, unless they are in the scratchpad already, and blocks of weights. One of them is the outer loop, the other the inner one
 //! and loaded anew for each step of the outer loop, unless it is a single block. The loads of the next block are dispatched before the
 //! products of the present one, so that a full queue of the array never holds up a load. Requantization and stores of neighbouring
 //! tiles overlap with both; tokens order them. Every ring of buffers has a token for full buffers and one for free ones.

@@ -1,4 +1,4 @@
-//! From operators to stages: every tensor gets its place in DRAM, every parameter its table.
+//! From operators to stages: every tensor gets a place in DRAM, every parameter its table.
 
 mod elements;
 

@@ -1,7 +1,8 @@
 //! Windows that slide over images, in pieces of output pixels and channels: poolings and convolutions in groups.
 //!
 //! Channels come in units; a unit reads some channels of the input and makes some of the output. What is done with a piece once its
-//! pixels are in the scratchpad is a [`Kernel`]'s matter. Padding is filled by the load.
+//! pixels are in the scratchpad is a [`Kernel`]'s matter. Padding is filled by the load, or by windows on what is read where that is in the
+//! scratchpad already.
 
 use super::FitError;
 use super::elementwise::{load, load_all};

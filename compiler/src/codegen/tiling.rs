@@ -190,10 +190,12 @@ struct Estimate {
 
 impl Estimate {
     /// The slowest part hides the others, unless there are no buffers to overlap them in.
-    fn cycles(&self, t: &ConvTiling) -> u64 {
+    fn cycles(&self, t: &ConvTiling, stage: &ConvStage) -> u64 {
         let longest = self.array.max(self.dram).max(self.vector);
         let rest = self.array + self.dram + self.vector - longest;
-        let overlaps = t.output_buffers > 1 && t.acc_buffers > 1 && t.input_buffers.max(t.weight_buffers) > 1;
+        let needs_no_loads = stage.x.is_resident() && t.n_weight_loads(stage) == 1;
+        let loads_ahead = needs_no_loads || t.input_buffers.max(t.weight_buffers) > 1;
+        let overlaps = t.output_buffers > 1 && t.acc_buffers > 1 && loads_ahead;
         longest + self.ends + if overlaps { rest / 32 } else { rest }
     }
 }
@@ -449,7 +451,7 @@ pub(crate) fn tile_with_cycles(
         if needs.spm_needed > machine.spm.capacity_bytes() || needs.acc_needed > machine.acc.capacity_bytes() {
             continue;
         }
-        let cycles = estimate(&tiling, stage, machine).cycles(&tiling);
+        let cycles = estimate(&tiling, stage, machine).cycles(&tiling, stage);
         if policy == TilingPolicy::Resident {
             return Ok((cycles, tiling));
         }
