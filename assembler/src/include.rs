@@ -1,6 +1,7 @@
 //! Files that a text names. This crate opens none: the caller hands in a [`Loader`].
 
 use crate::codes;
+use std::path::{Component, Path, PathBuf};
 use systole_isa::Diagnostic;
 
 /// A file that was read.
@@ -36,6 +37,36 @@ impl<F: FnMut(&str, &str) -> Result<LoadedFile, String>> Loader for F {
     fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String> {
         self(path, from)
     }
+}
+
+/// A loader for texts that lie in a folder: what a text names is relative to the folder of the file in which it is written. The
+/// function in it reads a file.
+#[derive(Clone, Copy, Debug)]
+pub struct NextTo<R>(pub R);
+
+impl<R: FnMut(&Path) -> Result<Vec<u8>, String>> Loader for NextTo<R> {
+    fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String> {
+        let folder = Path::new(from).parent().unwrap_or(Path::new(""));
+        let path = normal(&folder.join(path));
+        let bytes = (self.0)(&path)?;
+        let name = path.display().to_string();
+        Ok(LoadedFile { name, bytes })
+    }
+}
+
+/// The path without detours, so that a file that includes itself is recognized by its name.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            _ => normal.push(component),
+        }
+    }
+    normal
 }
 
 /// The diagnostic for a file that the loader refuses.

@@ -1,6 +1,9 @@
 //! The dashboard: takes frames from the worker, draws the panels, applies their actions. `Dashboard::update` is the only
 //! place that changes what is shown or asks the worker for something.
 
+mod keeping;
+mod source;
+
 use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
 use crate::driver::{Request, Speed};
@@ -13,11 +16,13 @@ use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_
 use crate::panels::notice::notice_ui;
 use crate::panels::palette::palette_ui;
 use crate::panels::panes::{Pane, exports};
-use crate::panels::path_dialogs::{export_dialog_ui, open_dialog_ui};
+use crate::panels::path_dialogs::{export_dialog_ui, open_dialog_ui, save_dialog_ui};
+use crate::panels::source_dialogs::unsaved_dialog_ui;
 use crate::panels::status_bar::status_bar_ui;
 use crate::panels::timeline_scale::{around, centered, zoomed_view};
 use crate::panels::toolbar::{menu_bar_ui, scrubber_ui, toolbar_ui};
 use crate::panels::welcome::welcome_ui;
+use crate::source_editor::{SourceAction, SourceEditor};
 use crate::theme::{self, Palette};
 use crate::view::{Action, Dialog, View};
 use crate::worker::Worker;
@@ -28,12 +33,14 @@ use std::sync::Arc;
 
 /// The dashboard's window content.
 pub struct Dashboard {
+    ctx: egui::Context,
     worker: Box<dyn Worker>,
     frame: Arc<Frame>,
     view: View,
     tree: Tree<Pane>,
     memory: PanelMemory,
     bench: MachineBench,
+    source: SourceEditor,
     background: Background,
     edits: Edits,
     /// What the dashboard itself has to say; the worker's messages are in the frame.
@@ -68,12 +75,14 @@ impl Dashboard {
             ..View::default()
         };
         Self {
+            ctx: ctx.clone(),
             worker,
             frame: Arc::new(frame),
             view,
             tree,
             memory: PanelMemory::default(),
             bench: MachineBench::default(),
+            source: SourceEditor::default(),
             background: Background::default(),
             edits: Edits::default(),
             notice: None,
@@ -91,6 +100,10 @@ impl Dashboard {
     /// Draws everything and applies what the user asked for.
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
+        let program = self.frame.program.as_ref();
+        let ctx = ui.ctx().clone();
+        self.source.update(program, move || ctx.request_repaint());
+        self.guard_close(ui.ctx());
         let mut actions: Vec<Action> = match self.view.dialog {
             Some(_) => Vec::new(),
             None => pressed_commands(ui.ctx()).into_iter().map(Action::Command).collect(),
@@ -117,12 +130,13 @@ impl Dashboard {
             .inner_margin(Margin::symmetric(8, 0));
         CentralPanel::default().frame(body).show(ui, |ui| {
             if self.frame.program.is_none() {
-                welcome_ui(ui, &self.frame, &mut actions);
+                welcome_ui(ui, &self.frame, &self.view, &mut actions);
             } else {
                 let mut panels = Panels {
                     frame: &self.frame,
                     view: &self.view,
                     bench: &self.bench,
+                    source: &self.source,
                     memory: &mut self.memory,
                     actions: &mut actions,
                 };
@@ -153,6 +167,8 @@ impl Dashboard {
                 palette_ui(ui, &self.frame, &self.view, query, *chosen, actions);
             }
             Some(Dialog::Export(export, path)) => export_dialog_ui(ui, export, path, is_choosing, actions),
+            Some(Dialog::SaveSource(path)) => save_dialog_ui(ui, path, is_choosing, actions),
+            Some(Dialog::Unsaved) => unsaved_dialog_ui(ui, &self.source, actions),
         }
     }
 
@@ -178,17 +194,22 @@ impl Dashboard {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
             Action::EditDialog(text) => match &mut self.view.dialog {
-                None => {}
-                Some(Dialog::Open(typed) | Dialog::Export(_, typed)) => *typed = text,
+                None | Some(Dialog::Unsaved) => {}
+                Some(Dialog::Open(typed) | Dialog::Export(_, typed) | Dialog::SaveSource(typed)) => *typed = text,
                 Some(Dialog::Palette(typed, chosen)) => (*typed, *chosen) = (text, 0),
             },
             Action::OpenPath(path) => {
                 self.view.dialog = None;
-                self.worker.send(Request::Open(path));
+                self.view.recent.add(path.clone());
+                self.send_replacing(Request::Open(path));
             }
+            Action::CheckRecent => return self.background.look_at(ctx, self.view.recent.paths().to_vec()),
             Action::Browse => match &self.view.dialog {
                 Some(Dialog::Export(export, _)) => {
                     self.background.choose(ctx, Choice::Save(export.file_name.to_owned()))
+                }
+                Some(Dialog::SaveSource(_)) => {
+                    self.background.choose(ctx, Choice::Save(self.source.proposed_file()));
                 }
                 _ => self.background.choose(ctx, Choice::Open),
             },
@@ -197,7 +218,8 @@ impl Dashboard {
                     *chosen = idx;
                 }
             }
-            Action::CloseDialog => self.view.dialog = None,
+            Action::CloseDialog => self.update_source(ctx, SourceAction::Cancel),
+            Action::Source(action) => self.update_source(ctx, action),
             Action::AskExport(label) => {
                 let export = exports().find(|export| export.label == label);
                 self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
@@ -359,6 +381,8 @@ impl Dashboard {
         let now = self.frame.now.cycle;
         match command {
             Command::Open => self.view.dialog = Some(Dialog::Open(String::new())),
+            Command::Assemble => self.assemble(ctx),
+            Command::SaveSourceAs => self.ask_where_to_save(),
             Command::Run => self.worker.send(Request::Run),
             Command::Pause => self.worker.send(Request::Pause),
             Command::Step => self.worker.send(Request::Step(1)),
@@ -434,7 +458,12 @@ impl Dashboard {
             Finished::Chosen(Some(path)) if matches!(self.view.dialog, Some(Dialog::Export(..))) => {
                 self.update(ctx, Action::Export(path));
             }
+            Finished::Chosen(Some(path)) if matches!(self.view.dialog, Some(Dialog::SaveSource(_))) => {
+                self.update_source(ctx, SourceAction::SaveTo(path));
+            }
             Finished::Chosen(Some(path)) => self.update(ctx, Action::OpenPath(path)),
+            Finished::Saved(saving, result) => self.source_saved(ctx, &saving, result),
+            Finished::LookedAt(missing) => self.view.recent.set_missing(missing),
             Finished::Exported(Ok(path)) => self.notice = Some(format!("{} is written.", path.display())),
             Finished::Exported(Err(reason)) => self.notice = Some(reason),
         }
@@ -444,5 +473,9 @@ impl Dashboard {
 impl eframe::App for Dashboard {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         self.dashboard_ui(ui);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.keep(storage);
     }
 }

@@ -8,6 +8,10 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 pub enum Command {
     /// Show the dialog that opens a file.
     Open,
+    /// Write the source text into its file and run its program.
+    Assemble,
+    /// Write the source text into another file.
+    SaveSourceAs,
     /// Let time run.
     Run,
     /// Stop time.
@@ -153,6 +157,22 @@ pub const COMMANDS: &[CommandInfo] = &[
         menu: Menu::File,
         shortcuts: &[key(Modifiers::COMMAND, Key::O)],
         button: Some((Icon::Folder, "Open")),
+    },
+    CommandInfo {
+        command: Command::Assemble,
+        label: "Assemble",
+        help: "Write the source text into its file, if it has one, and start its program on the same machine.",
+        menu: Menu::File,
+        shortcuts: &[key(Modifiers::COMMAND, Key::S)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::SaveSourceAs,
+        label: "Save source as",
+        help: "Write the source text into another file, which is its own from then on.",
+        menu: Menu::File,
+        shortcuts: &[key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::S)],
+        button: None,
     },
     CommandInfo {
         command: Command::Restart,
@@ -406,7 +426,7 @@ impl Command {
     /// Whether the command has an effect in the state that a frame shows.
     pub fn is_enabled(self, frame: &Frame) -> bool {
         let is_loaded = frame.program.is_some() && !matches!(frame.run_state, RunState::Loading(_));
-        let is_running = frame.run_state == RunState::Running;
+        let is_running = frame.run_state.is_moving();
         match self {
             Command::Run | Command::RunToEnd => is_loaded && !is_running && !frame.run_state.has_ended(),
             Command::Pause => is_running,
@@ -424,6 +444,7 @@ impl Command {
             | Command::StepLayerBack
             | Command::BackToStall
             | Command::Restart => is_loaded && frame.now.cycle > 0,
+            Command::Assemble | Command::SaveSourceAs => is_loaded,
             Command::ZoomIn | Command::ZoomOut | Command::ZoomFit | Command::FollowTime | Command::ToggleBreakpoint => {
                 is_loaded
             }
@@ -439,8 +460,9 @@ impl Command {
     }
 }
 
-/// Commands whose keys were pressed since the last call. A shortcut without Shift also matches with Shift held, so the
-/// ones with the most modifiers are asked first. While a text field has the keyboard, only Ctrl and function keys count.
+/// Commands whose keys were pressed since the last call, as often as they were pressed or repeated. A shortcut without Shift also
+/// matches with Shift held, so the ones with the most modifiers are asked first. While a text field has the keyboard, only Ctrl and
+/// function keys count, and what takes back what was typed is the field's own affair.
 pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
     let is_typing = ctx.egui_wants_keyboard_input();
     let mut candidates: Vec<(Command, KeyboardShortcut)> = COMMANDS
@@ -451,9 +473,11 @@ pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
     ctx.input_mut(|input| {
         candidates
             .into_iter()
-            .filter(|(_, shortcut)| !is_typing || works_while_typing(shortcut))
-            .filter(|(_, shortcut)| input.consume_shortcut(shortcut))
-            .map(|(command, _)| command)
+            .filter(|(command, shortcut)| !is_typing || works_while_typing(*command, shortcut))
+            .flat_map(|(command, shortcut)| {
+                let n_times = input.count_and_consume_key(shortcut.modifiers, shortcut.logical_key);
+                std::iter::repeat_n(command, n_times)
+            })
             .collect()
     })
 }
@@ -465,7 +489,10 @@ fn n_modifiers(modifiers: Modifiers) -> u32 {
         .sum()
 }
 
-fn works_while_typing(shortcut: &KeyboardShortcut) -> bool {
+fn works_while_typing(command: Command, shortcut: &KeyboardShortcut) -> bool {
+    if matches!(command, Command::Undo | Command::Redo) {
+        return false;
+    }
     shortcut.modifiers.command || (Key::F1..=Key::F12).contains(&shortcut.logical_key)
 }
 

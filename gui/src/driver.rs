@@ -6,14 +6,24 @@ use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
 use crate::launch;
+use crate::line_map::moved_breakpoints;
 use crate::overview::{Found, SpanReport};
+use crate::source_text::SourceText;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Wall time that one slice of a run at full speed should take: short, so that `Pause` acts at once.
+/// Wall time after which a slice of a run at full speed ends: short, so that `Pause` acts at once.
 const SLICE_TIME: Duration = Duration::from_millis(4);
+
+/// Cycles of a slice's first part; each further part has twice as many, so that the last one takes about half of the slice's time.
+const FIRST_PART: u64 = 64;
+
+/// Cycles that a step makes at once; longer ones are runs, which can be interrupted.
+const MAX_STEP: u64 = 1_000;
 
 /// What the user interface asks of the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +39,8 @@ pub enum Request {
     },
     /// Load the program on another machine, given as RON text; the present one stays if that fails.
     UseMachine(String),
+    /// Replace the program by that of a text, on the same machine; the present one stays if that fails.
+    Assemble(Arc<SourceText>),
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -77,7 +89,7 @@ pub enum Request {
 }
 
 /// How fast a run lets time pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Speed {
     /// A fixed number of cycles per second of wall time.
     CyclesPerSecond(u64),
@@ -115,8 +127,8 @@ pub(crate) struct Driver {
     notice: Option<Arc<str>>,
     ticket: u64,
     sequence: u64,
-    /// Cycles of a slice at full speed, adapted so that it takes about [`SLICE_TIME`].
-    slice_cycles: u64,
+    /// What waits until a way back is at its end.
+    postponed: Vec<Request>,
     /// Nanocycles that the chosen speed has granted and that are less than a cycle.
     credit: u64,
     /// The cycle in which the run was started: landmarks there have been seen.
@@ -134,6 +146,8 @@ enum Goal {
     Cycle(u64),
     /// To a landmark, at full speed.
     Landmark(Landmark),
+    /// Back to an earlier cycle, at full speed.
+    Back(u64),
 }
 
 impl Driver {
@@ -155,7 +169,7 @@ impl Driver {
             notice: None,
             ticket: 0,
             sequence: 0,
-            slice_cycles: 1_000,
+            postponed: Vec::new(),
             credit: 0,
             run_from: 0,
         }
@@ -170,16 +184,23 @@ impl Driver {
         match &self.goal {
             None => false,
             Some(Goal::Breakpoint) => self.speed == Speed::Unlimited,
-            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)) => true,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Back(_)) => true,
         }
     }
 
     /// Whether it runs to a place that it will certainly stop at.
     pub(crate) fn is_bound_to_stop(&self) -> bool {
-        matches!(self.goal, Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_)))
+        matches!(
+            self.goal,
+            Some(Goal::End | Goal::Cycle(_) | Goal::Landmark(_) | Goal::Back(_))
+        )
     }
 
     pub(crate) fn handle(&mut self, request: Request) {
+        if matches!(self.goal, Some(Goal::Back(_))) && waits_for_way_back(&request) {
+            self.postponed.push(request);
+            return;
+        }
         match request {
             Request::Open(path) => {
                 let opened = (self.loader)(&path);
@@ -191,6 +212,7 @@ impl Driver {
             }
             Request::Ticket(ticket) => self.ticket = ticket,
             Request::UseMachine(machine) => self.use_machine(&machine),
+            Request::Assemble(text) => self.assemble(&text),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
@@ -214,7 +236,7 @@ impl Driver {
             Request::DismissNotice => self.notice = None,
             Request::Run => self.start(Goal::Breakpoint),
             Request::RunToEnd => self.start(Goal::End),
-            Request::Pause => self.goal = None,
+            Request::Pause => self.stop(),
             Request::Step(_)
             | Request::StepBack(_)
             | Request::ToNext(_)
@@ -225,7 +247,7 @@ impl Driver {
     }
 
     fn write_memory(&mut self, space: MemorySpace, address: u64, bytes: &[u8]) {
-        self.goal = None;
+        self.stop();
         let Some(engine) = &mut self.engine else { return };
         if let Err(reason) = engine.write_memory(space, address, bytes) {
             self.notice = Some(Arc::from(reason));
@@ -257,9 +279,14 @@ impl Driver {
         }
     }
 
+    /// Ends whatever is under way, where it is.
+    fn stop(&mut self) {
+        self.goal = None;
+        self.postponed.clear();
+    }
+
     fn start(&mut self, goal: Goal) {
         self.look_at_watches();
-
         if self.engine.as_ref().is_some_and(|engine| engine.outcome().is_none()) {
             self.goal = Some(goal);
             self.credit = 0;
@@ -267,21 +294,38 @@ impl Driver {
         }
     }
 
-    /// The requests that stop a run and change the cycle.
+    /// The requests that stop a run and change the cycle. While time goes back, they count from where it goes to.
     fn move_time(&mut self, request: &Request) {
-        self.goal = None;
+        let way_back = match self.goal {
+            Some(Goal::Back(cycle)) => Some(cycle),
+            _ => None,
+        };
+        self.stop();
         let Some(engine) = &mut self.engine else { return };
-        let now = engine.cycle();
-        match request.clone() {
-            Request::Step(n) => engine.advance_to(now.saturating_add(n)),
-            Request::StepBack(n) => engine.rewind_to(now.saturating_sub(n)),
-            Request::ToNext(landmark) => self.start(Goal::Landmark(landmark)),
-            Request::ToPrevious(landmark) => engine.rewind_to(engine.previous(&landmark).unwrap_or(0)),
-            Request::Restart => engine.rewind_to(0),
-            Request::GoTo(cycle) if cycle > now => self.goal = Some(Goal::Cycle(cycle)),
-            Request::GoTo(cycle) => engine.rewind_to(cycle),
+        let now = way_back.unwrap_or(engine.cycle());
+        match request {
+            Request::Step(n) if *n <= MAX_STEP && way_back.is_none() => engine.advance_to(now.saturating_add(*n)),
+            Request::Step(n) => self.go_to(now.saturating_add(*n)),
+            Request::StepBack(n) => self.go_to(now.saturating_sub(*n)),
+            Request::ToNext(landmark) => self.start(Goal::Landmark(landmark.clone())),
+            Request::ToPrevious(landmark) => {
+                let cycle = engine.previous(landmark, now).unwrap_or(0);
+                self.go_to(cycle);
+            }
+            Request::Restart => self.go_to(0),
+            Request::GoTo(cycle) => self.go_to(*cycle),
             _ => {}
         }
+    }
+
+    /// Starts to move to a cycle, in whichever direction it lies.
+    fn go_to(&mut self, cycle: u64) {
+        let Some(engine) = &self.engine else { return };
+        self.goal = match cycle.cmp(&engine.cycle()) {
+            Ordering::Less => Some(Goal::Back(cycle)),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(Goal::Cycle(cycle)),
+        };
     }
 
     fn find(&mut self, text: &str, from: u64, is_forward: bool) {
@@ -300,7 +344,7 @@ impl Driver {
                 self.last_cycle = expected_cycles(engine.as_ref());
                 self.engine = Some(engine);
                 self.watches.clear();
-                self.goal = None;
+                self.stop();
                 self.notice = None;
                 self.breakpoints = Arc::default();
                 self.selected_span = None;
@@ -314,65 +358,95 @@ impl Driver {
         match engine.on_machine(machine) {
             Ok(engine) => {
                 self.engine = Some(engine);
-                self.goal = None;
+                self.stop();
                 self.notice = None;
             }
             Err(reason) => self.notice = Some(Arc::from(format!("Cannot use the machine: {reason}"))),
         }
     }
 
+    /// Breakpoints stay where their lines do.
+    fn assemble(&mut self, text: &SourceText) {
+        let Some(engine) = &self.engine else { return };
+        match engine.on_text(text) {
+            Ok(mut assembled) => {
+                let moved = moved_breakpoints(&engine.program(), &assembled.program(), &self.breakpoints);
+                self.breakpoints = Arc::new(moved);
+                assembled.look_at(&self.focus);
+                self.last_cycle = expected_cycles(assembled.as_ref());
+                self.engine = Some(assembled);
+                self.stop();
+                self.notice = None;
+                self.selected_span = None;
+                self.look_at_watches();
+            }
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot assemble {}: {reason}", text.file))),
+        }
+    }
+
     /// Lets time run for one slice; `elapsed` is the wall time since the last one.
     pub(crate) fn run_slice(&mut self, elapsed: Duration) {
+        let start = Instant::now();
+        let mut n_cycles = match (&self.goal, self.speed) {
+            (Some(Goal::Breakpoint), Speed::CyclesPerSecond(rate)) => self.granted(rate, elapsed),
+            _ => u64::MAX,
+        };
+        let mut part = FIRST_PART;
+        while self.goal.is_some() && n_cycles > 0 {
+            self.run_part(part.min(n_cycles));
+            n_cycles -= part.min(n_cycles);
+            part = part.saturating_mul(2);
+            if start.elapsed() >= SLICE_TIME {
+                break;
+            }
+        }
+        if self.goal.is_none() {
+            for request in std::mem::take(&mut self.postponed) {
+                self.handle(request);
+            }
+        }
+    }
+
+    /// The cycles that the chosen speed grants for a stretch of wall time.
+    fn granted(&mut self, rate: u64, elapsed: Duration) -> u64 {
+        let granted = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        self.credit = self.credit.saturating_add(granted.saturating_mul(rate));
+        let n_cycles = self.credit / 1_000_000_000;
+        self.credit %= 1_000_000_000;
+        n_cycles
+    }
+
+    /// Moves by at most some cycles; there is no goal any more when it is reached.
+    fn run_part(&mut self, n_cycles: u64) {
         let (Some(engine), Some(goal)) = (&mut self.engine, self.goal.clone()) else {
             return;
         };
         let now = engine.cycle();
-        // The sequencer's instruction of this cycle has not been looked at by the slice before.
-        let after = self.run_from.max(now.saturating_sub(1));
-        let is_done = match (goal, self.speed) {
-            (Goal::Breakpoint, Speed::CyclesPerSecond(rate)) => {
-                let granted = u64::try_from(elapsed.as_nanos())
-                    .unwrap_or(u64::MAX)
-                    .saturating_mul(rate);
-                self.credit = self.credit.saturating_add(granted);
-                let n_cycles = self.credit / 1_000_000_000;
-                self.credit %= 1_000_000_000;
-                advance(
-                    engine.as_mut(),
-                    now.saturating_add(n_cycles),
-                    &self.breakpoints,
-                    &mut self.watches,
-                    after,
-                )
+        let after = self.run_from;
+        let target = now.saturating_add(n_cycles);
+        let mut back = None;
+        let is_done = match &goal {
+            Goal::Breakpoint => {
+                back = advance(engine.as_mut(), target, &self.breakpoints, &mut self.watches, after);
+                back.is_some()
             }
-            (Goal::Breakpoint, Speed::Unlimited) => {
-                let target = now.saturating_add(self.slice_cycles);
-                timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &self.breakpoints, &mut self.watches, after)
-                })
+            Goal::End => {
+                engine.advance_to(target);
+                false
             }
-            (Goal::End, _) => {
-                let target = now.saturating_add(self.slice_cycles);
-                timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &Arc::default(), &mut [], after)
-                })
+            Goal::Landmark(landmark) => {
+                back = engine.advance_to_landmark(target, landmark, after);
+                back.is_some()
             }
-            (Goal::Landmark(landmark), _) => {
-                let target = now.saturating_add(self.slice_cycles);
-                timed(&mut self.slice_cycles, || {
-                    engine.advance_to_landmark(target, &landmark, after) || engine.outcome().is_some()
-                })
+            Goal::Cycle(goal) => {
+                engine.advance_to(target.min(*goal));
+                target >= *goal
             }
-            (Goal::Cycle(goal), _) => {
-                let target = now.saturating_add(self.slice_cycles).min(goal);
-                let has_ended = timed(&mut self.slice_cycles, || {
-                    advance(engine.as_mut(), target, &Arc::default(), &mut [], after)
-                });
-                has_ended || target == goal
-            }
+            Goal::Back(cycle) => engine.rewind_to(*cycle, n_cycles),
         };
-        if is_done {
-            self.goal = None;
+        let has_ended = engine.outcome().is_some() && !matches!(goal, Goal::Back(_));
+        if is_done || has_ended {
+            self.goal = back.filter(|cycle| *cycle < engine.cycle()).map(Goal::Back);
         }
     }
 
@@ -415,6 +489,7 @@ impl Driver {
     fn run_state(&self) -> RunState {
         match (&self.engine, &self.goal) {
             (None, _) => RunState::Empty,
+            (Some(_), Some(Goal::Back(cycle))) => RunState::GoingBack(*cycle),
             (Some(_), Some(_)) => RunState::Running,
             (Some(engine), None) => match engine.outcome() {
                 None => RunState::Paused,
@@ -432,54 +507,54 @@ impl Driver {
     }
 }
 
-/// Moves to `target`; returns whether the run is over because of a breakpoint, a changed byte that is watched, or the program's end.
+/// Whether a request is about the machine at the end of a way back, and does not replace the way back.
+fn waits_for_way_back(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Run
+            | Request::RunToEnd
+            | Request::ToNext(_)
+            | Request::Find { .. }
+            | Request::WriteMemory(..)
+            | Request::ToggleWatchpoint(..)
+    )
+}
+
+/// Moves to `target`; if the run is over because of a breakpoint or a changed byte that is watched, returns the cycle of that.
 fn advance(
     engine: &mut dyn Engine,
     target: u64,
     breakpoints: &Arc<BTreeSet<u32>>,
     watches: &mut [Watch],
     after: u64,
-) -> bool {
+) -> Option<u64> {
     let landmark = (!breakpoints.is_empty()).then(|| Landmark::Instructions(Arc::clone(breakpoints)));
     let step_to = |engine: &mut dyn Engine, cycle: u64| match &landmark {
         Some(landmark) => engine.advance_to_landmark(cycle, landmark, after),
         None => {
             engine.advance_to(cycle);
-            false
+            None
         }
     };
     if watches.is_empty() {
-        return step_to(engine, target) || engine.outcome().is_some();
+        return step_to(engine, target);
     }
     while engine.cycle() < target && engine.outcome().is_none() {
         let next = engine.cycle() + 1;
-        let is_at_breakpoint = step_to(engine, next);
+        let breakpoint = step_to(engine, next);
         // Every watch is asked, so that all of them know the present bytes.
         let n_changed = watches
             .iter_mut()
             .filter_map(|watch| watch.has_changed(engine).then_some(()))
             .count();
-        if is_at_breakpoint || n_changed > 0 {
-            return true;
+        if breakpoint.is_some() || n_changed > 0 {
+            return breakpoint.or(Some(engine.cycle()));
         }
     }
-    engine.outcome().is_some()
+    None
 }
 
 /// The cycles that the compiler expects a program to take; 0 if it did not say.
 fn expected_cycles(engine: &dyn Engine) -> u64 {
     engine.program().estimated_cycles.unwrap_or(0)
-}
-
-/// Runs `work` and doubles or halves `slice_cycles` so that the next slice comes closer to [`SLICE_TIME`].
-fn timed(slice_cycles: &mut u64, work: impl FnOnce() -> bool) -> bool {
-    let start = Instant::now();
-    let result = work();
-    let elapsed = start.elapsed();
-    if elapsed < SLICE_TIME / 2 {
-        *slice_cycles = slice_cycles.saturating_mul(2).min(1 << 40);
-    } else if elapsed > SLICE_TIME * 2 {
-        *slice_cycles = (*slice_cycles / 2).max(1);
-    }
-    result
 }

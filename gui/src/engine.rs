@@ -6,6 +6,7 @@
 use crate::frame::{N_UNITS, Observation, ProgramInfo, Span, TimelineView, UnitState};
 use crate::inspect::{Focus, MemorySpace};
 use crate::overview::SpanReport;
+use crate::source_text::SourceText;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,14 +25,15 @@ pub trait Engine: Send {
     /// Moves time forwards to `cycle`, or less far if the program ends before.
     fn advance_to(&mut self, cycle: u64);
 
-    /// Moves time to the first landmark in `after + 1..=cycle`, or forwards to `cycle` if there is none. Returns whether there is.
-    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> bool;
+    /// Moves time forwards to `cycle` and returns the first cycle in `after + 1..=cycle` with the landmark, to be gone back to.
+    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> Option<u64>;
 
-    /// The last cycle before the current one at which a landmark is seen.
-    fn previous(&self, landmark: &Landmark) -> Option<u64>;
+    /// The last cycle before `before` at which a landmark is seen.
+    fn previous(&self, landmark: &Landmark, before: u64) -> Option<u64>;
 
-    /// Moves time backwards to `cycle`; a cycle in the future changes nothing.
-    fn rewind_to(&mut self, cycle: u64);
+    /// Goes on with the way back to `cycle` by replaying at most `n_cycles`; returns whether it is there. Until then the present is where
+    /// it was, and any other call than the same again gives the way back up. A cycle in the future changes nothing.
+    fn rewind_to(&mut self, cycle: u64, n_cycles: u64) -> bool;
 
     /// The state of the units, cheap enough to ask for after every cycle.
     fn units(&self) -> [UnitState; N_UNITS];
@@ -53,6 +55,14 @@ pub trait Engine: Send {
     /// # Errors
     /// What is wrong with the description (RON text), or why the program does not fit the machine.
     fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String>;
+
+    /// Another program, made of a text, at cycle 0 of the same machine.
+    ///
+    /// # Errors
+    /// What is wrong with the text, or why its program does not fit the machine.
+    fn on_text(&self, _text: &SourceText) -> Result<Box<dyn Engine>, String> {
+        Err("this program cannot be replaced by a text".to_owned())
+    }
 
     /// Everything to show now, with the timeline's visible stretch in at most `n_bins` bins.
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation;

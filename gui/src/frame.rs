@@ -7,6 +7,7 @@ use crate::bench::Rig;
 use crate::format::Quantity;
 use crate::inspect::{CloseUp, MemorySpace, ModelGraph};
 use crate::overview::{Found, Overview, Series, SpanReport};
+use crate::source_text::SourceText;
 use crate::token_log::TokenLink;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub enum RunState {
     Paused,
     /// Time is moving.
     Running,
+    /// Time goes back to this cycle; until it is there, the present stays as it was.
+    GoingBack(u64),
     /// The program reached its end.
     Halted,
     /// The program faulted; the text says where and why.
@@ -68,6 +71,11 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Whether time is moving, in either direction.
+    pub fn is_moving(&self) -> bool {
+        matches!(self, RunState::Running | RunState::GoingBack(_))
+    }
+
     /// Whether the program cannot advance any further.
     pub fn has_ended(&self) -> bool {
         matches!(self, RunState::Halted | RunState::Faulted(_))
@@ -93,6 +101,8 @@ pub struct ProgramInfo {
     pub activities: Vec<ActivityInfo>,
     /// Runs the program on other machines; `None` if nobody can.
     pub rig: Option<Arc<dyn Rig>>,
+    /// The text that it is made of, or its disassembly; `None` if neither is known.
+    pub source: Option<Arc<SourceText>>,
 }
 
 /// The machine in one line.

@@ -87,7 +87,12 @@ impl Inspection {
     /// is not too far away.
     pub(crate) fn look_at(&mut self, focus: &Focus, before: impl FnOnce(u64) -> Machine, now: u64) {
         self.focus = focus.clone();
-        if focus.pe.is_some() && self.recent.is_none() {
+        self.look_back(before, now);
+    }
+
+    /// Keeps an earlier machine for the past of the PE in focus, if none is kept; `before` and `now` as for [`look_at`](Self::look_at).
+    pub(crate) fn look_back(&mut self, before: impl FnOnce(u64) -> Machine, now: u64) {
+        if self.focus.pe.is_some() && self.recent.is_none() {
             let from = now.saturating_sub(N_MOMENTS);
             let mut machine = before(from);
             if from.saturating_sub(machine.now()) <= MAX_FIRST_REPLAY {

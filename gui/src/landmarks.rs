@@ -71,32 +71,29 @@ impl Landmarks {
         &self.totals
     }
 
-    /// Forgets everything that was not over before `cycle`. Returns whether the totals are still right; if not, the log is empty and
-    /// must be fed with the run from its beginning.
-    pub(crate) fn truncate(&mut self, cycle: u64) -> bool {
-        if cycle < self.recorded_from {
-            self.entries.clear();
-            self.totals.fill(LineTotals::default());
-            self.layer_starts.clear();
-            self.recorded_from = 0;
-            return false;
-        }
+    /// Whether the totals can be taken back to `cycle`. If not, a new log must be fed with the run from its beginning.
+    pub(crate) fn reach_back_to(&self, cycle: u64) -> bool {
+        cycle >= self.recorded_from
+    }
+
+    /// Forgets everything that was not over before `cycle`.
+    pub(crate) fn truncate(&mut self, cycle: u64) {
         self.layer_starts.retain(|_, start| *start < cycle);
         while self.entries.last().is_some_and(|entry| entry.end >= cycle) {
             if let Some(entry) = self.entries.pop() {
                 self.count(&entry, |total, amount| total.saturating_sub(amount));
             }
         }
-        true
     }
 
-    /// The first cycle in `after + 1..=until` with the landmark.
-    pub(crate) fn first(&self, machine: &Machine, landmark: &Landmark, after: u64, until: u64) -> Option<u64> {
-        let is_hit = |cycle: &u64| *cycle > after && *cycle <= until;
+    /// The first cycle from `after + 1` to now with the landmark, as far as that is known only since cycle `since`: of what goes on in the
+    /// shadow of something else, the beginning is known when it ends.
+    pub(crate) fn first(&self, machine: &Machine, landmark: &Landmark, after: u64, since: u64) -> Option<u64> {
+        let is_hit = |cycle: &u64| *cycle > after && *cycle <= machine.now();
         if let Some(layer) = wanted_layer(landmark) {
             return self.layer_cycles(machine, layer).filter(is_hit).min();
         }
-        let recorded = self.entries.iter().rev().take_while(|entry| entry.end + 1 > after);
+        let recorded = self.entries.iter().rev().take_while(|entry| entry.end >= since);
         let all = recorded.copied().chain(self.under_way(machine));
         let hits = all.filter(|entry| self.is_at(entry, landmark));
         hits.map(|entry| self.seen_at(&entry)).filter(is_hit).min()

@@ -46,7 +46,11 @@ pub fn run(options: LaunchOptions) -> Result<(), GuiError> {
         let worker = ThreadWorker::spawn(engine_loader(options.loader), options.source.map(engine), move || {
             ctx.request_repaint()
         })?;
-        Ok(Box::new(Dashboard::new(Box::new(worker), &context.egui_ctx)) as Box<dyn eframe::App>)
+        let mut dashboard = Dashboard::new(Box::new(worker), &context.egui_ctx);
+        if let Some(storage) = context.storage {
+            dashboard.restore(storage);
+        }
+        Ok(Box::new(dashboard) as Box<dyn eframe::App>)
     };
     eframe::run_native("Systole", native_options, Box::new(create))?;
     Ok(())

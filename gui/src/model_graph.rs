@@ -1,14 +1,15 @@
-//! The layers of a program as a graph, read off its code: which tensors in DRAM each layer loads and stores.
-//!
-//! Descriptors and registers are followed through the code in its order, without running it. A base address that depends on
-//! a loop still lies in its tensor at the first pass, so the tensor is found; an address that is not known names nothing.
+//! The layers of a program as a graph: which tensors in DRAM each layer loads and stores when the program runs.
 
 use crate::inspect::{GraphEdge, GraphLayer, ModelGraph};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use systole_isa::operand::{Desc, MarkKind, N_REGISTERS, Reg, Scalar, Space, Val};
+use systole_isa::operand::MarkKind;
 use systole_isa::program::SymbolKind;
 use systole_isa::{Op, Program};
+use systole_simulator::for_each_transfer;
+
+/// Instructions that are looked at; those of a network with images of 224 x 224 pixels are half as many.
+const MAX_INSTRUCTIONS: u64 = 1 << 22;
 
 /// Names of the parts of DRAM, found by address.
 #[derive(Clone, Debug, Default)]
@@ -73,34 +74,6 @@ impl TensorNames {
     }
 }
 
-/// Registers and descriptor bases as far as the code alone tells.
-struct Known {
-    registers: [Option<i64>; N_REGISTERS],
-    bases: BTreeMap<usize, Option<u64>>,
-}
-
-impl Known {
-    fn value(&self, value: &Scalar) -> Option<i64> {
-        match value {
-            Val::Imm(value) => Some(*value),
-            Val::Reg(register) => self.registers[register.index()],
-        }
-    }
-
-    fn set(&mut self, rd: Reg, value: Option<i64>) {
-        if rd != Reg::ZERO {
-            self.registers[rd.index()] = value;
-        }
-    }
-
-    /// The address that an operand starts at.
-    fn address(&self, desc: Desc, offset: Reg) -> Option<u64> {
-        let base = (*self.bases.get(&desc.index())?)?;
-        let offset = self.registers[offset.index()].unwrap_or(0);
-        base.checked_add_signed(offset)
-    }
-}
-
 /// The graph of a program's layers.
 pub(crate) fn graph_of(program: &Program, names: &TensorNames) -> ModelGraph {
     let mut layers: Vec<GraphLayer> = program
@@ -111,70 +84,30 @@ pub(crate) fn graph_of(program: &Program, names: &TensorNames) -> ModelGraph {
             ..GraphLayer::default()
         })
         .collect();
-    let mut known = Known {
-        registers: [None; N_REGISTERS],
-        bases: BTreeMap::new(),
-    };
-    known.registers[Reg::ZERO.index()] = Some(0);
-    let mut layer_idx = None;
     for (pc, instruction) in program.code.iter().enumerate() {
         if let Op::Mark {
             kind: MarkKind::Layer,
             id,
         } = instruction.op
+            && let Some(layer) = usize::try_from(id.0).ok().and_then(|idx| layers.get_mut(idx))
         {
-            layer_idx = usize::try_from(id.0).ok().filter(|idx| *idx < layers.len());
-            if let Some(idx) = layer_idx {
-                layers[idx].first_pc = u32::try_from(pc).unwrap_or(u32::MAX);
-            }
+            layer.first_pc = u32::try_from(pc).unwrap_or(u32::MAX);
         }
-        let transfer = match instruction.op {
-            Op::Ld { src, .. } => Some((known.address(src.desc, src.offset), false)),
-            Op::St { dst, .. } => Some((known.address(dst.desc, dst.offset), true)),
-            _ => None,
-        };
-        if let (Some((Some(address), is_write)), Some(idx)) = (transfer, layer_idx)
-            && let Some((_, name)) = names.at(address)
-        {
-            let layer = &mut layers[idx];
-            let list = if is_write { &mut layer.writes } else { &mut layer.reads };
+    }
+    for_each_transfer(program, MAX_INSTRUCTIONS, |transfer| {
+        let layer = transfer.layer.and_then(|idx| layers.get_mut(idx as usize));
+        if let (Some(layer), Some((_, name))) = (layer, names.at(transfer.address)) {
+            let list = match transfer.is_store {
+                true => &mut layer.writes,
+                false => &mut layer.reads,
+            };
             if !list.contains(name) {
                 list.push(Arc::clone(name));
             }
         }
-        follow(&mut known, &instruction.op);
-    }
+    });
     let edges = edges(&layers);
     ModelGraph { layers, edges }
-}
-
-/// What an instruction does to what is known.
-fn follow(known: &mut Known, op: &Op) {
-    match *op {
-        Op::Li { rd, value } => known.set(rd, Some(value.0)),
-        Op::Add { rd, ra, ref b } => {
-            let sum = known.registers[ra.index()]
-                .zip(known.value(b))
-                .map(|(a, b)| a.wrapping_add(b));
-            known.set(rd, sum);
-        }
-        Op::Desc { d, space, ref base, .. } => {
-            let base = known.value(base).and_then(|base| u64::try_from(base).ok());
-            known.bases.insert(d.index(), base.filter(|_| space == Space::Dram));
-        }
-        Op::Sub { rd, .. }
-        | Op::Mul { rd, .. }
-        | Op::And { rd, .. }
-        | Op::Or { rd, .. }
-        | Op::Xor { rd, .. }
-        | Op::Shl { rd, .. }
-        | Op::Shr { rd, .. }
-        | Op::Min { rd, .. }
-        | Op::Max { rd, .. }
-        | Op::RdCycle { rd, .. }
-        | Op::RdPerf { rd, .. } => known.set(rd, None),
-        _ => {}
-    }
 }
 
 /// From the layer that wrote a tensor last to each that reads it.
@@ -197,4 +130,23 @@ fn edges(layers: &[GraphLayer]) -> Vec<GraphEdge> {
     }
     edges.sort();
     edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::example;
+
+    /// Convolutions with padding have base addresses before their tensors.
+    #[test]
+    fn the_layers_of_the_digits_network_form_a_chain() {
+        let source = example("digits", None).expect("it is shipped");
+        let program = source.machine.program();
+        let graph = graph_of(program, &TensorNames::of(program));
+        let n_layers = graph.layers.len();
+        assert!(n_layers > 5, "{n_layers} layers");
+        let pairs: Vec<(usize, usize)> = graph.edges.iter().map(|edge| (edge.from, edge.to)).collect();
+        let chain: Vec<(usize, usize)> = (1..n_layers).map(|to| (to - 1, to)).collect();
+        assert_eq!(pairs, chain);
+    }
 }

@@ -18,13 +18,15 @@ use crate::listing;
 use crate::model_graph::{TensorNames, graph_of};
 use crate::overview::{Series, SpanReport};
 use crate::overview_of::{idle_fj_per_cycle, overview};
+use crate::reassembly::assembled;
 use crate::recording::{Recording, activity_id, all_activities};
 use crate::rig::Recipe;
 use crate::search::Matches;
+use crate::source_text::SourceText;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Program, Unit};
 use systole_simulator::pe_view::{Detail, Region};
-use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, StallReason, Status};
+use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, Replay, StallReason, Status};
 
 /// Most pairs of post and take that the timeline shows at once.
 const MAX_LINKS: usize = 200;
@@ -38,6 +40,8 @@ pub struct Source {
     pub machine: Machine,
     /// How the program comes onto another machine.
     pub recipe: Recipe,
+    /// The text that the program was assembled from, if it was.
+    pub text: Option<SourceText>,
 }
 
 /// An [`Engine`] on the simulator.
@@ -45,12 +49,22 @@ pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
     recipe: Recipe,
+    /// The text that the program was assembled from, if it was.
+    text: Option<SourceText>,
     recording: Recording,
     landmarks: Landmarks,
     n_started: [u64; N_UNITS],
     /// What each unit was executing at the last look.
     executing: [Option<u32>; N_UNITS],
     inspection: Inspection,
+    way_back: Option<WayBack>,
+}
+
+/// A way back to an earlier cycle that is under way.
+struct WayBack {
+    replay: Replay,
+    /// What is known of the run from its beginning, if the log does not reach back far enough.
+    landmarks: Option<Landmarks>,
 }
 
 impl Simulation {
@@ -66,11 +80,13 @@ impl Simulation {
             history,
             program,
             recipe: source.recipe,
+            text: source.text,
             recording,
             landmarks,
             n_started: [0; N_UNITS],
             executing: [None; N_UNITS],
             inspection,
+            way_back: None,
         };
         simulation.note_statuses(&[0; N_UNITS]);
         simulation
@@ -99,6 +115,41 @@ impl Simulation {
             self.n_started[SEQ] += 1;
         }
         self.executing[SEQ] = pc;
+    }
+
+    /// The way back that is under way, if it can lead to `cycle`, or else a new one.
+    fn way_back_to(&mut self, cycle: u64) -> WayBack {
+        let is_from_start = !self.landmarks.reach_back_to(cycle);
+        match self.way_back.take() {
+            Some(mut way) if way.landmarks.is_some() == is_from_start && way.replay.can_reach(cycle) => {
+                way.replay.turn_to(cycle);
+                way
+            }
+            _ if is_from_start => WayBack {
+                replay: self.history.replay_from_start(cycle),
+                landmarks: Some(Landmarks::new(self.history.keyframe_before(0))),
+            },
+            _ => WayBack {
+                replay: self.history.replay_to(cycle),
+                landmarks: None,
+            },
+        }
+    }
+
+    /// Makes the end of a way back the present.
+    fn take(&mut self, way_back: WayBack) {
+        self.history.adopt(way_back.replay);
+        let cycle = self.cycle();
+        match way_back.landmarks {
+            Some(landmarks) => self.landmarks = landmarks,
+            None => self.landmarks.truncate(cycle),
+        }
+        self.inspection.truncate(cycle);
+        self.inspection
+            .look_back(|from| self.history.keyframe_before(from).clone(), cycle);
+        self.recording.truncate(cycle);
+        self.executing = [None; N_UNITS];
+        self.note_statuses(&self.recording.n_completed.clone());
     }
 
     fn array(&self) -> ArrayState {
@@ -201,6 +252,7 @@ impl Engine for Simulation {
     }
 
     fn advance_to(&mut self, cycle: u64) {
+        self.way_back = None;
         let n_completed_before = self.recording.n_completed;
         let now = self.history.machine().now();
         let mut observer = (&mut self.recording, &mut (&mut self.inspection, &mut self.landmarks));
@@ -212,41 +264,33 @@ impl Engine for Simulation {
         self.note_statuses(&n_completed_before);
     }
 
-    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> bool {
+    fn advance_to_landmark(&mut self, cycle: u64, landmark: &Landmark, after: u64) -> Option<u64> {
+        // The sequencer's instruction of this cycle has not been looked at before.
+        let since = self.cycle().saturating_sub(1);
         self.advance_to(cycle);
-        let found = self
-            .landmarks
-            .first(self.history.machine(), landmark, after, self.cycle());
-        if let Some(found) = found {
-            self.rewind_to(found);
-        }
-        found.is_some()
+        self.landmarks.first(self.history.machine(), landmark, after, since)
     }
 
-    fn previous(&self, landmark: &Landmark) -> Option<u64> {
-        self.landmarks.last(self.history.machine(), landmark, self.cycle())
+    fn previous(&self, landmark: &Landmark, before: u64) -> Option<u64> {
+        self.landmarks.last(self.history.machine(), landmark, before)
     }
 
-    fn rewind_to(&mut self, cycle: u64) {
+    fn rewind_to(&mut self, cycle: u64, n_cycles: u64) -> bool {
         if cycle >= self.cycle() {
-            return;
+            self.way_back = None;
+            return true;
         }
-        self.inspection.truncate(cycle);
-        let stop = self.inspection.stop_on_the_way(0, cycle).unwrap_or(cycle);
-        if self.landmarks.truncate(cycle) {
-            // The replay repeats what the logs know already.
-            self.history.go_back_to(stop, &mut ());
-            self.inspection.keep(self.history.machine());
-            self.history.advance_to(cycle, &mut ());
+        let mut way_back = self.way_back_to(cycle);
+        let is_there = match &mut way_back.landmarks {
+            Some(landmarks) => way_back.replay.advance(n_cycles, landmarks),
+            None => way_back.replay.advance(n_cycles, &mut ()),
+        };
+        if is_there {
+            self.take(way_back);
         } else {
-            self.history.go_back_to(0, &mut ());
-            self.history.advance_to(stop, &mut self.landmarks);
-            self.inspection.keep(self.history.machine());
-            self.history.advance_to(cycle, &mut self.landmarks);
+            self.way_back = Some(way_back);
         }
-        self.recording.truncate(cycle);
-        self.executing = [None; N_UNITS];
-        self.note_statuses(&self.recording.n_completed.clone());
+        is_there
     }
 
     fn units(&self) -> [UnitState; N_UNITS] {
@@ -290,6 +334,7 @@ impl Engine for Simulation {
 
     fn write_memory(&mut self, space: MemorySpace, address: u64, bytes: &[u8]) -> Result<(), String> {
         let space = check_range(self.history.machine(), space, address, bytes.len())?;
+        self.way_back = None;
         self.history
             .edit(|machine| machine.memory_mut(space).write(address, bytes));
         self.inspection.edited();
@@ -306,7 +351,13 @@ impl Engine for Simulation {
             name: self.program.name.clone(),
             machine,
             recipe: self.recipe.clone(),
+            text: self.text.clone(),
         })))
+    }
+
+    fn on_text(&self, text: &SourceText) -> Result<Box<dyn Engine>, String> {
+        let source = assembled(text, self.history.keyframe_before(0))?;
+        Ok(Box::new(Self::new(source)))
     }
 
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {
@@ -345,6 +396,10 @@ fn program_info(source: &Source) -> ProgramInfo {
         estimated_cycles: estimated_cycles(program),
         activities: all_activities().map(activity_info).collect(),
         rig: Some(Arc::new(source.recipe.clone())),
+        source: Some(Arc::new(match &source.text {
+            Some(text) => text.clone().with_lines_of(program),
+            None => SourceText::of_program(program),
+        })),
     }
 }
 

@@ -10,6 +10,7 @@ use egui::{
     vec2,
 };
 use serde::{Deserialize, Serialize};
+use systole_assembler::service::Colour;
 
 /// Space between neighbouring things, in points.
 pub(crate) const GAP: f32 = 8.0;
@@ -310,6 +311,18 @@ impl Palette {
             self.diverging[2]
         };
         self.diverging[1].lerp_to_gamma(end, share)
+    }
+
+    /// The colour of a part of a source text, if it is no mnemonic.
+    pub(crate) fn token(&self, colour: Colour) -> Color32 {
+        match colour {
+            Colour::Comment | Colour::ArgumentName => self.weak_text,
+            Colour::Mnemonic | Colour::Directive | Colour::Macro => self.accent,
+            Colour::Label | Colour::Symbol => self.units[4],
+            Colour::Register => self.units[1],
+            Colour::Choice | Colour::Text => self.units[3],
+            Colour::Number => self.units[2],
+        }
     }
 
     /// The colour of a port's traffic: reads in the colour of who works with it, writes in a lighter one.

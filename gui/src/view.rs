@@ -8,6 +8,8 @@ use crate::frame::{PeCell, TimelineView};
 use crate::look::{Look, LookAction};
 use crate::machine_bench::BenchAction;
 use crate::panels::panes::{Export, Pane};
+use crate::recent::RecentFiles;
+use crate::source_editor::SourceAction;
 use std::path::PathBuf;
 
 /// What the user has chosen to see.
@@ -33,6 +35,8 @@ pub(crate) struct View {
     pub(crate) is_machine_text: bool,
     /// The dialog that is open.
     pub(crate) dialog: Option<Dialog>,
+    /// The files that were opened last.
+    pub(crate) recent: RecentFiles,
     /// The panels that are not hidden.
     pub(crate) shown_panes: Vec<Pane>,
     /// The cycle under the pointer, in whichever panel along time that is.
@@ -64,6 +68,7 @@ impl Default for View {
             look: Look::default(),
             is_machine_text: false,
             dialog: None,
+            recent: RecentFiles::default(),
             shown_panes: Vec::new(),
             cursor: None,
             selected_span: None,
@@ -83,6 +88,10 @@ pub(crate) enum Dialog {
     Open(String),
     /// Where to write an export.
     Export(&'static Export, String),
+    /// Where to write the text of the program.
+    SaveSource(String),
+    /// What becomes of a text that is not written yet.
+    Unsaved,
     /// Which command to run, with the position of the entry that is chosen.
     Palette(String, usize),
 }
@@ -169,6 +178,8 @@ pub(crate) enum Action {
     EditDialog(String),
     /// Open this file and close the dialog.
     OpenPath(PathBuf),
+    /// Look which of the recent files are still there.
+    CheckRecent,
     /// Show the system's file chooser.
     Browse,
     /// Close the dialog.
@@ -203,6 +214,8 @@ pub(crate) enum Action {
     ToggleBreakpoint(u32),
     /// Choose how fast a run is.
     SetSpeed(Speed),
+    /// A change of the source panel.
+    Source(SourceAction),
     /// A change of the machine panel.
     Bench(BenchAction),
     /// Show the machine of the draft as form or as text.

@@ -179,6 +179,7 @@ fn work(mut driver: Driver, requests: &Receiver<Request>, publish: impl Fn(Arc<F
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
+        let obeying_since = Instant::now();
         while let Some(request) = next {
             match &request {
                 Request::Open(path) => publish(driver.loading_frame(&path.display().to_string())),
@@ -189,7 +190,8 @@ fn work(mut driver: Driver, requests: &Receiver<Request>, publish: impl Fn(Arc<F
                 last_slice = Instant::now();
             }
             driver.handle(request);
-            next = requests.try_recv().ok();
+            let is_late = obeying_since.elapsed() >= FRAME_PERIOD;
+            next = if is_late { None } else { requests.try_recv().ok() };
         }
         if driver.is_running() {
             driver.run_slice(last_slice.elapsed());

@@ -101,16 +101,23 @@ impl Engine for LongRun {
     fn advance_to(&mut self, _: u64) {}
 
     /// The long run has no landmarks.
-    fn advance_to_landmark(&mut self, cycle: u64, _landmark: &systole_gui::engine::Landmark, _after: u64) -> bool {
+    fn advance_to_landmark(
+        &mut self,
+        cycle: u64,
+        _landmark: &systole_gui::engine::Landmark,
+        _after: u64,
+    ) -> Option<u64> {
         self.advance_to(cycle);
-        false
-    }
-
-    fn previous(&self, _landmark: &systole_gui::engine::Landmark) -> Option<u64> {
         None
     }
 
-    fn rewind_to(&mut self, _: u64) {}
+    fn previous(&self, _landmark: &systole_gui::engine::Landmark, _before: u64) -> Option<u64> {
+        None
+    }
+
+    fn rewind_to(&mut self, _: u64, _: u64) -> bool {
+        true
+    }
 
     fn units(&self) -> [UnitState; N_UNITS] {
         Default::default()

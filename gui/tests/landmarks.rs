@@ -57,13 +57,14 @@ fn stops(landmark: &Landmark) -> BTreeSet<u64> {
     let mut stops = BTreeSet::new();
     loop {
         let from = engine.cycle();
-        let is_found = (1..).find_map(|n_slices| {
-            let is_found = engine.advance_to_landmark(from + 7 * n_slices, landmark, from);
-            (is_found || engine.outcome().is_some()).then_some(is_found)
+        let found = (1..).find_map(|n_slices| {
+            let found = engine.advance_to_landmark(from + 7 * n_slices, landmark, from);
+            (found.is_some() || engine.outcome().is_some()).then_some(found)
         });
-        if is_found != Some(true) {
+        let Some(Some(cycle)) = found else {
             return stops;
-        }
+        };
+        engine.rewind_to(cycle, u64::MAX);
         stops.insert(engine.cycle());
     }
 }

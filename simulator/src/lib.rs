@@ -30,6 +30,7 @@ pub mod roofline;
 mod sequencer;
 pub mod session;
 pub mod trace;
+mod transfers;
 mod vx;
 mod work;
 
@@ -37,8 +38,9 @@ pub use activity::{Activity, BusyKind, StallReason, UnitStatus};
 pub use check::{CheckReport, Finding, check};
 pub use counts::EventCounts;
 pub use fault::{Fault, FaultKind, Overflow};
-pub use history::History;
+pub use history::{History, Replay};
 pub use machine::{LoadError, Machine, Mode, Status};
 pub use observer::{Event, Observer};
 pub use pe_view::{Pack, PeCell, PeOrigins, PeState, PeView};
 pub use report::Report;
+pub use transfers::{Transfer, for_each_transfer};

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use systole_compiler::codegen::{self, TilingPolicy};
 use systole_isa::dram::PagePolicy;
 use systole_isa::machine::preset;
+use systole_isa::operand::Space;
 use systole_isa::{MachineDescription, Program, Unit};
 use systole_programs::DIGITS;
 use systole_simulator::host::{HostValues, write_input};
@@ -91,6 +92,66 @@ proptest! {
         }
         history.advance_to(u64::MAX, &mut ());
         prop_assert_eq!(fingerprint(history.machine()), fingerprint(at_end()));
+    }
+}
+
+/// Ways back in slices of any size, turned to other targets on the way, end where a fresh run would be; until a way back is adopted
+/// nothing has changed.
+#[test]
+fn a_way_back_in_slices_ends_where_a_fresh_run_would_be() {
+    let total = at_end().now();
+    let mut history = History::new(at_start().clone());
+    history.advance_to(u64::MAX, &mut ());
+    for (percent, n_cycles, turn) in [
+        (90, 777, 3),
+        (60, 5_000, 0),
+        (59, 1, 1),
+        (58, 100_000, 400),
+        (10, 64, 64),
+    ] {
+        let target = total * percent / 100;
+        let before = fingerprint(history.machine());
+        let mut replay = history.replay_to(target);
+        replay.advance(n_cycles, &mut ());
+        let target = if replay.can_reach(target - turn) {
+            target - turn
+        } else {
+            target
+        };
+        replay.turn_to(target);
+        while !replay.advance(n_cycles, &mut ()) {
+            assert!(replay.machine().now() < target);
+        }
+        assert_eq!(fingerprint(history.machine()), before);
+        history.adopt(replay);
+        let mut fresh = at_start().clone();
+        fresh.advance_to(target, &mut ());
+        assert_eq!(fingerprint(history.machine()), fingerprint(&fresh), "{percent} %");
+    }
+}
+
+/// A way back over all events passes the edits on its way.
+#[test]
+fn a_way_back_from_the_start_keeps_edits() {
+    let total = at_end().now();
+    let mut history = History::new(at_start().clone());
+    for percent in [20, 50, 80] {
+        history.advance_to(total * percent / 100, &mut ());
+        history.edit(|machine| machine.memory_mut(Space::Dram).write(0, &[percent as u8; 8]));
+    }
+    history.advance_to(u64::MAX, &mut ());
+    for (percent, expected) in [(90, 80), (80, 80), (79, 50), (30, 20)] {
+        let mut n_events = 0;
+        let mut replay = history.replay_from_start(total * percent / 100);
+        while !replay.advance(10_000, &mut Watch(|_: &Event| n_events += 1)) {}
+        history.adopt(replay);
+        let mut byte = [0];
+        history.machine().memory(Space::Dram).read(0, &mut byte);
+        assert_eq!(byte, [expected], "{percent} %");
+        let mut n_expected = 0;
+        let mut fresh = at_start().clone();
+        fresh.advance_to(history.machine().now(), &mut Watch(|_: &Event| n_expected += 1));
+        assert_eq!(n_events, n_expected, "all events are seen");
     }
 }
 

@@ -3,9 +3,11 @@
 use super::array_grid::ArrayTexture;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
+use super::source::SourceMemory;
 use super::timeline_density::DensityTexture;
 use crate::frame::Frame;
 use crate::machine_bench::MachineBench;
+use crate::source_editor::SourceEditor;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
@@ -14,15 +16,18 @@ use egui_tiles::{
     UiResponse,
 };
 
+/// Identifies the panels for the windowing library.
+pub(crate) const LAYOUT_ID: &str = "systole-panels";
+
 /// The layout at the first start: the panels of each region of the table as tabs, beside and below each other.
 pub(crate) fn default_tree() -> Tree<Pane> {
     let mut tiles = Tiles::default();
     let [main, right, right_below, bottom] =
         [Region::Main, Region::Right, Region::RightBelow, Region::Bottom].map(|region| region_tabs(&mut tiles, region));
-    let right = split(&mut tiles, LinearDir::Vertical, [(right, 0.56), (right_below, 0.44)]);
-    let top = split(&mut tiles, LinearDir::Horizontal, [(main, 0.58), (right, 0.42)]);
-    let root = split(&mut tiles, LinearDir::Vertical, [(top, 0.72), (bottom, 0.28)]);
-    Tree::new(Id::unique("systole-panels"), root, tiles)
+    let right = split(&mut tiles, LinearDir::Vertical, &[(right, 0.56), (right_below, 0.44)]);
+    let top = split(&mut tiles, LinearDir::Horizontal, &[(main, 0.58), (right, 0.42)]);
+    let root = split(&mut tiles, LinearDir::Vertical, &[(top, 0.72), (bottom, 0.28)]);
+    Tree::new(Id::unique(LAYOUT_ID), root, tiles)
 }
 
 /// The panels of a region as tabs, the first visible one in front.
@@ -39,10 +44,11 @@ fn region_tabs(tiles: &mut Tiles<Pane>, region: Region) -> TileId {
     tiles.insert_container(tabs)
 }
 
-fn split(tiles: &mut Tiles<Pane>, direction: LinearDir, children: [(TileId, f32); 2]) -> TileId {
-    let mut linear = Linear::new(direction, children.map(|(id, _)| id).to_vec());
+/// A row or column of parts with their shares.
+pub(crate) fn split(tiles: &mut Tiles<Pane>, direction: LinearDir, children: &[(TileId, f32)]) -> TileId {
+    let mut linear = Linear::new(direction, children.iter().map(|(id, _)| *id).collect());
     for (id, share) in children {
-        linear.shares.set_share(id, share);
+        linear.shares.set_share(*id, *share);
     }
     tiles.insert_container(Container::Linear(linear))
 }
@@ -70,6 +76,7 @@ pub(crate) struct PanelMemory {
     pub(crate) texture: ArrayTexture,
     pub(crate) listing: Listing,
     pub(crate) density: DensityTexture,
+    pub(crate) source: SourceMemory,
 }
 
 /// Draws the panels of one frame and collects their actions.
@@ -80,6 +87,8 @@ pub(crate) struct Panels<'a> {
     pub(crate) view: &'a View,
     /// What the machine panel shows.
     pub(crate) bench: &'a MachineBench,
+    /// What the source panel shows.
+    pub(crate) source: &'a SourceEditor,
     /// What panels remember.
     pub(crate) memory: &'a mut PanelMemory,
     /// What panels ask for.
@@ -99,6 +108,9 @@ impl Behavior<Pane> for Panels<'_> {
     }
 
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
+        if *pane == Pane::Source && self.source.is_edited() {
+            return format!("{} *", pane.info().title).into();
+        }
         pane.info().title.into()
     }
 

@@ -10,6 +10,7 @@ use super::memory::memory_ui;
 use super::plots::plots_ui;
 use super::program::program_ui;
 use super::roofline::roofline_ui;
+use super::source::source_ui;
 use super::timeline::timeline_ui;
 use super::timeline_density::DensityTexture;
 use crate::csv::{energy_csv, plots_csv, roofline_csv, timeline_csv};
@@ -17,8 +18,6 @@ use crate::frame::Frame;
 use crate::picture::{png, svg};
 use crate::view::View;
 use egui::Ui;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A panel that can be moved, shown and hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +26,8 @@ pub(crate) enum Pane {
     Array,
     /// The disassembly.
     Program,
+    /// The text of the program.
+    Source,
     /// The lanes.
     Timeline,
     /// The counters.
@@ -120,6 +121,16 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Right,
         is_shown_first: true,
         ui: |ui, p| program_ui(ui, p.frame, p.view, &mut p.memory.listing, p.actions),
+        exports: &[],
+    },
+    PaneInfo {
+        pane: Pane::Source,
+        name: "source",
+        title: "Source",
+        help: "The text of the program, to be changed and assembled, with what each line cost.",
+        region: Region::Right,
+        is_shown_first: true,
+        ui: |ui, p| source_ui(ui, p.frame, p.view, p.source, &mut p.memory.source, p.actions),
         exports: &[],
     },
     PaneInfo {
@@ -280,19 +291,6 @@ impl Pane {
     /// The panel of a name.
     pub(crate) fn from_name(name: &str) -> Option<Pane> {
         PANES.iter().find(|info| info.name == name).map(|info| info.pane)
-    }
-}
-
-impl Serialize for Pane {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.info().name)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pane {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Pane::from_name(&name).ok_or_else(|| D::Error::custom(format!("there is no panel `{name}`")))
     }
 }
 

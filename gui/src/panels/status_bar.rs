@@ -14,6 +14,7 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, frame: &Frame) {
             RunState::Loading(_) => ("Loading", palette.accent),
             RunState::Paused => ("Paused", palette.weak_text),
             RunState::Running => ("Running", palette.accent),
+            RunState::GoingBack(_) => ("Going back", palette.accent),
             RunState::Halted => ("Halted", palette.text),
             RunState::Faulted(_) => ("Faulted", palette.error),
         };
@@ -27,6 +28,10 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, frame: &Frame) {
             RunState::Loading(what) => {
                 ui.spinner();
                 ui.weak(&**what);
+            }
+            RunState::GoingBack(cycle) => {
+                ui.spinner();
+                ui.weak(format!("to cycle {}", format::grouped(*cycle)));
             }
             RunState::Empty | RunState::Paused | RunState::Running | RunState::Halted => place_ui(ui, frame),
         }

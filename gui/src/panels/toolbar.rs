@@ -1,11 +1,12 @@
 //! Menus and toolbar, both generated from the command table.
 
 use super::panes::PANES;
+use super::recent_files::recent_files_ui;
 use super::widgets::command_button_ui;
 use crate::command::{COMMANDS, Command, Menu};
 use crate::driver::Speed;
 use crate::format;
-use crate::frame::{Frame, RunState};
+use crate::frame::Frame;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Align, Button, ComboBox, Layout, Role, Sense, Slider, Ui, WidgetInfo};
@@ -28,7 +29,10 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut
                     }
                 }
                 match menu {
-                    Menu::File => exports_menu_ui(ui, frame, actions),
+                    Menu::File => {
+                        recent_menu_ui(ui, view, actions);
+                        exports_menu_ui(ui, frame, actions);
+                    }
                     Menu::Run => {}
                     Menu::View => panes_menu_ui(ui, view, actions),
                 }
@@ -41,6 +45,14 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut
             }
         });
     });
+}
+
+/// The menu items that open a file again.
+fn recent_menu_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    ui.separator();
+    if recent_files_ui(ui, &view.recent, actions) {
+        ui.close();
+    }
 }
 
 /// The menu items that write what a panel shows into a file.
@@ -75,7 +87,7 @@ fn panes_menu_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
 pub(crate) fn toolbar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        let is_running = frame.run_state == RunState::Running;
+        let is_running = frame.run_state.is_moving();
         for info in COMMANDS.iter().filter(|info| info.button.is_some()) {
             // Run and Pause share one place, so that starting and stopping is one target for the pointer.
             let is_hidden = match info.command {

@@ -1,0 +1,242 @@
+//! The worker on its thread under a user's hands: keys that repeat, going back over a long run, and a newer wish that replaces one.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use egui::{Event, Key, Modifiers, RawInput, Rect, pos2, vec2};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use systole_gui::app::Dashboard;
+use systole_gui::driver::{Request, Speed};
+use systole_gui::engine::{Engine, Outcome};
+use systole_gui::frame::{Frame, Lane, Observation, RunState, TimelineView};
+use systole_gui::launch::{engine, engine_loader};
+use systole_gui::worker::{ThreadWorker, Worker};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Times that the key of a step repeats.
+const N_REPEATS: u64 = 1_000;
+
+fn worker(source: systole_gui::Source) -> ThreadWorker {
+    let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
+    ThreadWorker::spawn(loader, Some(engine(source)), || {}).unwrap()
+}
+
+/// A number for everything in an observation that tells which cycle it is of. (Which partial sums are shown depends on what is
+/// looked at.)
+fn digest(now: &Observation) -> u64 {
+    let cells = now.array.cells.iter();
+    let cells: Vec<_> = cells
+        .map(|cell| {
+            (
+                cell.state,
+                cell.weight,
+                cell.next_weight,
+                cell.activation,
+                cell.activation_row,
+            )
+        })
+        .collect();
+    let lanes = &now.timeline.lanes;
+    let all = (
+        now.cycle,
+        now.layer_idx,
+        &now.units,
+        cells,
+        &now.counters,
+        &now.line_totals,
+        lanes,
+    );
+    let mut hasher = DefaultHasher::new();
+    format!("{all:?}").hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The lanes reach to the present and no further.
+fn check_lanes(frame: &Frame) {
+    let timeline = &frame.now.timeline;
+    assert_eq!(
+        (timeline.start, timeline.end),
+        TimelineView::default().window(frame.now.cycle)
+    );
+    for lane in &timeline.lanes {
+        let Lane::Spans(spans) = lane else {
+            panic!("a short stretch has few spans")
+        };
+        assert_eq!(spans.last().map_or(0, |span| span.end), frame.now.cycle);
+    }
+}
+
+/// Draws the dashboard with a key that repeats some times.
+fn draw(ctx: &egui::Context, dashboard: &mut Dashboard, n_presses: u64) {
+    let press = Event::Key {
+        key: Key::ArrowRight,
+        physical_key: None,
+        pressed: true,
+        repeat: true,
+        modifiers: Modifiers::NONE,
+    };
+    let input = RawInput {
+        screen_rect: Some(Rect::from_min_size(pos2(0.0, 0.0), vec2(1_200.0, 800.0))),
+        events: std::iter::repeat_n(press, n_presses as usize).collect(),
+        ..RawInput::default()
+    };
+    let mut output = ctx.run_ui(input, |ui| dashboard.dashboard_ui(ui));
+    output.textures_delta.clear();
+    assert!(!output.shapes.is_empty());
+}
+
+#[test]
+fn a_key_that_repeats_loses_no_step_and_shows_no_torn_frame() {
+    let mut fresh = engine(support::sample_source("edge16x16", 500));
+    let mut expected = vec![digest(&fresh.observe(TimelineView::default(), 1_000))];
+    for cycle in 1..=N_REPEATS {
+        fresh.advance_to(cycle);
+        expected.push(digest(&fresh.observe(TimelineView::default(), 1_000)));
+    }
+
+    let ctx = egui::Context::default();
+    let mut dashboard = Dashboard::new(Box::new(worker(support::sample_source("edge16x16", 500))), &ctx);
+    let deadline = Instant::now() + PATIENCE;
+    while dashboard.frame().program.is_none() {
+        draw(&ctx, &mut dashboard, 0);
+        assert!(Instant::now() < deadline);
+    }
+    let (mut n_pressed, mut n_frames) = (0, 0);
+    let mut last = Arc::clone(dashboard.frame());
+    while dashboard.frame().now.cycle < N_REPEATS {
+        // Now and then the system hands several presses over at once, or none.
+        let n_presses = (n_frames * 7 % 4).min(N_REPEATS - n_pressed);
+        n_pressed += n_presses;
+        n_frames += 1;
+        draw(&ctx, &mut dashboard, n_presses);
+        let frame = Arc::clone(dashboard.frame());
+        if !Arc::ptr_eq(&frame, &last) {
+            assert!(frame.sequence > last.sequence, "frames go forwards");
+            assert!(frame.now.cycle >= last.now.cycle, "and so does time");
+            assert!(frame.now.cycle <= n_pressed, "nothing runs ahead of the keys");
+            assert_eq!(
+                digest(&frame.now),
+                expected[frame.now.cycle as usize],
+                "cycle {}",
+                frame.now.cycle
+            );
+            check_lanes(&frame);
+            last = frame;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "at cycle {} of {n_pressed} presses",
+            last.now.cycle
+        );
+    }
+    for _ in 0..5 {
+        draw(&ctx, &mut dashboard, 0);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(dashboard.frame().now.cycle, N_REPEATS);
+    println!("{N_REPEATS} steps in {n_frames} drawn frames");
+}
+
+/// Takes frames until one fulfils the condition.
+fn wait_for(worker: &mut ThreadWorker, what: &str, condition: impl Fn(&Frame) -> bool) -> Arc<Frame> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        match worker.poll() {
+            Some(frame) if condition(&frame) => return frame,
+            Some(_) => {}
+            None => std::thread::sleep(Duration::from_micros(200)),
+        }
+    }
+    panic!("no frame came that is {what}");
+}
+
+fn at_rest(cycle: u64) -> impl Fn(&Frame) -> bool {
+    move |frame| frame.now.cycle == cycle && !frame.run_state.is_moving()
+}
+
+#[test]
+fn a_newer_wish_replaces_a_way_back() {
+    let mut worker = worker(support::sample_source("edge16x16", 500));
+    worker.send(Request::RunToEnd);
+    let end = wait_for(&mut worker, "at the end", |frame| frame.run_state == RunState::Halted);
+    let last = end.now.cycle;
+    println!("the run has {last} cycles");
+    for target in [last - 1, last / 2, 5] {
+        worker.send(Request::GoTo(target));
+    }
+    wait_for(&mut worker, "at cycle 5", at_rest(5));
+
+    // Steps count from where time goes back to, not from where it still is.
+    worker.send(Request::GoTo(last));
+    wait_for(&mut worker, "at the end", at_rest(last));
+    worker.send(Request::GoTo(last / 2));
+    worker.send(Request::StepBack(3));
+    worker.send(Request::Step(1));
+    worker.send(Request::StepBack(5));
+    wait_for(&mut worker, "seven cycles before the middle", at_rest(last / 2 - 7));
+
+    // What needs the machine there waits until it is there.
+    worker.send(Request::GoTo(100));
+    worker.send(Request::SetSpeed(Speed::Unlimited));
+    worker.send(Request::Run);
+    worker.send(Request::Ticket(1));
+    let end = wait_for(&mut worker, "at the end again", |frame| {
+        frame.ticket == 1 && frame.run_state == RunState::Halted
+    });
+    assert_eq!(end.now.cycle, last);
+}
+
+/// A way back that is taken slice by slice, redirected and continued gives what a fresh run gives.
+#[test]
+fn a_way_back_in_slices_ends_where_a_fresh_run_would_be() {
+    let mut run = engine(support::sample_source("edge16x16", 500));
+    run.advance_to(u64::MAX);
+    assert_eq!(run.outcome(), Some(Outcome::Halted));
+    let last = run.cycle();
+    for (idx, target) in [last - 7, last * 3 / 4, last / 2, last / 2 - 1, last / 3, 63, 0]
+        .into_iter()
+        .enumerate()
+    {
+        let before = digest(&run.observe(TimelineView::default(), 1_000));
+        let mut n_slices = 0;
+        // Halfway there another target is asked for, which lies further back and is given up again.
+        while !run.rewind_to(target, 1 + 13 * idx as u64) {
+            n_slices += 1;
+            if n_slices == 2 && target > 100 {
+                run.rewind_to(target - 100, 1);
+            }
+            assert_eq!(
+                digest(&run.observe(TimelineView::default(), 1_000)),
+                before,
+                "not there yet"
+            );
+        }
+        let mut fresh = engine(support::sample_source("edge16x16", 500));
+        let parts = |run: &dyn Engine| {
+            let now = run.observe(TimelineView::default(), 1_000);
+            let busy: Vec<_> = now
+                .units
+                .iter()
+                .map(|unit| (unit.pc, unit.busy_cycles, unit.stall_cycles))
+                .collect();
+            format!(
+                "{:?}",
+                (
+                    now.cycle,
+                    busy,
+                    &now.array.cells,
+                    &now.counters,
+                    &now.line_totals,
+                    &now.timeline.lanes
+                )
+            )
+        };
+        fresh.advance_to(target);
+        assert!(parts(run.as_ref()) == parts(fresh.as_ref()), "target {target}");
+    }
+}
