@@ -132,9 +132,7 @@ pub fn generate_with_tiles(
     let mut e = Emitter::default();
     let mut lowered = lower::lower(graph, &mut e)?;
     let machines = residency::assign(&mut lowered, machine, policy);
-    let mut errors = Vec::new();
-    e.begin_layers();
-    let mut pages = vec![std::mem::take(&mut e.code)];
+    let (mut errors, mut pages) = (Vec::new(), Vec::new());
     for (stage, machine) in lowered.stages.iter().zip(&machines) {
         if let Err(error) = emit_stage(&mut e, stage, machine, policy) {
             errors.push(error);

@@ -21,6 +21,8 @@ pub(crate) struct Emitter {
     pub(crate) tiles: Vec<LayerTiles>,
     /// What the layer before uses of the scratchpad.
     pub(super) occupied: Occupied,
+    /// Whether there is a layer that others follow.
+    pub(super) has_layers: bool,
     dram_bytes: u64,
 }
 

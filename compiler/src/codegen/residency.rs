@@ -101,11 +101,14 @@ fn candidates(lowered: &mut Lowered) -> Vec<Candidate> {
     candidates
 }
 
+/// KiB of the scratchpad that are left to a stage, and which of its tensors are there.
+type Setting = (u32, Vec<bool>);
+
 struct Search {
     capacity: u64,
     machines: Vec<MachineDescription>,
-    /// Per stage the estimated cycles by what is left of the scratchpad and which of its tensors are there.
-    costs: Vec<BTreeMap<(u32, Vec<bool>), Option<u64>>>,
+    /// Per stage the estimated cycles, if it fits.
+    costs: Vec<BTreeMap<Setting, Option<u64>>>,
     /// Tensors that stay, with the distance of their end from the end of the scratchpad.
     resident: Vec<(Candidate, u64)>,
     policy: TilingPolicy,
