@@ -25,7 +25,7 @@ pub(crate) const BUTTON_HEIGHT: f32 = 28.0;
 pub(crate) const ROW_HEIGHT: f32 = 20.0;
 
 /// Height of a timeline lane, in points.
-pub(crate) const LANE_HEIGHT: f32 = 30.0;
+pub(crate) const LANE_HEIGHT: f32 = 26.0;
 
 /// Width of the column with the names of the lanes, in points.
 pub(crate) const LANE_LABEL_WIDTH: f32 = 44.0;
@@ -369,6 +369,22 @@ pub(crate) fn mono(size: f32) -> FontId {
 pub(crate) fn apply(ctx: &Context) {
     set_style(ctx, Theme::Dark, &DARK);
     set_style(ctx, Theme::Light, &LIGHT);
+}
+
+/// Makes text as large as a page to read beside the other panels needs it, also for those in the last row of a lecture hall.
+pub(crate) fn enlarge_for_reading(style: &mut Style) {
+    let sizes = [
+        (TextStyle::Small, 13.5),
+        (TextStyle::Body, 16.5),
+        (TextStyle::Button, 15.5),
+        (TextStyle::Heading, 23.0),
+        (TextStyle::Monospace, 15.0),
+    ];
+    for (text_style, size) in sizes {
+        if let Some(font) = style.text_styles.get_mut(&text_style) {
+            font.size = size;
+        }
+    }
 }
 
 fn set_style(ctx: &Context, theme: Theme, palette: &Palette) {

@@ -1,7 +1,10 @@
 //! The command palette: every command, panel, export, example and lesson, found by typing a few of its letters.
 
-use super::panes::PANES;
+use super::catalog::example_label;
+use super::panes::{PANES, PaneInfo};
 use crate::command::{COMMANDS, Command};
+use crate::course::{CourseAction, lessons};
+use crate::examples::examples;
 use crate::frame::Frame;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
@@ -32,21 +35,32 @@ fn entries(ui: &Ui, frame: &Frame, view: &View) -> Vec<Entry> {
                 .unwrap_or_default(),
             action: Action::Command(info.command),
         });
-    let panes = PANES.iter().map(|info| {
-        let is_shown = view.shown_panes.contains(&info.pane);
-        let verb = if is_shown { "Hide" } else { "Show" };
-        Entry {
-            label: format!("{verb} panel: {}", info.title),
-            keys: String::new(),
-            action: Action::ShowPane(info.pane, !is_shown),
-        }
-    });
+    let pane = |info: &PaneInfo, verb: &str, is_shown: bool| Entry {
+        label: format!("{verb} panel: {}", info.title),
+        keys: String::new(),
+        action: Action::ShowPane(info.pane, is_shown),
+    };
+    // A panel that is shown may stand behind another tab.
+    let shown = PANES.iter().map(|info| pane(info, "Show", true));
+    let hidden = PANES.iter().filter(|info| view.shown_panes.contains(&info.pane));
+    let panes = shown.chain(hidden.map(|info| pane(info, "Hide", false)));
     let exports = PANES.iter().flat_map(|info| info.exports).map(|export| Entry {
         label: format!("Export: {}", export.label),
         keys: String::new(),
         action: Action::AskExport(export.label),
     });
-    commands.chain(panes).chain(exports).collect()
+    let lessons = lessons().map(|info| Entry {
+        label: info.label(),
+        keys: String::new(),
+        action: Action::Course(CourseAction::Open(info.name)),
+    });
+    let examples = examples().map(|info| Entry {
+        label: example_label(info.name),
+        keys: String::new(),
+        action: Action::OpenExample(info.name),
+    });
+    let offers = lessons.chain(examples);
+    commands.chain(panes).chain(exports).chain(offers).collect()
 }
 
 /// How well a text matches a query: its letters in order, better at the beginning of words and side by side; `None` if one is
