@@ -65,6 +65,7 @@ impl Dashboard {
             breakpoints: Arc::default(),
             watchpoints: Vec::new(),
             notice: None,
+            rejected: None,
             ticket: 0,
             selected_span: None,
             found: None,
@@ -100,9 +101,9 @@ impl Dashboard {
     /// Draws everything and applies what the user asked for.
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
-        let program = self.frame.program.as_ref();
         let ctx = ui.ctx().clone();
-        self.source.update(program, move || ctx.request_repaint());
+        let (program, rejected) = (self.frame.program.as_ref(), self.frame.rejected.as_ref());
+        self.source.update(program, rejected, move || ctx.request_repaint());
         self.guard_close(ui.ctx());
         let mut actions: Vec<Action> = match self.view.dialog {
             Some(_) => Vec::new(),
