@@ -2,10 +2,12 @@
 //! place that changes what is shown or asks the worker for something.
 
 mod keeping;
+mod learning;
 mod source;
 
 use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
+use crate::course::{Course, CourseAction};
 use crate::driver::{Request, Speed};
 use crate::edits::{Edit, Edits};
 use crate::engine::Landmark;
@@ -21,7 +23,6 @@ use crate::panels::source_dialogs::unsaved_dialog_ui;
 use crate::panels::status_bar::status_bar_ui;
 use crate::panels::timeline_scale::{around, centered, zoomed_view};
 use crate::panels::toolbar::{menu_bar_ui, scrubber_ui, toolbar_ui};
-use crate::panels::welcome::welcome_ui;
 use crate::source_editor::{SourceAction, SourceEditor};
 use crate::theme::{self, Palette};
 use crate::view::{Action, Dialog, View};
@@ -40,6 +41,7 @@ pub struct Dashboard {
     tree: Tree<Pane>,
     memory: PanelMemory,
     bench: MachineBench,
+    course: Course,
     source: SourceEditor,
     background: Background,
     edits: Edits,
@@ -83,6 +85,7 @@ impl Dashboard {
             tree,
             memory: PanelMemory::default(),
             bench: MachineBench::default(),
+            course: Course::default(),
             source: SourceEditor::default(),
             background: Background::default(),
             edits: Edits::default(),
@@ -101,6 +104,7 @@ impl Dashboard {
     /// Draws everything and applies what the user asked for.
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
+        self.advance_course(ui.ctx());
         let ctx = ui.ctx().clone();
         let (program, rejected) = (self.frame.program.as_ref(), self.frame.rejected.as_ref());
         self.source.update(program, rejected, move || ctx.request_repaint());
@@ -114,7 +118,7 @@ impl Dashboard {
             .fill(palette.backdrop)
             .inner_margin(Margin::symmetric(10, 5));
         Panel::top("menu").frame(bar).show_separator_line(false).show(ui, |ui| {
-            menu_bar_ui(ui, &self.frame, &self.view, &mut actions);
+            menu_bar_ui(ui, &self.frame, &self.view, &self.course, &mut actions);
             ui.add_space(2.0);
             toolbar_ui(ui, &self.frame, &self.view, &mut actions);
             scrubber_ui(ui, &self.frame, &mut actions);
@@ -131,11 +135,12 @@ impl Dashboard {
             .inner_margin(Margin::symmetric(8, 0));
         CentralPanel::default().frame(body).show(ui, |ui| {
             if self.frame.program.is_none() {
-                welcome_ui(ui, &self.frame, &self.view, &mut actions);
+                self.start_ui(ui, &mut actions);
             } else {
                 let mut panels = Panels {
                     frame: &self.frame,
                     view: &self.view,
+                    course: &self.course,
                     bench: &self.bench,
                     source: &self.source,
                     memory: &mut self.memory,
@@ -194,6 +199,11 @@ impl Dashboard {
     fn update(&mut self, ctx: &egui::Context, action: Action) {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
+            Action::Course(action) => self.learn(ctx, action),
+            Action::OpenExample(name) => self.send_replacing(Request::OpenExample {
+                name: name.to_owned(),
+                machine: None,
+            }),
             Action::EditDialog(text) => match &mut self.view.dialog {
                 None | Some(Dialog::Unsaved) => {}
                 Some(Dialog::Open(typed) | Dialog::Export(_, typed) | Dialog::SaveSource(typed)) => *typed = text,
@@ -415,6 +425,11 @@ impl Dashboard {
             Command::ZoomOut => self.view.timeline = zoomed_view(self.view.timeline, now, 0.5),
             Command::ZoomFit => self.view.timeline = TimelineView::Fit,
             Command::FollowTime => self.view.timeline = TimelineView::default(),
+            Command::NextThing => self.learn(ctx, CourseAction::Next),
+            Command::NextPage => self.learn(ctx, CourseAction::NextPage),
+            Command::PreviousPage => self.learn(ctx, CourseAction::PreviousPage),
+            Command::Hint => self.learn(ctx, CourseAction::Hint(None)),
+            Command::ShowAnswer => self.learn(ctx, CourseAction::ShowAnswer(None)),
             Command::ToggleTheme => theme::use_look(ctx, theme::look(ctx).next()),
             Command::ResetLayout => {
                 self.tree = default_tree();

@@ -66,6 +66,16 @@ pub enum Command {
     Faster,
     /// The next lower speed.
     Slower,
+    /// Do the next thing of the lesson.
+    NextThing,
+    /// Turn the lesson's page.
+    NextPage,
+    /// Turn the lesson's page back.
+    PreviousPage,
+    /// Show a hint to the lesson's next question.
+    Hint,
+    /// Show the answer to the lesson's next question.
+    ShowAnswer,
     /// Change to the next theme.
     ToggleTheme,
     /// Put all panels back where they were at first.
@@ -81,11 +91,13 @@ pub enum Menu {
     Run,
     /// What is shown and how.
     View,
+    /// Lessons.
+    Learn,
 }
 
 impl Menu {
     /// All menus, from left to right.
-    pub const ALL: [Menu; 3] = [Menu::File, Menu::Run, Menu::View];
+    pub const ALL: [Menu; 4] = [Menu::File, Menu::Run, Menu::View, Menu::Learn];
 
     /// The menu's title.
     pub fn title(self) -> &'static str {
@@ -93,6 +105,7 @@ impl Menu {
             Menu::File => "File",
             Menu::Run => "Run",
             Menu::View => "View",
+            Menu::Learn => "Learn",
         }
     }
 
@@ -102,6 +115,7 @@ impl Menu {
             Menu::File => "File menu",
             Menu::Run => "Run menu",
             Menu::View => "View menu",
+            Menu::Learn => "Learn menu",
         }
     }
 }
@@ -397,6 +411,46 @@ pub const COMMANDS: &[CommandInfo] = &[
         button: None,
     },
     CommandInfo {
+        command: Command::NextThing,
+        label: "Do the next thing",
+        help: "Do the lesson's next step, check the answer, or turn the page.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::COMMAND, Key::Enter)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::NextPage,
+        label: "Next page",
+        help: "Turn to the lesson's next page.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::COMMAND, Key::PageDown)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::PreviousPage,
+        label: "Previous page",
+        help: "Turn to the lesson's page before.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::COMMAND, Key::PageUp)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::Hint,
+        label: "Hint",
+        help: "Show one more hint to the lesson's next question.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::NONE, Key::F2)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::ShowAnswer,
+        label: "Show the answer",
+        help: "Show the answer to the lesson's next question, which then no longer counts.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F2)],
+        button: None,
+    },
+    CommandInfo {
         command: Command::ToggleTheme,
         label: "Next theme",
         help: "Change between the dark, the light and the colour-blind safe theme.",
@@ -454,6 +508,11 @@ impl Command {
             | Command::Palette
             | Command::Faster
             | Command::Slower
+            | Command::NextThing
+            | Command::NextPage
+            | Command::PreviousPage
+            | Command::Hint
+            | Command::ShowAnswer
             | Command::ToggleTheme
             | Command::ResetLayout => true,
         }

@@ -10,6 +10,7 @@ pub mod bench;
 mod coarse_log;
 pub mod command;
 mod counters;
+mod course;
 mod csv;
 pub mod driver;
 mod edits;

@@ -371,6 +371,22 @@ pub(crate) fn apply(ctx: &Context) {
     set_style(ctx, Theme::Light, &LIGHT);
 }
 
+/// Makes text as large as a page to read beside the other panels needs it, also for those in the last row of a lecture hall.
+pub(crate) fn enlarge_for_reading(style: &mut Style) {
+    let sizes = [
+        (TextStyle::Small, 13.5),
+        (TextStyle::Body, 16.5),
+        (TextStyle::Button, 15.5),
+        (TextStyle::Heading, 23.0),
+        (TextStyle::Monospace, 15.0),
+    ];
+    for (text_style, size) in sizes {
+        if let Some(font) = style.text_styles.get_mut(&text_style) {
+            font.size = size;
+        }
+    }
+}
+
 fn set_style(ctx: &Context, theme: Theme, palette: &Palette) {
     let mut style = Style {
         visuals: visuals(theme, palette),

@@ -3,6 +3,7 @@
 //! Panels read the [`View`] and never write it; [`crate::app::Dashboard::update`] is the only writer.
 
 use crate::command::Command;
+use crate::course::CourseAction;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
 use crate::look::{Look, LookAction};
@@ -176,6 +177,10 @@ pub(crate) enum Action {
     Command(Command),
     /// Change the text in the dialog that is open.
     EditDialog(String),
+    /// A change of the lesson that is being taken.
+    Course(CourseAction),
+    /// Open a shipped program or model, by its name.
+    OpenExample(&'static str),
     /// Open this file and close the dialog.
     OpenPath(PathBuf),
     /// Look which of the recent files are still there.

@@ -4,11 +4,14 @@
 pub(crate) mod array;
 pub(crate) mod array_detail;
 pub(crate) mod array_grid;
+pub(crate) mod catalog;
 pub(crate) mod counters;
 pub(crate) mod energy;
 pub(crate) mod graph;
 pub(crate) mod instruction_help;
 pub(crate) mod layout;
+pub(crate) mod lesson;
+mod lesson_parts;
 pub(crate) mod machine;
 pub(crate) mod machine_compare;
 pub(crate) mod memory;

@@ -5,6 +5,7 @@ use super::counters::{counters_csv, counters_ui};
 use super::energy::energy_ui;
 use super::graph::graph_ui;
 use super::layout::Panels;
+use super::lesson::lesson_ui;
 use super::machine::machine_ui;
 use super::memory::memory_ui;
 use super::plots::plots_ui;
@@ -44,12 +45,16 @@ pub(crate) enum Pane {
     Energy,
     /// The machine description.
     Machine,
+    /// The lesson that is being taken.
+    Lesson,
 }
 
 /// Where a panel stands in the default layout. Panels of one region share it as tabs, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Region {
-    /// The large part on the left.
+    /// A column of its own on the left, over the whole height.
+    Reading,
+    /// The large part beside it.
     Main,
     /// The upper right.
     Right,
@@ -93,6 +98,16 @@ pub(crate) struct Export {
 
 /// All panels.
 pub(crate) const PANES: &[PaneInfo] = &[
+    PaneInfo {
+        pane: Pane::Lesson,
+        name: "lesson",
+        title: "Lesson",
+        help: "A lesson to read, with steps that it does on the machine and questions.",
+        region: Region::Reading,
+        is_shown_first: false,
+        ui: |ui, p| lesson_ui(ui, p.course, &mut p.memory.lesson, p.actions),
+        exports: &[],
+    },
     PaneInfo {
         pane: Pane::Array,
         name: "array",
