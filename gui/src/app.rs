@@ -199,7 +199,7 @@ impl Dashboard {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
             Action::Course(action) => self.learn(ctx, action),
-            Action::OpenExample(name) => self.worker.send(Request::OpenExample {
+            Action::OpenExample(name) => self.send_replacing(Request::OpenExample {
                 name: name.to_owned(),
                 machine: None,
             }),
