@@ -2,7 +2,7 @@
 //!
 //! A worker thread owns the machine ([`worker`], [`driver`]) and publishes pictures of it ([`frame`]). Panels are functions
 //! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
-//! dashboard refuses to know how a program is simulated; only [`examples`] assembles or compiles anything.
+//! dashboard refuses to know how a program is simulated. Only [`examples`] compiles anything; it and [`source_text`] assemble.
 
 pub mod app;
 mod background;
