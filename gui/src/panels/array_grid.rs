@@ -218,7 +218,8 @@ impl Grid {
         let rect = self.cell_rect(row_idx, col_idx);
         if self.cell < theme::CELL_WITH_DETAILS {
             if let Some(number) = style.value.of(cell) {
-                let number = number_text(number, style.radix);
+                let n_characters = if self.cell < 36.0 { 4 } else { 5 };
+                let number = number_text(number, style.radix, n_characters);
                 // Five characters, each 0.6 of the size wide, fit between the borders of a cell; longer ones are smaller.
                 let n_characters = number.len().max(5) as f32;
                 let size = (self.cell * 1.5 / n_characters).min(15.0);
@@ -249,7 +250,7 @@ impl Grid {
                 theme::mono(size),
                 color.gamma_multiply(0.75),
             );
-            let number = number_text(number, style.radix);
+            let number = number_text(number, style.radix, 5);
             // Between the name and the border.
             let room = (inner.width() - 0.65 * size * (name.len() + 1) as f32) / (0.6 * number.len() as f32);
             painter.text(
@@ -264,9 +265,9 @@ impl Grid {
 }
 
 /// A number for a cell: short in decimal, exact in the other radices.
-fn number_text(number: i64, radix: Radix) -> String {
+fn number_text(number: i64, radix: Radix, n_characters: usize) -> String {
     match radix {
-        Radix::Decimal => format::compact(number),
+        Radix::Decimal => format::compact(number, n_characters),
         Radix::Hexadecimal | Radix::Binary => format::in_radix(number, radix),
     }
 }
@@ -287,14 +288,16 @@ fn cells(array: &ArrayState) -> impl Iterator<Item = (usize, usize, &PeCell)> {
 
 /// The largest absolute value that the array shows, at least 1.
 pub(crate) fn magnitude(array: &ArrayState, value: ArrayValue) -> u64 {
-    array
-        .cells
-        .iter()
-        .filter_map(|cell| value.of(cell))
-        .map(i64::unsigned_abs)
-        .max()
-        .unwrap_or(1)
-        .max(1)
+    let largest = array.largest();
+    let of_value = match value {
+        // States have colours of their own.
+        ArrayValue::State => 1,
+        ArrayValue::Weight => largest.weight,
+        ArrayValue::NextWeight => largest.next_weight,
+        ArrayValue::Activation => largest.activation,
+        ArrayValue::PartialSum => largest.partial_sum,
+    };
+    of_value.max(1)
 }
 
 fn cell_fill(cell: &PeCell, value: ArrayValue, magnitude: u64, palette: &Palette) -> Color32 {
@@ -348,12 +351,7 @@ mod tests {
 
     #[test]
     fn every_cell_is_found_at_its_centre() {
-        let array = ArrayState {
-            n_rows: 3,
-            n_cols: 5,
-            cells: vec![PeCell::default(); 15],
-            caption: String::new(),
-        };
+        let array = ArrayState::new((3, 5), vec![PeCell::default(); 15], String::new());
         let area = Rect::from_min_size(pos2(10.0, 20.0), vec2(400.0, 300.0));
         let grid = Grid::fit(area, &array, ArrayZoom::default()).unwrap();
         for (row_idx, col_idx, _) in cells(&array) {
@@ -367,12 +365,7 @@ mod tests {
 
     #[test]
     fn zooming_keeps_what_is_under_the_pointer() {
-        let array = ArrayState {
-            n_rows: 64,
-            n_cols: 64,
-            cells: vec![PeCell::default(); 64 * 64],
-            caption: String::new(),
-        };
+        let array = ArrayState::new((64, 64), vec![PeCell::default(); 64 * 64], String::new());
         let area = Rect::from_min_size(pos2(0.0, 0.0), vec2(434.0, 434.0));
         let whole = Grid::fit(area, &array, ArrayZoom::default()).unwrap();
         assert_eq!(whole.visible(), (0..64, 0..64));

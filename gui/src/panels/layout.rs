@@ -5,7 +5,7 @@ use super::lesson::LessonMemory;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
 use super::source::SourceMemory;
-use super::timeline_density::DensityTexture;
+use super::timeline_density::LaneTextures;
 use crate::course::Course;
 use crate::frame::Frame;
 use crate::machine_bench::MachineBench;
@@ -34,7 +34,7 @@ pub(crate) fn default_tree() -> Tree<Pane> {
     .map(|region| region_tabs(&mut tiles, region));
     let right = split(&mut tiles, LinearDir::Vertical, &[(right, 0.56), (right_below, 0.44)]);
     let top = split(&mut tiles, LinearDir::Horizontal, &[(main, 0.61), (right, 0.39)]);
-    let machine = split(&mut tiles, LinearDir::Vertical, &[(top, 0.72), (bottom, 0.28)]);
+    let machine = split(&mut tiles, LinearDir::Vertical, &[(top, 0.68), (bottom, 0.32)]);
     let root = split(&mut tiles, LinearDir::Horizontal, &[(reading, 0.27), (machine, 0.73)]);
     Tree::new(Id::unique(LAYOUT_ID), root, tiles)
 }
@@ -85,7 +85,7 @@ pub(crate) fn set_shown(tree: &mut Tree<Pane>, pane: Pane, is_shown: bool) {
 pub(crate) struct PanelMemory {
     pub(crate) texture: ArrayTexture,
     pub(crate) listing: Listing,
-    pub(crate) density: DensityTexture,
+    pub(crate) density: LaneTextures,
     pub(crate) lesson: LessonMemory,
     pub(crate) source: SourceMemory,
 }
