@@ -7,6 +7,7 @@
 use super::counts::DramCounts;
 use super::device::{DeviceRules, DeviceState};
 use super::event::{ChannelEvent, ChannelEventKind, RowOutcome};
+use super::plan::{Action, BankPlan, Plan, Urgency};
 use super::queue::{Entry, QUEUE_DEPTH, Queue};
 use super::request::{Accepted, Burst, Served};
 use systole_isa::dram::{Command, DramOrganization, DramTiming, PagePolicy};
@@ -42,61 +43,6 @@ impl ChannelRules {
             page_policy,
         }
     }
-}
-
-/// In order of preference among commands that are possible in the same clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Urgency {
-    Refresh,
-    Column,
-    Row,
-    Preparation,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Action {
-    PrechargeAll { rank: usize },
-    Refresh { rank: usize },
-    Bank { bank: usize },
-}
-
-/// The next command of the channel and its clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Plan {
-    at: u64,
-    urgency: Urgency,
-    sequence: u64,
-    action: Action,
-}
-
-impl Plan {
-    fn precedes(&self, other: &Self) -> bool {
-        (self.at, self.urgency, self.sequence) < (other.at, other.urgency, other.sequence)
-    }
-}
-
-/// The next command of one bank. Only requests for this bank, commands to it and the direction change it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct BankPlan {
-    /// Clock from which the bank itself allows it.
-    ready: u64,
-    command: Command,
-    urgency: Urgency,
-    /// The request that it is for, in the write queue or the read queue.
-    slot: u8,
-    for_write: bool,
-    sequence: u64,
-}
-
-impl BankPlan {
-    const NOTHING: Self = Self {
-        ready: 0,
-        command: Command::Precharge,
-        urgency: Urgency::Preparation,
-        slot: 0,
-        for_write: false,
-        sequence: 0,
-    };
 }
 
 /// One channel: devices, queues and what the controller remembers.
