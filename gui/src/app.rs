@@ -11,6 +11,7 @@ use crate::course::{Course, CourseAction};
 use crate::driver::{Request, Speed};
 use crate::edits::{Edit, Edits};
 use crate::engine::Landmark;
+use crate::export::{Shown, WINDOW};
 use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::Focus;
 use crate::machine_bench::MachineBench;
@@ -67,6 +68,7 @@ impl Dashboard {
             breakpoints: Arc::default(),
             watchpoints: Vec::new(),
             notice: None,
+            rejected: None,
             ticket: 0,
             selected_span: None,
             found: None,
@@ -104,9 +106,9 @@ impl Dashboard {
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
         self.advance_course(ui.ctx());
-        let program = self.frame.program.as_ref();
         let ctx = ui.ctx().clone();
-        self.source.update(program, move || ctx.request_repaint());
+        let (program, rejected) = (self.frame.program.as_ref(), self.frame.rejected.as_ref());
+        self.source.update(program, rejected, move || ctx.request_repaint());
         self.guard_close(ui.ctx());
         let mut actions: Vec<Action> = match self.view.dialog {
             Some(_) => Vec::new(),
@@ -182,7 +184,8 @@ impl Dashboard {
         if let Some(frame) = self.worker.poll()
             && frame.sequence > self.frame.sequence
         {
-            self.frame = frame;
+            let before = std::mem::replace(&mut self.frame, frame);
+            self.leave(&before);
             self.show_found();
         }
         self.bench.update(self.frame.program.as_ref());
@@ -199,7 +202,7 @@ impl Dashboard {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
             Action::Course(action) => self.learn(ctx, action),
-            Action::OpenExample(name) => self.worker.send(Request::OpenExample {
+            Action::OpenExample(name) => self.send_replacing(Request::OpenExample {
                 name: name.to_owned(),
                 machine: None,
             }),
@@ -231,7 +234,7 @@ impl Dashboard {
             Action::CloseDialog => self.update_source(ctx, SourceAction::Cancel),
             Action::Source(action) => self.update_source(ctx, action),
             Action::AskExport(label) => {
-                let export = exports().find(|export| export.label == label);
+                let export = exports().chain([&WINDOW]).find(|export| export.label == label);
                 self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
             }
             Action::Export(path) => self.export(ctx, path),
@@ -266,6 +269,7 @@ impl Dashboard {
                 self.view.selected_span = place;
                 self.worker.send(Request::SelectSpan(place));
             }
+            Action::ShowDramLanes(is_shown) => self.view.has_dram_lanes = is_shown,
             Action::PinLane(lane_idx, is_pinned) => {
                 self.view.pinned_lanes.retain(|pinned| *pinned != lane_idx);
                 self.view.pinned_lanes.extend(is_pinned.then_some(lane_idx));
@@ -460,7 +464,15 @@ impl Dashboard {
         let Some(Dialog::Export(export, _)) = self.view.dialog.take() else {
             return;
         };
-        match (export.content)(&self.frame, &self.view) {
+        if export.is_of_window() {
+            return self.background.export_window(ctx, path);
+        }
+        let shown = Shown {
+            frame: &self.frame,
+            view: &self.view,
+            bench: &self.bench,
+        };
+        match export.bytes(&shown) {
             Ok(content) => self.background.export(ctx, path, content),
             Err(reason) => self.notice = Some(format!("{} cannot be written: {reason}", export.label)),
         }

@@ -127,6 +127,8 @@ pub(crate) struct Driver {
     notice: Option<Arc<str>>,
     ticket: u64,
     sequence: u64,
+    /// The text that was to be opened last and is no program.
+    rejected: Option<Arc<SourceText>>,
     /// What waits until a way back is at its end.
     postponed: Vec<Request>,
     /// Nanocycles that the chosen speed has granted and that are less than a cycle.
@@ -169,6 +171,7 @@ impl Driver {
             notice: None,
             ticket: 0,
             sequence: 0,
+            rejected: None,
             postponed: Vec::new(),
             credit: 0,
             run_from: 0,
@@ -204,7 +207,9 @@ impl Driver {
         match request {
             Request::Open(path) => {
                 let opened = (self.loader)(&path);
+                let text = opened.as_ref().err().and_then(|_| SourceText::read(&path));
                 self.open(opened, &path.display().to_string());
+                self.rejected = text.map(Arc::new);
             }
             Request::OpenExample { name, machine } => {
                 let opened = example(&name, machine.as_deref()).map(launch::engine);
@@ -475,6 +480,7 @@ impl Driver {
                 .map(|watch| (watch.space, watch.address, watch.n_bytes))
                 .collect(),
             notice: self.notice.clone(),
+            rejected: self.rejected.clone(),
             ticket: self.ticket,
             selected_span: self.explain().map(Arc::new),
             found: self.found,

@@ -2,7 +2,7 @@
 //!
 //! A worker thread owns the machine ([`worker`], [`driver`]) and publishes pictures of it ([`frame`]). Panels are functions
 //! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
-//! dashboard refuses to know how a program is simulated; only [`examples`] assembles or compiles anything.
+//! dashboard refuses to know how a program is simulated. Only [`examples`] compiles anything; it and [`source_text`] assemble.
 
 pub mod app;
 mod background;
@@ -12,11 +12,15 @@ pub mod command;
 mod counters;
 mod course;
 mod csv;
+mod csv_state;
+pub mod dram_lanes;
+mod dram_log;
 pub mod driver;
 mod edits;
 pub mod engine;
 pub mod examples;
 mod explain;
+mod export;
 pub mod format;
 pub mod frame;
 mod icons;
