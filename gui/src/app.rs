@@ -184,7 +184,8 @@ impl Dashboard {
         if let Some(frame) = self.worker.poll()
             && frame.sequence > self.frame.sequence
         {
-            self.frame = frame;
+            let before = std::mem::replace(&mut self.frame, frame);
+            self.leave(&before);
             self.show_found();
         }
         self.bench.update(self.frame.program.as_ref());
