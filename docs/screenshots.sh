@@ -93,3 +93,56 @@ take() {
     import -window root -define png:compression-level=9 "$images/$1.png"
     echo "$images/$1.png"
 }
+
+# The digits network in the middle of its first convolution.
+open_window
+choose 'step layer' 'step tile' 'step tile' 'step tile' 'step 10' 'step 10' 'step 10'
+take array
+
+# Why a unit stands still: the first stall after here, found in the lanes.
+click 292 741
+xdotool type --delay 30 'stalled'
+settle
+click 378 741
+take stall
+
+# The same in daylight.
+choose 'undo'
+choose 'next theme'
+take light
+close_window
+
+# A lesson, in the middle of its third page.
+open_window
+choose 'lesson 1'
+for _ in 1 2; do xdotool key ctrl+Return; settle; done
+xdotool type --delay 30 '16'
+settle
+xdotool key Return
+settle
+for _ in 1 2; do xdotool key ctrl+Return; settle; done
+take lesson
+close_window
+
+# A text with an error, while it is typed.
+cp programs/asm/matmul.sasm "$scratch/matmul.sasm"
+sed -i 's/mx\.mm /mx.mn /; s/level   d2, 3, 4/level   d2, 7, 4/' "$scratch/matmul.sasm"
+cp programs/asm/matmul.sasm "$scratch/product.sasm"
+open_window "$scratch/product.sasm" --machine tiny4x4
+choose 'show panel: source'
+take editor
+close_window
+
+if [ -f "$models/table1/resnet50.onnx" ]; then
+    open_window "$models/table1/resnet50.onnx" --machine edge16x16
+    choose 'run to end'
+    choose 'fit whole run'
+    take timeline
+    choose 'show panel: roofline'
+    take roofline
+    choose 'show panel: energy'
+    take energy
+    close_window
+else
+    echo "skipped the pictures of ResNet-50: $models/table1/resnet50.onnx is not there" >&2
+fi

@@ -1,12 +1,12 @@
-//! The layers of a program as a graph: which tensors in DRAM each layer loads and stores when the program runs.
+//! The layers of a program as a graph: which tensors in DRAM and scratchpad each layer reads and writes when the program runs.
 
 use crate::inspect::{GraphEdge, GraphLayer, ModelGraph};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use systole_isa::operand::MarkKind;
+use systole_isa::operand::{MarkKind, Space};
 use systole_isa::program::SymbolKind;
 use systole_isa::{Op, Program};
-use systole_simulator::for_each_transfer;
+use systole_simulator::for_each_memory_use;
 
 /// Instructions that are looked at; those of a network with images of 224 x 224 pixels are half as many.
 const MAX_INSTRUCTIONS: u64 = 1 << 22;
@@ -74,6 +74,61 @@ impl TensorNames {
     }
 }
 
+/// Tensors that stay in the scratchpad for a while. Those that live at different times may share bytes, so whose they are
+/// depends on who wrote them last.
+struct Residents {
+    tensors: Vec<Resident>,
+}
+
+struct Resident {
+    start: u64,
+    end: u64,
+    name: Arc<str>,
+    /// The layer that makes it.
+    maker: Option<usize>,
+    /// The tensor that lies there now: this one, or one that it shares bytes with.
+    present: Option<usize>,
+}
+
+impl Residents {
+    fn of(program: &Program) -> Self {
+        let symbols = program.symbols.iter();
+        let tensors = symbols.filter(|symbol| symbol.kind == SymbolKind::Spm && symbol.size > 0);
+        let tensors = tensors.map(|symbol| Resident {
+            start: symbol.value,
+            end: symbol.value.saturating_add(symbol.size),
+            name: Arc::from(symbol.name.as_str()),
+            maker: None,
+            present: None,
+        });
+        Self {
+            tensors: tensors.collect(),
+        }
+    }
+
+    fn at(&self, address: u64) -> Vec<usize> {
+        let covers = |idx: &usize| (self.tensors[*idx].start..self.tensors[*idx].end).contains(&address);
+        (0..self.tensors.len()).filter(covers).collect()
+    }
+
+    /// A layer writes a byte: into the tensor that it makes, or into the first there that nobody has made yet.
+    fn write(&mut self, layer_idx: usize, address: u64) -> Option<Arc<str>> {
+        let there = self.at(address);
+        let with = |maker: Option<usize>| there.iter().copied().find(|idx| self.tensors[*idx].maker == maker);
+        let written = with(Some(layer_idx)).or_else(|| with(None))?;
+        self.tensors[written].maker = Some(layer_idx);
+        for idx in there {
+            self.tensors[idx].present = Some(written);
+        }
+        Some(Arc::clone(&self.tensors[written].name))
+    }
+
+    fn read(&self, address: u64) -> Option<Arc<str>> {
+        let present = self.at(address).into_iter().find_map(|idx| self.tensors[idx].present)?;
+        Some(Arc::clone(&self.tensors[present].name))
+    }
+}
+
 /// The graph of a program's layers.
 pub(crate) fn graph_of(program: &Program, names: &TensorNames) -> ModelGraph {
     let mut layers: Vec<GraphLayer> = program
@@ -94,17 +149,22 @@ pub(crate) fn graph_of(program: &Program, names: &TensorNames) -> ModelGraph {
             layer.first_pc = u32::try_from(pc).unwrap_or(u32::MAX);
         }
     }
-    for_each_transfer(program, MAX_INSTRUCTIONS, |transfer| {
-        let layer = transfer.layer.and_then(|idx| layers.get_mut(idx as usize));
-        if let (Some(layer), Some((_, name))) = (layer, names.at(transfer.address)) {
-            let list = match transfer.is_store {
-                true => &mut layer.writes,
-                false => &mut layer.reads,
-            };
-            if !list.contains(name) {
-                list.push(Arc::clone(name));
-            }
-        }
+    let mut residents = Residents::of(program);
+    for_each_memory_use(program, MAX_INSTRUCTIONS, |used| {
+        let Some(idx) = used.layer.map(|idx| idx as usize).filter(|idx| *idx < layers.len()) else {
+            return;
+        };
+        let name = match used.space {
+            Space::Dram => names.at(used.address).map(|(_, name)| Arc::clone(name)),
+            _ if used.is_write => residents.write(idx, used.address),
+            _ => residents.read(used.address),
+        };
+        let layer = &mut layers[idx];
+        let list = match used.is_write {
+            true => &mut layer.writes,
+            false => &mut layer.reads,
+        };
+        list.extend(name.filter(|name| !list.contains(name)));
     });
     let edges = edges(&layers);
     ModelGraph { layers, edges }

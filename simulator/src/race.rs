@@ -13,11 +13,11 @@ const ADDRESS_LIMIT: i64 = 1 << 59;
 /// Which part of a view is used, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Part {
-    row: u64,
-    n_rows: u64,
-    column: u64,
-    n_columns: u64,
-    writes: bool,
+    pub(crate) row: u64,
+    pub(crate) n_rows: u64,
+    pub(crate) column: u64,
+    pub(crate) n_columns: u64,
+    pub(crate) writes: bool,
     span: (i64, i64),
 }
 
