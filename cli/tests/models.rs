@@ -232,6 +232,43 @@ fn tables_of_layers_are_models() {
     assert_eq!(names, ["qkv", "out"]);
 }
 
+/// Images of a batch share the loads of weights and give what each gives alone.
+#[test]
+fn images_of_a_batch_share_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = program_file("digits/digits_int8_qdq.onnx");
+    let images = program_file("digits/images.npy");
+    let n_images = array::<f32>(&images).len_of(Axis(0));
+    let run = |name: &str, more: &[&str]| {
+        let results = folder.path().join(name);
+        let args = [
+            "run",
+            &model,
+            "--input",
+            &images,
+            "--output",
+            results.to_str().unwrap(),
+            "--json",
+        ];
+        let report = json(&[&args[..], more].concat());
+        let output = format!("{}.npy", report["outputs"][0]["name"].as_str().unwrap());
+        (report, array::<f32>(results.join(output)))
+    };
+    let (alone, expected) = run("alone", &[]);
+    let (together, found) = run("together", &["--batch", &n_images.to_string()]);
+    assert_eq!(found, expected);
+    let of = |report: &serde_json::Value, name: &str| report[name].as_u64().unwrap();
+    assert_eq!(of(&together, "inferences"), n_images as u64);
+    assert_eq!(of(&together, "macs"), of(&alone, "macs"));
+    let read = |report: &serde_json::Value| report["dram"]["read_bytes"].as_u64().unwrap();
+    assert!(
+        2 * read(&together) < read(&alone),
+        "{} and {}",
+        read(&together),
+        read(&alone)
+    );
+}
+
 /// The tiles of the layers are those of their products.
 #[test]
 fn the_tiles_are_those_of_the_program() {

@@ -112,6 +112,25 @@ fn lists_of_any_length_become_chains() {
 }
 
 #[test]
+fn casts_and_dropout_keep_values() {
+    let dropout = |opset| {
+        let model = new().node("Dropout", &["x"], "y");
+        run(model, opset, &[2, 3])
+    };
+    let wanted = (vec![2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(dropout(7), wanted);
+    assert_eq!(dropout(13), wanted);
+    // Towards zero to an integer, and back.
+    let to = |data_type: DataType| vec![int("to", i64::from(data_type.0))];
+    let cast = new()
+        .floats("c", &[], &[-1.75])
+        .node("Add", &["x", "c"], "moved")
+        .node_with("Cast", &["moved"], "whole", to(DataType::INT64))
+        .node_with("Cast", &["whole"], "y", to(DataType::FLOAT));
+    assert_eq!(run(cast, 13, &[4]), (vec![4], vec![-1.0, 0.0, 0.0, 1.0]));
+}
+
+#[test]
 fn every_output_of_a_split_has_its_piece() {
     let halves = |sizes: Option<&[i64]>, opset| {
         let mut model = new();

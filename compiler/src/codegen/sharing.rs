@@ -9,8 +9,15 @@ use systole_isa::{Instruction, Op};
 
 /// The program that consists of these pages, in their order. Jumps in a page count from its beginning.
 pub(super) fn join(pages: Vec<Vec<Instruction>>) -> Vec<Instruction> {
-    let shared: Vec<Option<Shared>> = pages.iter().map(|page| Shared::of(page)).collect();
+    let mut shared: Vec<Option<Shared>> = pages.iter().map(|page| Shared::of(page)).collect();
     let groups = groups(&shared);
+    for members in groups
+        .iter()
+        .enumerate()
+        .filter(|(page, members)| members.first() == Some(page))
+    {
+        keep_common_addresses(&mut shared, members.1);
+    }
     let mut code: Vec<Instruction> = Vec::new();
     // Per group: where its body begins, and the branches behind it that are still without a target.
     let mut places: Vec<Option<Place>> = vec![None; pages.len()];
@@ -65,6 +72,26 @@ fn groups(shared: &[Option<Shared>]) -> Vec<Vec<usize>> {
     groups
 }
 
+/// Addresses that are the same for all of these pages need no register.
+fn keep_common_addresses(shared: &mut [Option<Shared>], members: &[usize]) {
+    let Some(Some(first)) = members.first().map(|&page| &shared[page]) else {
+        return;
+    };
+    let is_common = |nth: &usize| {
+        let of = |page: usize| shared[page].as_ref().and_then(|other| other.addresses.get(*nth));
+        members.iter().all(|&page| of(page) == first.addresses.get(*nth))
+    };
+    let common: Vec<(Reg, i64)> = (0..first.addresses.len())
+        .filter(is_common)
+        .map(|nth| first.addresses[nth])
+        .collect();
+    for &page in members {
+        if let Some(page) = &mut shared[page] {
+            page.keep(&common);
+        }
+    }
+}
+
 /// A page as it stands for several layers.
 struct Shared {
     /// The page without its mark, with registers in place of addresses. Jumps count from its beginning.
@@ -108,6 +135,20 @@ impl Shared {
             }
         }
         Some(Self { body, addresses, back })
+    }
+
+    /// Has these addresses in its body instead of in registers.
+    fn keep(&mut self, common: &[(Reg, i64)]) {
+        self.addresses.retain(|address| !common.contains(address));
+        for instruction in &mut self.body {
+            if let Op::Desc { space, base, .. } = &mut instruction.op
+                && matches!(space, Space::Dram | Space::Spm)
+                && let Scalar::Reg(register) = *base
+                && let Some(&(_, address)) = common.iter().find(|(other, _)| *other == register)
+            {
+                *base = Scalar::Imm(address);
+            }
+        }
     }
 
     /// Appends what the body has to find in its registers for the layer with this number.
