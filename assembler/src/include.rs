@@ -1,6 +1,7 @@
 //! Files that a text names. This crate opens none: the caller hands in a [`Loader`].
 
 use crate::codes;
+use std::path::{Component, Path, PathBuf};
 use systole_isa::Diagnostic;
 
 /// A file that was read.
@@ -20,6 +21,22 @@ pub trait Loader {
     /// # Errors
     /// Why it cannot be read, in a few words.
     fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String>;
+}
+
+/// The path that is written in a file, which it is relative to: without detours, so that a file that includes itself is recognized.
+pub fn path_beside(path: &str, from: &str) -> PathBuf {
+    let joined = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
+    let mut plain = PathBuf::new();
+    for component in joined.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => {
+                plain.pop();
+            }
+            _ => plain.push(component),
+        }
+    }
+    plain
 }
 
 /// A loader that has no files.

@@ -3,7 +3,7 @@
 use crate::args::ModelArgs;
 use crate::error::CommandError;
 use crate::model::{Compiled, compile};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use systole_assembler::{LoadedFile, Loader};
 use systole_compiler::ModelFormat;
@@ -63,27 +63,11 @@ struct FilesNextTo;
 
 impl Loader for FilesNextTo {
     fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String> {
-        let folder = Path::new(from).parent().unwrap_or(Path::new(""));
-        let path = normal(&folder.join(path));
+        let path = systole_assembler::path_beside(path, from);
         let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
         let name = path.display().to_string();
         Ok(LoadedFile { name, bytes })
     }
-}
-
-/// The path without detours, so that a file that includes itself is recognized by its name.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
-                normal.pop();
-            }
-            _ => normal.push(component),
-        }
-    }
-    normal
 }
 
 /// Assembles a text and the files that it names.

@@ -2,6 +2,7 @@
 //! place that changes what is shown or asks the worker for something.
 
 mod keeping;
+mod opening;
 
 use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
@@ -12,6 +13,7 @@ use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::Focus;
 use crate::machine_bench::MachineBench;
 use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
+use crate::panels::load_bar::{drop_hint_ui, load_bar_ui};
 use crate::panels::notice::notice_ui;
 use crate::panels::palette::palette_ui;
 use crate::panels::panes::{Pane, exports};
@@ -39,6 +41,8 @@ pub struct Dashboard {
     bench: MachineBench,
     background: Background,
     edits: Edits,
+    /// Number of the last opening that was noted.
+    n_opened: u64,
     /// What the dashboard itself has to say; the worker's messages are in the frame.
     notice: Option<String>,
     /// The last stretch and width that the worker was told.
@@ -60,6 +64,8 @@ impl Dashboard {
             last_cycle: 0,
             breakpoints: Arc::default(),
             watchpoints: Vec::new(),
+            loading: None,
+            opened: None,
             notice: None,
             ticket: 0,
             selected_span: None,
@@ -80,6 +86,7 @@ impl Dashboard {
             bench: MachineBench::default(),
             background: Background::default(),
             edits: Edits::default(),
+            n_opened: 0,
             notice: None,
             sent_timeline: (TimelineView::Fit, 0),
             sent_focus: Focus::default(),
@@ -108,6 +115,9 @@ impl Dashboard {
             ui.add_space(2.0);
             toolbar_ui(ui, &self.frame, &self.view, &mut actions);
             scrubber_ui(ui, &self.frame, &mut actions);
+            if let Some(loading) = &self.frame.loading {
+                load_bar_ui(ui, loading, &mut actions);
+            }
             for notice in self.notice.as_deref().into_iter().chain(self.frame.notice.as_deref()) {
                 notice_ui(ui, notice, &mut actions);
             }
@@ -133,6 +143,8 @@ impl Dashboard {
                 self.tree.ui(&mut panels, ui);
             }
         });
+        drop_hint_ui(ui);
+        self.take_dropped(&mut actions);
         self.dialog_ui(ui, &mut actions);
         self.view.cursor = actions.iter().find_map(|action| match action {
             Action::SetCursor(cycle) => Some(*cycle),
@@ -167,6 +179,7 @@ impl Dashboard {
         {
             self.frame = frame;
             self.show_found();
+            self.take_opened();
         }
         self.bench.update(self.frame.program.as_ref());
         if !self.worker.is_alive() && self.frame.notice.is_none() {
@@ -188,9 +201,10 @@ impl Dashboard {
             },
             Action::OpenPath(path) => {
                 self.view.dialog = None;
-                self.view.recent.add(path.clone());
                 self.worker.send(Request::Open(path));
             }
+            Action::CancelLoad => self.worker.send(Request::CancelLoad),
+            Action::Tell(text) => self.notice = Some(text),
             Action::CheckRecent => return self.background.look_at(ctx, self.view.recent.paths().to_vec()),
             Action::Browse => match &self.view.dialog {
                 Some(Dialog::Export(export, _)) => {
@@ -209,10 +223,7 @@ impl Dashboard {
                 self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
             }
             Action::Export(path) => self.export(ctx, path),
-            Action::ShowPane(pane, is_shown) => {
-                set_shown(&mut self.tree, pane, is_shown);
-                self.view.shown_panes = shown_panes(&self.tree);
-            }
+            Action::ShowPane(pane, is_shown) => self.show_pane(pane, is_shown),
             Action::SetTimeline(timeline) => self.view.timeline = timeline,
             Action::SetTimelineWidth(n_pixels) if n_pixels == self.timeline_width => return,
             Action::SetTimelineWidth(n_pixels) => self.timeline_width = n_pixels,
@@ -267,6 +278,11 @@ impl Dashboard {
             }
         }
         ctx.request_repaint();
+    }
+
+    fn show_pane(&mut self, pane: Pane, is_shown: bool) {
+        set_shown(&mut self.tree, pane, is_shown);
+        self.view.shown_panes = shown_panes(&self.tree);
     }
 
     /// Asks for a match beside the selected span, or from the edge of what is shown.

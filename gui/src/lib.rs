@@ -2,7 +2,7 @@
 //!
 //! A worker thread owns the machine ([`worker`], [`driver`]) and publishes pictures of it ([`frame`]). Panels are functions
 //! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
-//! dashboard refuses to know how a program is simulated; only [`examples`] assembles or compiles anything.
+//! dashboard refuses to know how a program is simulated; only [`examples`] and [`files`] assemble or compile anything.
 
 pub mod app;
 mod background;
@@ -16,6 +16,7 @@ mod edits;
 pub mod engine;
 pub mod examples;
 mod explain;
+pub mod files;
 pub mod format;
 pub mod frame;
 mod icons;
@@ -27,6 +28,7 @@ pub mod lane_log;
 pub mod launch;
 pub mod lesson;
 mod listing;
+pub mod loading;
 mod look;
 mod machine_bench;
 mod machine_draft;

@@ -4,7 +4,7 @@
 //! ones that name a type of the simulator or the instruction set.
 
 use crate::counters::counters;
-use crate::engine::{Engine, Landmark, Outcome};
+use crate::engine::{Engine, EngineMaker, Landmark, Outcome};
 use crate::explain::explain;
 use crate::frame::{
     self, ActivityClass, ActivityInfo, ArrayState, MachineInfo, N_UNITS, Observation, ProgramInfo, SEQ, Span, Timeline,
@@ -334,17 +334,16 @@ impl Engine for Simulation {
         Ok(())
     }
 
-    fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String> {
-        let description = MachineDescription::from_ron(machine, "machine").map_err(|problems| {
-            let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-            messages.join("; ")
-        })?;
-        let machine = self.recipe.make(&description, Mode::Full)?;
-        Ok(Box::new(Self::new(Source {
-            name: self.program.name.clone(),
-            machine,
-            recipe: self.recipe.clone(),
-        })))
+    fn on_machine(&self, machine: &str) -> EngineMaker {
+        let (name, recipe, machine) = (self.program.name.clone(), self.recipe.clone(), machine.to_owned());
+        Box::new(move |progress| {
+            let description = MachineDescription::from_ron(&machine, "machine").map_err(|problems| {
+                let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                messages.join("; ")
+            })?;
+            let machine = recipe.make_watched(&description, Mode::Full, progress)?;
+            Ok(Box::new(Self::new(Source { name, machine, recipe })))
+        })
     }
 
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {

@@ -10,7 +10,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use systole_gui::app::Dashboard;
 use systole_gui::frame::{Frame, RunState};
 use systole_gui::inspect::{Bound, MemorySpace};
-use systole_gui::launch::engine;
+use systole_gui::launch::{engine, engine_loader};
 use systole_gui::worker::SynchronousWorker;
 
 type Window = Harness<'static, Option<Dashboard>>;
@@ -19,7 +19,7 @@ fn dashboard() -> Window {
     let app = |ui: &mut egui::Ui, dashboard: &mut Option<Dashboard>| {
         let ctx = ui.ctx().clone();
         let dashboard = dashboard.get_or_insert_with(|| {
-            let loader = Box::new(|_: &std::path::Path| Err("nothing to open".to_owned()));
+            let loader = engine_loader(Box::new(|_| Err("nothing to open".to_owned())));
             let source = engine(support::sample_source("tiny4x4", 12));
             Dashboard::new(Box::new(SynchronousWorker::new(loader, Some(source))), &ctx)
         });

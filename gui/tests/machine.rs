@@ -10,7 +10,7 @@ use std::time::Duration;
 use systole_gui::app::Dashboard;
 use systole_gui::bench::{Progress, Rig};
 use systole_gui::frame::RunState;
-use systole_gui::launch::engine;
+use systole_gui::launch::{engine, engine_loader};
 use systole_gui::worker::SynchronousWorker;
 use systole_isa::machine::preset;
 
@@ -21,7 +21,7 @@ fn panel() -> Panel {
         let ctx = ui.ctx().clone();
         let dashboard = dashboard.get_or_insert_with(|| {
             let source = Some(engine(support::sample_source("tiny4x4", 12)));
-            let loader = Box::new(|_: &std::path::Path| Err("there are no files here".to_owned()));
+            let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
             Dashboard::new(Box::new(SynchronousWorker::new(loader, source)), &ctx)
         });
         dashboard.dashboard_ui(ui);

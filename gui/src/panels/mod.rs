@@ -9,6 +9,7 @@ pub(crate) mod energy;
 pub(crate) mod graph;
 pub(crate) mod instruction_help;
 pub(crate) mod layout;
+pub(crate) mod load_bar;
 pub(crate) mod machine;
 pub(crate) mod machine_compare;
 pub(crate) mod memory;
