@@ -24,6 +24,7 @@ use crate::search::Matches;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Program, Unit};
 use systole_simulator::pe_view::{Detail, Region};
+use systole_simulator::report::RunTotals;
 use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, Replay, StallReason, Status};
 
 /// Most pairs of post and take that the timeline shows at once.
@@ -51,6 +52,8 @@ pub struct Simulation {
     /// What each unit was executing at the last look.
     executing: [Option<u32>; N_UNITS],
     inspection: Inspection,
+    /// The totals before any run, made once because they hold the program's hash.
+    no_run: RunTotals,
     way_back: Option<WayBack>,
 }
 
@@ -69,6 +72,7 @@ impl Simulation {
         let inspection = Inspection::new(source.machine.program(), names);
         let recording = Recording::new(&source.machine);
         let landmarks = Landmarks::new(&source.machine);
+        let no_run = RunTotals::new(source.machine.program().clone(), source.machine.description().clone());
         let history = History::new(source.machine);
         let mut simulation = Self {
             history,
@@ -79,6 +83,7 @@ impl Simulation {
             n_started: [0; N_UNITS],
             executing: [None; N_UNITS],
             inspection,
+            no_run,
             way_back: None,
         };
         simulation.note_statuses(&[0; N_UNITS]);
@@ -356,7 +361,7 @@ impl Engine for Simulation {
             counters: Arc::new(counters(self.history.machine())),
             close_up: Arc::new(self.inspection.close_up(self.history.machine())),
             series: Arc::new(self.series(view, n_bins)),
-            overview: Arc::new(overview(self.history.machine())),
+            overview: Arc::new(overview(self.history.machine(), &self.no_run)),
             line_totals: Arc::new(self.landmarks.totals().to_vec()),
         }
     }

@@ -244,8 +244,9 @@ fn a_way_back_in_slices_ends_where_a_fresh_run_would_be() {
     }
 }
 
-/// How soon a run must stand still after it was told to.
-const PAUSE_LIMIT: Duration = Duration::from_millis(50);
+/// How soon the worker must answer: a run stands still, a way back is left. Without optimization, on a machine that builds and tests at
+/// the same time, the same may take longer.
+const ANSWER_LIMIT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
 
 /// Frames that name a moment in between are dropped until one says that time stands still.
 fn pause(worker: &mut ThreadWorker) -> Duration {
@@ -285,7 +286,7 @@ fn a_large_network_at_full_speed_pauses_and_goes_back_at_once() {
         std::thread::sleep(Duration::from_millis(20 + (random >> 33) % 150));
         times.push(pause(&mut worker));
     }
-    judge("pausing a run", &mut times, PAUSE_LIMIT);
+    judge("pausing a run", &mut times, ANSWER_LIMIT);
 
     // A way back over the whole run is given up as soon.
     let mut times = Vec::new();
@@ -293,8 +294,8 @@ fn a_large_network_at_full_speed_pauses_and_goes_back_at_once() {
         worker.send(Request::GoTo(1));
         std::thread::sleep(Duration::from_millis(1 + (random >> 40) % 5));
         let start = Instant::now();
-        worker.send(Request::Ticket(times.len() as u64 + 1));
         let ticket = times.len() as u64 + 1;
+        worker.send(Request::Ticket(ticket));
         wait_for(&mut worker, "an answer", |frame| frame.ticket == ticket);
         times.push(start.elapsed());
         pause(&mut worker);
@@ -302,7 +303,7 @@ fn a_large_network_at_full_speed_pauses_and_goes_back_at_once() {
         std::thread::sleep(Duration::from_millis(50));
         pause(&mut worker);
     }
-    judge("answering on the way back", &mut times, PAUSE_LIMIT);
+    judge("answering on the way back", &mut times, ANSWER_LIMIT);
 
     // Far into a run, stepping back does not replay from afar each time.
     let frame = wait_for_rest(&mut worker);
@@ -316,7 +317,7 @@ fn a_large_network_at_full_speed_pauses_and_goes_back_at_once() {
         times.push(start.elapsed());
     }
     times.remove(0);
-    judge("stepping back again", &mut times, PAUSE_LIMIT);
+    judge("stepping back again", &mut times, ANSWER_LIMIT);
 }
 
 /// The present, when nothing moves.
