@@ -23,22 +23,6 @@ pub trait Loader {
     fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String>;
 }
 
-/// The path that is written in a file, which it is relative to: without detours, so that a file that includes itself is recognized.
-pub fn path_beside(path: &str, from: &str) -> PathBuf {
-    let joined = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
-    let mut plain = PathBuf::new();
-    for component in joined.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => {
-                plain.pop();
-            }
-            _ => plain.push(component),
-        }
-    }
-    plain
-}
-
 /// A loader that has no files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoFiles;
@@ -53,6 +37,36 @@ impl<F: FnMut(&str, &str) -> Result<LoadedFile, String>> Loader for F {
     fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String> {
         self(path, from)
     }
+}
+
+/// A loader for texts that lie in a folder: what a text names is relative to the folder of the file in which it is written. The
+/// function in it reads a file.
+#[derive(Clone, Copy, Debug)]
+pub struct NextTo<R>(pub R);
+
+impl<R: FnMut(&Path) -> Result<Vec<u8>, String>> Loader for NextTo<R> {
+    fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String> {
+        let folder = Path::new(from).parent().unwrap_or(Path::new(""));
+        let path = normal(&folder.join(path));
+        let bytes = (self.0)(&path)?;
+        let name = path.display().to_string();
+        Ok(LoadedFile { name, bytes })
+    }
+}
+
+/// The path without detours, so that a file that includes itself is recognized by its name.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            _ => normal.push(component),
+        }
+    }
+    normal
 }
 
 /// The diagnostic for a file that the loader refuses.

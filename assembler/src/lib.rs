@@ -50,7 +50,7 @@ pub use disassemble::{Disassembler, disassemble, disassemble_line, disassemble_w
 pub use files::source_line;
 pub use format::format_instruction;
 pub use formatter::format_source;
-pub use include::{LoadedFile, Loader, NoFiles, path_beside};
+pub use include::{LoadedFile, Loader, NextTo, NoFiles};
 pub use operands::{describe_kind, signature};
 
 use systole_isa::Diagnostic;

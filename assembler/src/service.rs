@@ -24,7 +24,7 @@ pub use symbols::{Symbol, SymbolRole};
 use crate::lexer::{Token, lex};
 use crate::source::{Source, Span};
 use crate::syntax::{Line, Tree};
-use crate::{assemble, format_source, parse};
+use crate::{Loader, NoFiles, assemble_with, format_source, parse};
 use index::Index;
 use systole_isa::Diagnostic;
 
@@ -41,9 +41,14 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a text. `file` is its name in diagnostics.
+    /// Reads a text that names no other files. `file` is its name in diagnostics.
     pub fn new(text: String, file: &str) -> Self {
-        let diagnostics = assemble(&text, file).err().unwrap_or_default();
+        Self::with_files(text, file, &mut NoFiles)
+    }
+
+    /// Reads a text and, for what is wrong with it, the files that it names. `file` is its name in diagnostics and for the loader.
+    pub fn with_files(text: String, file: &str, loader: &mut dyn Loader) -> Self {
+        let diagnostics = assemble_with(&text, file, loader).err().unwrap_or_default();
         let (tree, index) = match Source::new(&text, file) {
             Some(source) => {
                 let tree = parse(&source).0;

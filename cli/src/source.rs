@@ -5,7 +5,7 @@ use crate::error::CommandError;
 use crate::model::{Compiled, compile};
 use std::path::Path;
 use std::sync::Arc;
-use systole_assembler::{LoadedFile, Loader};
+use systole_assembler::NextTo;
 use systole_compiler::ModelFormat;
 use systole_isa::{Diagnostic, MachineDescription, Program, container, machine};
 
@@ -17,6 +17,9 @@ pub(crate) struct Loaded {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Images that a run computes.
     pub(crate) n_images: usize,
+    /// The assembly text, if the program was made of one.
+    #[cfg_attr(not(feature = "gui"), expect(dead_code, reason = "only the dashboard shows it"))]
+    pub(crate) text: Option<String>,
 }
 
 /// Reads a file.
@@ -58,21 +61,10 @@ pub(crate) fn file_name(name: &str) -> String {
     name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
 }
 
-/// Reads the files that assembly texts name. Paths are relative to the folder of the file in which they are written.
-struct FilesNextTo;
-
-impl Loader for FilesNextTo {
-    fn load(&mut self, path: &str, from: &str) -> Result<LoadedFile, String> {
-        let path = systole_assembler::path_beside(path, from);
-        let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
-        let name = path.display().to_string();
-        Ok(LoadedFile { name, bytes })
-    }
-}
-
 /// Assembles a text and the files that it names.
 pub(crate) fn assemble(text: &str, file: &str) -> Result<Program, Vec<Diagnostic>> {
-    systole_assembler::assemble_with(text, file, &mut FilesNextTo)
+    let read = |path: &Path| std::fs::read(path).map_err(|error| error.to_string());
+    systole_assembler::assemble_with(text, file, &mut NextTo(read))
 }
 
 /// A machine by the name of a preset or the path of a description.
@@ -113,9 +105,10 @@ pub(crate) fn load_machine_file(path: &Path) -> Result<MachineDescription, Comma
 pub(crate) fn load(path: &Path, description: MachineDescription, args: &ModelArgs) -> Result<Loaded, CommandError> {
     let bytes = read(path)?;
     let file = path.display().to_string();
+    let text = assembly_text(&bytes);
     let compiled = if container::is_elf(&bytes) {
         without_decisions(read_program(&bytes, &file)?, &file, args)?
-    } else if let Some(text) = assembly_text(&bytes) {
+    } else if let Some(text) = text {
         without_decisions(assemble(text, &file)?, &file, args)?
     } else {
         compile(&bytes, &stem(path), &description, args)?
@@ -125,6 +118,7 @@ pub(crate) fn load(path: &Path, description: MachineDescription, args: &ModelArg
         description: Arc::new(description),
         diagnostics: compiled.diagnostics,
         n_images: compiled.n_images,
+        text: text.map(str::to_owned),
     })
 }
 

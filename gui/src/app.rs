@@ -2,10 +2,13 @@
 //! place that changes what is shown or asks the worker for something.
 
 mod keeping;
+mod learning;
 mod opening;
+mod source;
 
 use crate::background::{Background, Choice, Finished};
 use crate::command::{Command, pressed_commands};
+use crate::course::{Course, CourseAction};
 use crate::driver::{Request, Speed};
 use crate::edits::{Edit, Edits};
 use crate::engine::Landmark;
@@ -17,11 +20,12 @@ use crate::panels::load_bar::{drop_hint_ui, load_bar_ui};
 use crate::panels::notice::notice_ui;
 use crate::panels::palette::palette_ui;
 use crate::panels::panes::{Pane, exports};
-use crate::panels::path_dialogs::{export_dialog_ui, open_dialog_ui};
+use crate::panels::path_dialogs::{export_dialog_ui, open_dialog_ui, save_dialog_ui};
+use crate::panels::source_dialogs::unsaved_dialog_ui;
 use crate::panels::status_bar::status_bar_ui;
 use crate::panels::timeline_scale::{around, centered, zoomed_view};
 use crate::panels::toolbar::{menu_bar_ui, scrubber_ui, toolbar_ui};
-use crate::panels::welcome::welcome_ui;
+use crate::source_editor::{SourceAction, SourceEditor};
 use crate::theme::{self, Palette};
 use crate::view::{Action, Dialog, View};
 use crate::worker::Worker;
@@ -39,6 +43,8 @@ pub struct Dashboard {
     tree: Tree<Pane>,
     memory: PanelMemory,
     bench: MachineBench,
+    course: Course,
+    source: SourceEditor,
     background: Background,
     edits: Edits,
     /// Number of the last opening that was noted.
@@ -84,6 +90,8 @@ impl Dashboard {
             tree,
             memory: PanelMemory::default(),
             bench: MachineBench::default(),
+            course: Course::default(),
+            source: SourceEditor::default(),
             background: Background::default(),
             edits: Edits::default(),
             n_opened: 0,
@@ -102,6 +110,11 @@ impl Dashboard {
     /// Draws everything and applies what the user asked for.
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
+        self.advance_course(ui.ctx());
+        let program = self.frame.program.as_ref();
+        let ctx = ui.ctx().clone();
+        self.source.update(program, move || ctx.request_repaint());
+        self.guard_close(ui.ctx());
         let mut actions: Vec<Action> = match self.view.dialog {
             Some(_) => Vec::new(),
             None => pressed_commands(ui.ctx()).into_iter().map(Action::Command).collect(),
@@ -111,7 +124,7 @@ impl Dashboard {
             .fill(palette.backdrop)
             .inner_margin(Margin::symmetric(10, 5));
         Panel::top("menu").frame(bar).show_separator_line(false).show(ui, |ui| {
-            menu_bar_ui(ui, &self.frame, &self.view, &mut actions);
+            menu_bar_ui(ui, &self.frame, &self.view, &self.course, &mut actions);
             ui.add_space(2.0);
             toolbar_ui(ui, &self.frame, &self.view, &mut actions);
             scrubber_ui(ui, &self.frame, &mut actions);
@@ -131,12 +144,14 @@ impl Dashboard {
             .inner_margin(Margin::symmetric(8, 0));
         CentralPanel::default().frame(body).show(ui, |ui| {
             if self.frame.program.is_none() {
-                welcome_ui(ui, &self.frame, &self.view, &mut actions);
+                self.start_ui(ui, &mut actions);
             } else {
                 let mut panels = Panels {
                     frame: &self.frame,
                     view: &self.view,
+                    course: &self.course,
                     bench: &self.bench,
+                    source: &self.source,
                     memory: &mut self.memory,
                     actions: &mut actions,
                 };
@@ -169,6 +184,8 @@ impl Dashboard {
                 palette_ui(ui, &self.frame, &self.view, query, *chosen, actions);
             }
             Some(Dialog::Export(export, path)) => export_dialog_ui(ui, export, path, is_choosing, actions),
+            Some(Dialog::SaveSource(path)) => save_dialog_ui(ui, path, is_choosing, actions),
+            Some(Dialog::Unsaved) => unsaved_dialog_ui(ui, &self.source, actions),
         }
     }
 
@@ -194,14 +211,19 @@ impl Dashboard {
     fn update(&mut self, ctx: &egui::Context, action: Action) {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
+            Action::Course(action) => self.learn(ctx, action),
+            Action::OpenExample(name) => self.worker.send(Request::OpenExample {
+                name: name.to_owned(),
+                machine: None,
+            }),
             Action::EditDialog(text) => match &mut self.view.dialog {
-                None => {}
-                Some(Dialog::Open(typed) | Dialog::Export(_, typed)) => *typed = text,
+                None | Some(Dialog::Unsaved) => {}
+                Some(Dialog::Open(typed) | Dialog::Export(_, typed) | Dialog::SaveSource(typed)) => *typed = text,
                 Some(Dialog::Palette(typed, chosen)) => (*typed, *chosen) = (text, 0),
             },
             Action::OpenPath(path) => {
                 self.view.dialog = None;
-                self.worker.send(Request::Open(path));
+                self.send_replacing(Request::Open(path));
             }
             Action::CancelLoad => self.worker.send(Request::CancelLoad),
             Action::Tell(text) => self.notice = Some(text),
@@ -210,6 +232,9 @@ impl Dashboard {
                 Some(Dialog::Export(export, _)) => {
                     self.background.choose(ctx, Choice::Save(export.file_name.to_owned()))
                 }
+                Some(Dialog::SaveSource(_)) => {
+                    self.background.choose(ctx, Choice::Save(self.source.proposed_file()));
+                }
                 _ => self.background.choose(ctx, Choice::Open),
             },
             Action::ChooseEntry(idx) => {
@@ -217,7 +242,8 @@ impl Dashboard {
                     *chosen = idx;
                 }
             }
-            Action::CloseDialog => self.view.dialog = None,
+            Action::CloseDialog => self.update_source(ctx, SourceAction::Cancel),
+            Action::Source(action) => self.update_source(ctx, action),
             Action::AskExport(label) => {
                 let export = exports().find(|export| export.label == label);
                 self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
@@ -381,6 +407,8 @@ impl Dashboard {
         let now = self.frame.now.cycle;
         match command {
             Command::Open => self.view.dialog = Some(Dialog::Open(String::new())),
+            Command::Assemble => self.assemble(ctx),
+            Command::SaveSourceAs => self.ask_where_to_save(),
             Command::Run => self.worker.send(Request::Run),
             Command::Pause => self.worker.send(Request::Pause),
             Command::Step => self.worker.send(Request::Step(1)),
@@ -412,6 +440,11 @@ impl Dashboard {
             Command::ZoomOut => self.view.timeline = zoomed_view(self.view.timeline, now, 0.5),
             Command::ZoomFit => self.view.timeline = TimelineView::Fit,
             Command::FollowTime => self.view.timeline = TimelineView::default(),
+            Command::NextThing => self.learn(ctx, CourseAction::Next),
+            Command::NextPage => self.learn(ctx, CourseAction::NextPage),
+            Command::PreviousPage => self.learn(ctx, CourseAction::PreviousPage),
+            Command::Hint => self.learn(ctx, CourseAction::Hint(None)),
+            Command::ShowAnswer => self.learn(ctx, CourseAction::ShowAnswer(None)),
             Command::ToggleTheme => theme::use_look(ctx, theme::look(ctx).next()),
             Command::ResetLayout => {
                 self.tree = default_tree();
@@ -456,7 +489,11 @@ impl Dashboard {
             Finished::Chosen(Some(path)) if matches!(self.view.dialog, Some(Dialog::Export(..))) => {
                 self.update(ctx, Action::Export(path));
             }
+            Finished::Chosen(Some(path)) if matches!(self.view.dialog, Some(Dialog::SaveSource(_))) => {
+                self.update_source(ctx, SourceAction::SaveTo(path));
+            }
             Finished::Chosen(Some(path)) => self.update(ctx, Action::OpenPath(path)),
+            Finished::Saved(saving, result) => self.source_saved(ctx, &saving, result),
             Finished::LookedAt(missing) => self.view.recent.set_missing(missing),
             Finished::Exported(Ok(path)) => self.notice = Some(format!("{} is written.", path.display())),
             Finished::Exported(Err(reason)) => self.notice = Some(reason),

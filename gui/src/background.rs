@@ -4,6 +4,7 @@ use crate::recent;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Time after which files are looked at again.
@@ -18,6 +19,19 @@ pub(crate) enum Finished {
     LookedAt(BTreeMap<PathBuf, String>),
     /// An export was written, or could not be; the text says which.
     Exported(Result<PathBuf, String>),
+    /// A source text was written, or could not be; the text says why.
+    Saved(Saving, Result<(), String>),
+}
+
+/// A source text to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Saving {
+    /// Its file.
+    pub(crate) path: PathBuf,
+    /// The text.
+    pub(crate) text: Arc<str>,
+    /// Arrays that it names, by their files.
+    pub(crate) arrays: Vec<(PathBuf, Arc<[u8]>)>,
 }
 
 /// What the file chooser is for.
@@ -92,13 +106,21 @@ impl Background {
         });
     }
 
+    /// Writes a source text and the arrays that it names.
+    pub(crate) fn save(&self, ctx: &egui::Context, saving: Saving) {
+        self.start(ctx, "systole-save", move || {
+            let result = write_source(&saving);
+            Finished::Saved(saving, result)
+        });
+    }
+
     /// The next result, if there is one. Does not wait.
     pub(crate) fn poll(&mut self) -> Option<Finished> {
         let finished = self.receiver.try_recv().ok()?;
         match finished {
             Finished::Chosen(_) => self.is_choosing = false,
             Finished::LookedAt(_) => (self.is_looking, self.looked_at) = (false, Some(Instant::now())),
-            Finished::Exported(_) => {}
+            Finished::Exported(_) | Finished::Saved(..) => {}
         }
         Some(finished)
     }
@@ -113,6 +135,17 @@ impl Background {
         });
         thread.is_ok()
     }
+}
+
+fn write_source(saving: &Saving) -> Result<(), String> {
+    for (path, bytes) in &saving.arrays {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| format!("Cannot make the folder {}: {error}.", folder.display()))?;
+        }
+        write(path, bytes)?;
+    }
+    write(&saving.path, saving.text.as_bytes())
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), String> {

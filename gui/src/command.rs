@@ -8,6 +8,10 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 pub enum Command {
     /// Show the dialog that opens a file.
     Open,
+    /// Write the source text into its file and run its program.
+    Assemble,
+    /// Write the source text into another file.
+    SaveSourceAs,
     /// Let time run.
     Run,
     /// Stop time.
@@ -62,6 +66,16 @@ pub enum Command {
     Faster,
     /// The next lower speed.
     Slower,
+    /// Do the next thing of the lesson.
+    NextThing,
+    /// Turn the lesson's page.
+    NextPage,
+    /// Turn the lesson's page back.
+    PreviousPage,
+    /// Show a hint to the lesson's next question.
+    Hint,
+    /// Show the answer to the lesson's next question.
+    ShowAnswer,
     /// Change to the next theme.
     ToggleTheme,
     /// Put all panels back where they were at first.
@@ -77,11 +91,13 @@ pub enum Menu {
     Run,
     /// What is shown and how.
     View,
+    /// Lessons.
+    Learn,
 }
 
 impl Menu {
     /// All menus, from left to right.
-    pub const ALL: [Menu; 3] = [Menu::File, Menu::Run, Menu::View];
+    pub const ALL: [Menu; 4] = [Menu::File, Menu::Run, Menu::View, Menu::Learn];
 
     /// The menu's title.
     pub fn title(self) -> &'static str {
@@ -89,6 +105,7 @@ impl Menu {
             Menu::File => "File",
             Menu::Run => "Run",
             Menu::View => "View",
+            Menu::Learn => "Learn",
         }
     }
 
@@ -98,6 +115,7 @@ impl Menu {
             Menu::File => "File menu",
             Menu::Run => "Run menu",
             Menu::View => "View menu",
+            Menu::Learn => "Learn menu",
         }
     }
 }
@@ -153,6 +171,22 @@ pub const COMMANDS: &[CommandInfo] = &[
         menu: Menu::File,
         shortcuts: &[key(Modifiers::COMMAND, Key::O)],
         button: Some((Icon::Folder, "Open")),
+    },
+    CommandInfo {
+        command: Command::Assemble,
+        label: "Assemble",
+        help: "Write the source text into its file, if it has one, and start its program on the same machine.",
+        menu: Menu::File,
+        shortcuts: &[key(Modifiers::COMMAND, Key::S)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::SaveSourceAs,
+        label: "Save source as",
+        help: "Write the source text into another file, which is its own from then on.",
+        menu: Menu::File,
+        shortcuts: &[key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::S)],
+        button: None,
     },
     CommandInfo {
         command: Command::Restart,
@@ -377,6 +411,46 @@ pub const COMMANDS: &[CommandInfo] = &[
         button: None,
     },
     CommandInfo {
+        command: Command::NextThing,
+        label: "Do the next thing",
+        help: "Do the lesson's next step, check the answer, or turn the page.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::COMMAND, Key::Enter)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::NextPage,
+        label: "Next page",
+        help: "Turn to the lesson's next page.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::COMMAND, Key::PageDown)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::PreviousPage,
+        label: "Previous page",
+        help: "Turn to the lesson's page before.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::COMMAND, Key::PageUp)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::Hint,
+        label: "Hint",
+        help: "Show one more hint to the lesson's next question.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::NONE, Key::F2)],
+        button: None,
+    },
+    CommandInfo {
+        command: Command::ShowAnswer,
+        label: "Show the answer",
+        help: "Show the answer to the lesson's next question, which then no longer counts.",
+        menu: Menu::Learn,
+        shortcuts: &[key(Modifiers::SHIFT, Key::F2)],
+        button: None,
+    },
+    CommandInfo {
         command: Command::ToggleTheme,
         label: "Next theme",
         help: "Change between the dark, the light and the colour-blind safe theme.",
@@ -424,6 +498,7 @@ impl Command {
             | Command::StepLayerBack
             | Command::BackToStall
             | Command::Restart => is_loaded && frame.now.cycle > 0,
+            Command::Assemble | Command::SaveSourceAs => is_loaded,
             Command::ZoomIn | Command::ZoomOut | Command::ZoomFit | Command::FollowTime | Command::ToggleBreakpoint => {
                 is_loaded
             }
@@ -433,14 +508,20 @@ impl Command {
             | Command::Palette
             | Command::Faster
             | Command::Slower
+            | Command::NextThing
+            | Command::NextPage
+            | Command::PreviousPage
+            | Command::Hint
+            | Command::ShowAnswer
             | Command::ToggleTheme
             | Command::ResetLayout => true,
         }
     }
 }
 
-/// Commands whose keys were pressed since the last call, as often as they were pressed or repeated. A shortcut without Shift also matches with Shift held, so the
-/// ones with the most modifiers are asked first. While a text field has the keyboard, only Ctrl and function keys count.
+/// Commands whose keys were pressed since the last call, as often as they were pressed or repeated. A shortcut without Shift also
+/// matches with Shift held, so the ones with the most modifiers are asked first. While a text field has the keyboard, only Ctrl and
+/// function keys count, and what takes back what was typed is the field's own affair.
 pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
     let is_typing = ctx.egui_wants_keyboard_input();
     let mut candidates: Vec<(Command, KeyboardShortcut)> = COMMANDS
@@ -451,7 +532,7 @@ pub(crate) fn pressed_commands(ctx: &egui::Context) -> Vec<Command> {
     ctx.input_mut(|input| {
         candidates
             .into_iter()
-            .filter(|(_, shortcut)| !is_typing || works_while_typing(shortcut))
+            .filter(|(command, shortcut)| !is_typing || works_while_typing(*command, shortcut))
             .flat_map(|(command, shortcut)| {
                 let n_times = input.count_and_consume_key(shortcut.modifiers, shortcut.logical_key);
                 std::iter::repeat_n(command, n_times)
@@ -467,7 +548,10 @@ fn n_modifiers(modifiers: Modifiers) -> u32 {
         .sum()
 }
 
-fn works_while_typing(shortcut: &KeyboardShortcut) -> bool {
+fn works_while_typing(command: Command, shortcut: &KeyboardShortcut) -> bool {
+    if matches!(command, Command::Undo | Command::Redo) {
+        return false;
+    }
     shortcut.modifiers.command || (Key::F1..=Key::F12).contains(&shortcut.logical_key)
 }
 

@@ -1,13 +1,17 @@
 //! What the worker does, apart from where it does it: obeys requests, paces time, stops at breakpoints, takes pictures.
 
+mod opening;
+
 use crate::engine::{Engine, EngineLoader, Landmark, Opened, Outcome};
 use crate::examples::example;
 use crate::frame::{Frame, Observation, OpenedFile, RunState, TimelineView};
 use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
 use crate::launch;
+use crate::line_map::moved_breakpoints;
 use crate::loading::{Load, Origin};
 use crate::overview::{Found, SpanReport};
+use crate::source_text::SourceText;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -40,6 +44,8 @@ pub enum Request {
     },
     /// Load the program on another machine, given as RON text; the present one stays if that fails.
     UseMachine(String),
+    /// Replace the program by that of a text, on the same machine; the present one stays if that fails.
+    Assemble(Arc<SourceText>),
     /// Let time run at the chosen speed until a breakpoint or the end.
     Run,
     /// Stop time.
@@ -249,6 +255,7 @@ impl Driver {
                     self.begin(Load::on_machine(make));
                 }
             }
+            Request::Assemble(text) => self.assemble(&text),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
                 (self.timeline, self.n_bins) = (timeline, n_bins.clamp(16, 8_192))
@@ -373,75 +380,22 @@ impl Driver {
         });
     }
 
-    /// Follows a thread that opens something, instead of the one before.
-    fn begin(&mut self, load: Result<Load, String>) {
-        self.end_load();
-        match load {
-            Ok(load) => self.load = Some(load),
-            Err(reason) => self.notice = Some(Arc::from(reason)),
-        }
-    }
-
-    /// Nothing is being opened any more.
-    fn end_load(&mut self) {
-        self.load = None;
-        self.ticket = self.late_ticket.take().unwrap_or(self.ticket);
-    }
-
-    /// Whether something is being opened.
-    pub(crate) fn is_loading(&self) -> bool {
-        self.load.is_some()
-    }
-
-    /// Takes what was being opened, if it is there.
-    pub(crate) fn take_loaded(&mut self) {
-        if let Some(result) = self.load.as_ref().and_then(Load::poll) {
-            self.finish_load(result);
-        }
-    }
-
-    /// Waits for what is being opened.
-    pub(crate) fn wait_for_load(&mut self) {
-        if let Some(result) = self.load.as_ref().map(Load::wait) {
-            self.finish_load(result);
-        }
-    }
-
-    fn finish_load(&mut self, result: Result<Opened, String>) {
-        let Some(load) = self.load.take() else { return };
-        self.end_load();
-        let machine = match result {
-            Err(reason) => {
-                self.notice = Some(Arc::from(format!("{}: {reason}", load.origin.failure())));
-                return;
+    /// Breakpoints stay where their lines do.
+    fn assemble(&mut self, text: &SourceText) {
+        let Some(engine) = &self.engine else { return };
+        match engine.on_text(text) {
+            Ok(mut assembled) => {
+                let moved = moved_breakpoints(&engine.program(), &assembled.program(), &self.breakpoints);
+                self.breakpoints = Arc::new(moved);
+                assembled.look_at(&self.focus);
+                self.last_cycle = expected_cycles(assembled.as_ref());
+                self.engine = Some(assembled);
+                self.stop();
+                self.notice = None;
+                self.selected_span = None;
+                self.look_at_watches();
             }
-            Ok(Opened::Machine(machine)) => Some(machine),
-            Ok(Opened::Program(engine)) => {
-                self.take_engine(engine, load.origin == Origin::Machine);
-                None
-            }
-        };
-        self.notice = None;
-        if let Some(path) = load.origin.path() {
-            let number = self.opened.as_ref().map_or(0, |opened| opened.number) + 1;
-            self.opened = Some(Arc::new(OpenedFile {
-                number,
-                path: path.to_owned(),
-                machine,
-            }));
-        }
-    }
-
-    /// Another program, or the same one on another machine, whose breakpoints stay.
-    fn take_engine(&mut self, mut engine: Box<dyn Engine>, is_same_program: bool) {
-        engine.look_at(&self.focus);
-        self.last_cycle = expected_cycles(engine.as_ref());
-        self.engine = Some(engine);
-        self.stop();
-        if !is_same_program {
-            self.watches.clear();
-            self.breakpoints = Arc::default();
-            self.selected_span = None;
+            Err(reason) => self.notice = Some(Arc::from(format!("Cannot assemble {}: {reason}", text.file))),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::frame::{N_UNITS, Observation, ProgramInfo, Span, TimelineView, UnitSt
 use crate::inspect::{Focus, MemorySpace};
 use crate::loading::LoadProgress;
 use crate::overview::SpanReport;
+use crate::source_text::SourceText;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +53,14 @@ pub trait Engine: Send {
 
     /// Makes the same program at cycle 0 of another machine, given as RON text.
     fn on_machine(&self, machine: &str) -> EngineMaker;
+
+    /// Another program, made of a text, at cycle 0 of the same machine.
+    ///
+    /// # Errors
+    /// What is wrong with the text, or why its program does not fit the machine.
+    fn on_text(&self, _text: &SourceText) -> Result<Box<dyn Engine>, String> {
+        Err("this program cannot be replaced by a text".to_owned())
+    }
 
     /// Everything to show now, with the timeline's visible stretch in at most `n_bins` bins.
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation;

@@ -2,6 +2,7 @@
 
 use crate::rig::Recipe;
 use crate::simulation::Source;
+use crate::source_text::SourceText;
 use std::sync::Arc;
 use systole_compiler::codegen::{self, TilingPolicy};
 use systole_isa::machine::{preset, preset_names};
@@ -57,6 +58,7 @@ pub(crate) fn example(name: &str, machine: Option<&str>) -> Result<Source, Strin
         name: info.name.to_owned(),
         machine: recipe.make(&description, Mode::Full)?,
         recipe,
+        text: program.map(|program| SourceText::of_example(program.name, program.text)),
     })
 }
 

@@ -8,10 +8,10 @@ use crate::launch;
 use crate::loading::LoadProgress;
 use crate::rig::Recipe;
 use crate::simulation::Source;
+use crate::source_text::SourceText;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use systole_assembler::{LoadedFile, path_beside};
 use systole_compiler::codegen::{self, TilingPolicy};
 use systole_compiler::{Context, ModelFormat, PASSES, QuantizedGraph};
 use systole_isa::program::{HostType, IoTensor};
@@ -24,6 +24,9 @@ const READING: f32 = 0.0;
 const PASSES_FROM: f32 = 0.15;
 const CODE_FROM: f32 = 0.6;
 const PLACING: f32 = 0.9;
+
+/// Errors of a file that are told at once.
+const MOST_ERRORS: usize = 8;
 
 /// Opens files for a machine.
 pub fn loader(machine: MachineDescription) -> EngineLoader {
@@ -41,35 +44,39 @@ fn open(path: &Path, machine: &MachineDescription, progress: &LoadProgress) -> R
             .map(|_| Opened::Machine(Arc::from(text)))
             .map_err(|problems| lines(&problems));
     }
-    let code = Arc::new(Code::read(&bytes, text, path, progress)?);
-    let name = code.name(path);
+    let code = Code::read(&bytes, text, path, progress)?;
+    let (name, text) = (code.name(path), code.text().cloned());
     let recipe = Recipe::watched(move |description, mode, progress| code.machine(description, mode, progress));
     let machine = recipe.make_watched(machine, Mode::Full, progress)?;
     progress.enter("listing the program", 0.95)?;
-    Ok(Opened::Program(launch::engine(Source { name, machine, recipe })))
+    Ok(Opened::Program(launch::engine(Source {
+        name,
+        machine,
+        recipe,
+        text,
+    })))
 }
 
 /// What is in a file, as far as that does not depend on the machine.
 enum Code {
-    Program(Arc<Program>),
+    Program(Arc<Program>, Option<SourceText>),
     Model(Box<QuantizedGraph>, String),
 }
 
 impl Code {
     fn read(bytes: &[u8], text: Option<&str>, path: &Path, progress: &LoadProgress) -> Result<Self, String> {
-        let file = path.display().to_string();
         if bytes.is_empty() {
             return Err("the file is empty. Choose a program or a model.".to_owned());
         }
         if container::is_elf(bytes) {
             let program = container::read(bytes).map_err(|error| error.diagnostic().to_string())?;
-            return Ok(Self::Program(Arc::new(program)));
+            return Ok(Self::Program(Arc::new(program), None));
         }
         if let Some(text) = text.filter(|text| ModelFormat::of_text(text).is_none()) {
             progress.enter("assembling", 0.3)?;
-            let program =
-                systole_assembler::assemble_with(text, &file, &mut beside).map_err(|errors| lines(&errors))?;
-            return Ok(Self::Program(Arc::new(program)));
+            let text = SourceText::of_file(path, text);
+            let program = text.assemble().map_err(|errors| lines(&errors))?;
+            return Ok(Self::Program(Arc::new(program), Some(text)));
         }
         let stem = path.file_stem().unwrap_or(path.as_os_str());
         Ok(Self::Model(
@@ -80,9 +87,17 @@ impl Code {
 
     fn name(&self, path: &Path) -> String {
         match self {
-            Self::Program(program) if !program.name.is_empty() => program.name.clone(),
-            Self::Program(_) => path.display().to_string(),
+            Self::Program(program, _) if !program.name.is_empty() => program.name.clone(),
+            Self::Program(..) => path.display().to_string(),
             Self::Model(_, name) => name.clone(),
+        }
+    }
+
+    /// What the program was assembled from.
+    fn text(&self) -> Option<&SourceText> {
+        match self {
+            Self::Program(_, text) => text.as_ref(),
+            Self::Model(..) => None,
         }
     }
 
@@ -94,7 +109,7 @@ impl Code {
         progress: &LoadProgress,
     ) -> Result<Machine, String> {
         let program = match self {
-            Self::Program(program) => Arc::clone(program),
+            Self::Program(program, _) => Arc::clone(program),
             Self::Model(graph, name) => Arc::new(Program {
                 name: name.clone(),
                 ..generate(graph, description, progress)?
@@ -126,14 +141,6 @@ fn is_machine(text: &str) -> bool {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("//"));
     ModelFormat::of_text(text).is_none() && code.next().is_some_and(|line| line.starts_with('('))
-}
-
-/// Reads a file that an assembly text names.
-fn beside(path: &str, from: &str) -> Result<LoadedFile, String> {
-    let path = path_beside(path, from);
-    let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
-    let name = path.display().to_string();
-    Ok(LoadedFile { name, bytes })
 }
 
 /// Reads a model and runs the passes.
@@ -181,6 +188,11 @@ fn zeros(tensor: &IoTensor) -> HostValues {
     }
 }
 
+/// The first errors in words, one in a line.
 fn lines<T: ToString>(errors: &[T]) -> String {
-    errors.iter().map(T::to_string).collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<String> = errors.iter().take(MOST_ERRORS).map(T::to_string).collect();
+    if errors.len() > MOST_ERRORS {
+        lines.push(format!("and {} more.", errors.len() - MOST_ERRORS));
+    }
+    lines.join("\n")
 }

@@ -8,6 +8,7 @@ use crate::format::Quantity;
 use crate::inspect::{CloseUp, MemorySpace, ModelGraph};
 use crate::loading::Stage;
 use crate::overview::{Found, Overview, Series, SpanReport};
+use crate::source_text::SourceText;
 use crate::token_log::TokenLink;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -124,6 +125,8 @@ pub struct ProgramInfo {
     pub activities: Vec<ActivityInfo>,
     /// Runs the program on other machines; `None` if nobody can.
     pub rig: Option<Arc<dyn Rig>>,
+    /// The text that it is made of, or its disassembly; `None` if neither is known.
+    pub source: Option<Arc<SourceText>>,
 }
 
 /// The machine in one line.

@@ -18,9 +18,11 @@ use crate::listing;
 use crate::model_graph::{TensorNames, graph_of};
 use crate::overview::{Series, SpanReport};
 use crate::overview_of::{idle_fj_per_cycle, overview};
+use crate::reassembly::assembled;
 use crate::recording::{Recording, activity_id, all_activities};
 use crate::rig::Recipe;
 use crate::search::Matches;
+use crate::source_text::SourceText;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Program, Unit};
 use systole_simulator::pe_view::{Detail, Region};
@@ -39,6 +41,8 @@ pub struct Source {
     pub machine: Machine,
     /// How the program comes onto another machine.
     pub recipe: Recipe,
+    /// The text that the program was assembled from, if it was.
+    pub text: Option<SourceText>,
 }
 
 /// An [`Engine`] on the simulator.
@@ -46,6 +50,8 @@ pub struct Simulation {
     history: History,
     program: Arc<ProgramInfo>,
     recipe: Recipe,
+    /// The text that the program was assembled from, if it was.
+    text: Option<SourceText>,
     recording: Recording,
     landmarks: Landmarks,
     n_started: [u64; N_UNITS],
@@ -78,6 +84,7 @@ impl Simulation {
             history,
             program,
             recipe: source.recipe,
+            text: source.text,
             recording,
             landmarks,
             n_started: [0; N_UNITS],
@@ -340,15 +347,26 @@ impl Engine for Simulation {
     }
 
     fn on_machine(&self, machine: &str) -> EngineMaker {
-        let (name, recipe, machine) = (self.program.name.clone(), self.recipe.clone(), machine.to_owned());
+        let (name, recipe, text) = (self.program.name.clone(), self.recipe.clone(), self.text.clone());
+        let machine = machine.to_owned();
         Box::new(move |progress| {
             let description = MachineDescription::from_ron(&machine, "machine").map_err(|problems| {
                 let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
                 messages.join("; ")
             })?;
             let machine = recipe.make_watched(&description, Mode::Full, progress)?;
-            Ok(Box::new(Self::new(Source { name, machine, recipe })))
+            Ok(Box::new(Self::new(Source {
+                name,
+                machine,
+                recipe,
+                text,
+            })))
         })
+    }
+
+    fn on_text(&self, text: &SourceText) -> Result<Box<dyn Engine>, String> {
+        let source = assembled(text, self.history.keyframe_before(0))?;
+        Ok(Box::new(Self::new(source)))
     }
 
     fn observe(&self, view: TimelineView, n_bins: usize) -> Observation {
@@ -387,6 +405,10 @@ fn program_info(source: &Source) -> ProgramInfo {
         estimated_cycles: estimated_cycles(program),
         activities: all_activities().map(activity_info).collect(),
         rig: Some(Arc::new(source.recipe.clone())),
+        source: Some(Arc::new(match &source.text {
+            Some(text) => text.clone().with_lines_of(program),
+            None => SourceText::of_program(program),
+        })),
     }
 }
 

@@ -10,6 +10,7 @@ use egui::{
     vec2,
 };
 use serde::{Deserialize, Serialize};
+use systole_assembler::service::Colour;
 
 /// Space between neighbouring things, in points.
 pub(crate) const GAP: f32 = 8.0;
@@ -312,6 +313,18 @@ impl Palette {
         self.diverging[1].lerp_to_gamma(end, share)
     }
 
+    /// The colour of a part of a source text, if it is no mnemonic.
+    pub(crate) fn token(&self, colour: Colour) -> Color32 {
+        match colour {
+            Colour::Comment | Colour::ArgumentName => self.weak_text,
+            Colour::Mnemonic | Colour::Directive | Colour::Macro => self.accent,
+            Colour::Label | Colour::Symbol => self.units[4],
+            Colour::Register => self.units[1],
+            Colour::Choice | Colour::Text => self.units[3],
+            Colour::Number => self.units[2],
+        }
+    }
+
     /// The colour of a port's traffic: reads in the colour of who works with it, writes in a lighter one.
     pub(crate) fn port(&self, port_idx: usize) -> Color32 {
         const UNIT_OF_MEMORY: [usize; 3] = [1, 2, 3];
@@ -356,6 +369,22 @@ pub(crate) fn mono(size: f32) -> FontId {
 pub(crate) fn apply(ctx: &Context) {
     set_style(ctx, Theme::Dark, &DARK);
     set_style(ctx, Theme::Light, &LIGHT);
+}
+
+/// Makes text as large as a page to read beside the other panels needs it, also for those in the last row of a lecture hall.
+pub(crate) fn enlarge_for_reading(style: &mut Style) {
+    let sizes = [
+        (TextStyle::Small, 13.5),
+        (TextStyle::Body, 16.5),
+        (TextStyle::Button, 15.5),
+        (TextStyle::Heading, 23.0),
+        (TextStyle::Monospace, 15.0),
+    ];
+    for (text_style, size) in sizes {
+        if let Some(font) = style.text_styles.get_mut(&text_style) {
+            font.size = size;
+        }
+    }
 }
 
 fn set_style(ctx: &Context, theme: Theme, palette: &Palette) {

@@ -3,12 +3,14 @@
 //! Panels read the [`View`] and never write it; [`crate::app::Dashboard::update`] is the only writer.
 
 use crate::command::Command;
+use crate::course::CourseAction;
 use crate::driver::Speed;
 use crate::frame::{PeCell, TimelineView};
 use crate::look::{Look, LookAction};
 use crate::machine_bench::BenchAction;
 use crate::panels::panes::{Export, Pane};
 use crate::recent::RecentFiles;
+use crate::source_editor::SourceAction;
 use std::path::PathBuf;
 
 /// What the user has chosen to see.
@@ -87,6 +89,10 @@ pub(crate) enum Dialog {
     Open(String),
     /// Where to write an export.
     Export(&'static Export, String),
+    /// Where to write the text of the program.
+    SaveSource(String),
+    /// What becomes of a text that is not written yet.
+    Unsaved,
     /// Which command to run, with the position of the entry that is chosen.
     Palette(String, usize),
 }
@@ -171,6 +177,10 @@ pub(crate) enum Action {
     Command(Command),
     /// Change the text in the dialog that is open.
     EditDialog(String),
+    /// A change of the lesson that is being taken.
+    Course(CourseAction),
+    /// Open a shipped program or model, by its name.
+    OpenExample(&'static str),
     /// Open this file and close the dialog.
     OpenPath(PathBuf),
     /// Stop what is being opened.
@@ -213,6 +223,8 @@ pub(crate) enum Action {
     ToggleBreakpoint(u32),
     /// Choose how fast a run is.
     SetSpeed(Speed),
+    /// A change of the source panel.
+    Source(SourceAction),
     /// A change of the machine panel.
     Bench(BenchAction),
     /// Show the machine of the draft as form or as text.

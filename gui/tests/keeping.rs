@@ -68,7 +68,7 @@ fn click(harness: &mut Harness<'_, Option<Dashboard>>, label: &str) {
 fn layout_theme_zoom_and_speed_stay() {
     let mut harness = start(&Store::default());
     let first = end(&harness);
-    assert_eq!(first.0.keys().count(), 5, "{first:?}");
+    assert_eq!(first.0.keys().count(), 6, "{first:?}");
     click(&mut harness, "View menu");
     click(&mut harness, "Panel: Energy");
     click(&mut harness, "View menu");

@@ -7,10 +7,15 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use systole_gui::frame::Frame;
 use systole_gui::launch::engine_loader;
+use systole_gui::lesson::directive::{DIRECTIVES, Directive};
+use systole_gui::lesson::expression::Function;
 use systole_gui::lesson::question::{Answer, Given, Verdict};
-use systole_gui::lesson::{Effect, Lesson, Part, Player, StepState};
+use systole_gui::lesson::{Effect, LAYER_NUMBERS, Lesson, Part, Player, STATE_NAMES, StepState, UNIT_NUMBERS};
 use systole_gui::worker::{SynchronousWorker, Worker};
 use systole_programs::LESSONS;
+
+/// The page about lessons.
+const PAGE: &str = include_str!("../../docs/lessons.md");
 
 /// A student with a machine.
 struct Student {
@@ -148,6 +153,56 @@ fn a_wrong_number_in_a_lesson_is_found() {
     }
 }
 
+/// The rows of the table in the page that begins with a header.
+fn rows_of_table(header: &str) -> Vec<&'static str> {
+    let (_, rest) = PAGE.split_once(header).unwrap();
+    rest.lines().skip(2).take_while(|line| line.starts_with('|')).collect()
+}
+
+#[test]
+fn the_page_about_lessons_names_what_there_is() {
+    let directives = DIRECTIVES.iter().map(|info| {
+        let written = format!("{} {}", info.words, info.arguments);
+        format!("| `{}` | {} | `{}` |", written.trim(), info.help, info.example)
+    });
+    assert_eq!(rows_of_table("| directive |"), directives.collect::<Vec<_>>());
+    let functions = Function::ALL.map(|function| format!("| `{}` | {} |", function.signature(), function.help()));
+    assert_eq!(rows_of_table("| function |"), functions);
+    let row = |before: &str, name: &str, help: &str| format!("| `{before}{name}` | {help} |");
+    let names = STATE_NAMES.iter().map(|known| row("", known.name, known.help));
+    let of_units = UNIT_NUMBERS.iter().map(|number| row("UNIT.", number.name, number.help));
+    let of_layers = LAYER_NUMBERS
+        .iter()
+        .map(|number| row("LAYER.", number.name, number.help));
+    let names: Vec<String> = names.chain(of_units).chain(of_layers).collect();
+    assert_eq!(rows_of_table("| name |"), names);
+    let error = Directive::parse("show nothing").unwrap_err();
+    let panels = error
+        .split_once("the panels are ")
+        .unwrap()
+        .1
+        .split_once(';')
+        .unwrap()
+        .0;
+    let panels: Vec<String> = panels.split(", ").map(|name| format!("`{name}`")).collect();
+    assert!(
+        PAGE.contains(&format!("The panels are {}.", panels.join(", "))),
+        "{panels:?}"
+    );
+}
+
+#[test]
+fn every_field_of_the_page_is_in_its_example_which_is_right() {
+    let (_, rest) = PAGE.split_once("~~~~markdown\n").unwrap();
+    let example = rest.split_once("~~~~").unwrap().0;
+    assert_eq!(take(lesson(example)), [""; 0]);
+    for row in rows_of_table("| field |") {
+        let field = row.trim_start_matches("| `").split([' ', ':']).next().unwrap();
+        let field = if field == "(" { "( )" } else { field };
+        assert!(example.lines().any(|line| line.starts_with(field)), "{field}");
+    }
+}
+
 #[test]
 fn a_question_is_not_judged_before_the_step_above_it_is_done() {
     let mut student = Student::new(lesson(LESSONS[0].text));
@@ -185,8 +240,8 @@ fn an_answer_that_was_shown_does_not_count() {
         assert_eq!(student.player.attempt(place).n_hints, n_hints.min(1));
     }
     assert_eq!(student.player.attempt(place).outcome, None);
-    student.player.show_answer(place);
     let frame = Arc::clone(&student.frame);
+    student.player.show_answer(place, &frame);
     assert_eq!(
         student.player.answer(place, &Given::Text("16".to_owned()), &frame),
         Some(Verdict::Right)

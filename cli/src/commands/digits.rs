@@ -34,6 +34,7 @@ pub(crate) fn compile_digits(description: MachineDescription) -> Result<Loaded, 
         description: Arc::new(description),
         diagnostics: compiled.diagnostics,
         n_images: compiled.n_images,
+        text: None,
     })
 }
 

@@ -86,6 +86,7 @@ fn load(
         description: Arc::new(description),
         diagnostics: Vec::new(),
         n_images: 1,
+        text: None,
     };
     Ok((loaded, sparsity, inputs))
 }

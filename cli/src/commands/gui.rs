@@ -7,7 +7,8 @@ use crate::commands::digits::{compile_digits, image};
 use crate::commands::run::inferences;
 use crate::error::CommandError;
 use crate::source::{Loaded, load, load_machine};
-use systole_gui::{LaunchOptions, Recipe, Source};
+use std::path::Path;
+use systole_gui::{LaunchOptions, Recipe, Source, SourceText};
 use systole_isa::{Diagnostic, MachineDescription};
 use systole_simulator::host::{self, HostValues};
 use systole_simulator::{Machine, Mode};
@@ -31,13 +32,13 @@ pub(crate) fn run(args: &GuiArgs) -> Result<(), CommandError> {
                 .map(|path| arrays::load(path))
                 .collect::<Result<Vec<_>, _>>()?;
             let inputs = first_inference(&loaded, &input)?;
-            let (path, model) = (path.clone(), args.model.clone());
+            let (given, path, model) = (path, path.clone(), args.model.clone());
             let recipe = recipe(move |description| {
                 let loaded = load(&path, description.clone(), &model)?;
                 let inputs = first_inference(&loaded, &input)?;
                 Ok((loaded, inputs))
             });
-            open(Some(source(&loaded, &inputs, recipe)?), &args.machine)
+            open(Some(source(&loaded, &inputs, recipe, Some(given))?), &args.machine)
         }
     }
 }
@@ -50,7 +51,7 @@ pub(crate) fn open_digits(machine: &str, image_idx: usize) -> Result<(), Command
         Ok((loaded, vec![image]))
     };
     let (loaded, inputs) = digits(&load_machine(machine)?)?;
-    open(Some(source(&loaded, &inputs, recipe(digits))?), machine)
+    open(Some(source(&loaded, &inputs, recipe(digits), None)?), machine)
 }
 
 /// Opens the dashboard and returns when it is closed.
@@ -96,10 +97,13 @@ fn machine(loaded: &Loaded, inputs: &[HostValues], mode: Mode) -> Result<Machine
     Ok(machine)
 }
 
-fn source(loaded: &Loaded, inputs: &[HostValues], recipe: Recipe) -> Result<Source, CommandError> {
+/// What the dashboard opens; `path` is the file that was loaded.
+fn source(loaded: &Loaded, inputs: &[HostValues], recipe: Recipe, path: Option<&Path>) -> Result<Source, CommandError> {
+    let text = path.zip(loaded.text.as_deref());
     Ok(Source {
         name: loaded.program.name.clone(),
         machine: machine(loaded, inputs, Mode::Full)?,
         recipe,
+        text: text.map(|(path, text)| SourceText::of_file(path, text)),
     })
 }

@@ -33,6 +33,7 @@ impl Dashboard {
         if let Some(recent) = kept.recent {
             self.view.recent = recent;
         }
+        problems.extend(self.course.load(storage).err());
         if !problems.is_empty() {
             self.notice = Some(problems.join("\n"));
         }
@@ -48,5 +49,6 @@ impl Dashboard {
             recent: Some(self.view.recent.clone()),
         };
         kept.write(storage);
+        self.course.save(storage);
     }
 }

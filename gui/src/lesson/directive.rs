@@ -383,7 +383,7 @@ mod tests {
         assert!(error("run to cycle ten").contains("`ten` is not a cycle"));
         assert!(error("run to cycle 99999999999999999999").contains("is not a cycle"));
         assert!(error("run to stall QX").contains("the units are SEQ, LD, ST, MX, VX"));
-        assert!(error("show cinema").contains("the panels are array"));
+        assert!(error("show cinema").contains("the panels are lesson, array"));
         assert!(error("select pe 3").contains("a row and a column"));
         assert!(error("restart now").contains("nothing may follow"));
         assert!(error("note 1x = 2").contains("is no name"));

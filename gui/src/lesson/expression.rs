@@ -61,6 +61,26 @@ impl Function {
         }
     }
 
+    /// How it is called.
+    pub fn signature(self) -> &'static str {
+        match self {
+            Function::Weight => "weight(ROW, COLUMN)",
+            Function::Activation => "activation(ROW, COLUMN)",
+            Function::Sum => "sum(ROW, COLUMN)",
+            Function::Round => "round(NUMBER)",
+        }
+    }
+
+    /// What it gives, in one sentence.
+    pub fn help(self) -> &'static str {
+        match self {
+            Function::Weight => "The weight that the PE in a row and a column holds.",
+            Function::Activation => "The activation that passes the PE in a row and a column.",
+            Function::Sum => "The partial sum that leaves the PE in a row and a column.",
+            Function::Round => "The nearest integer, halves away from zero.",
+        }
+    }
+
     /// Arguments that it takes.
     pub fn n_arguments(self) -> usize {
         match self {

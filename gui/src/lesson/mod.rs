@@ -16,7 +16,7 @@ pub use parse::LessonError;
 pub use player::{AnswerOutcome, Attempt, Effect, Place, Player, StepState, Task};
 pub use progress::LessonProgress;
 use question::Question;
-pub use state::{MachineScope, STATE_NAMES};
+pub use state::{LAYER_NUMBERS, MachineScope, NumberOf, STATE_NAMES, StateName, UNIT_NUMBERS};
 
 use directive::Directive;
 

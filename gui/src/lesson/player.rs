@@ -54,6 +54,8 @@ pub struct Attempt {
     pub n_hints: usize,
     /// Whether and how it ended.
     pub outcome: Option<AnswerOutcome>,
+    /// The right answer in words, once it has ended.
+    pub answer: Option<String>,
     /// What was said about the last answer.
     #[serde(skip)]
     pub remark: Option<String>,
@@ -425,10 +427,14 @@ impl Player {
             Some(work) => Verdict::Unclear(work.to_owned()),
             None => question.judge(given, &self.scope_of(place, frame)),
         };
+        let right_answer = question.right_answer(&self.scope_of(place, frame));
         let attempt = self.attempts.entry(place).or_default();
         attempt.remark = None;
         match &verdict {
-            Verdict::Right => attempt.outcome = attempt.outcome.or(Some(AnswerOutcome::Answered)),
+            Verdict::Right => {
+                attempt.outcome = attempt.outcome.or(Some(AnswerOutcome::Answered));
+                attempt.answer = right_answer;
+            }
             Verdict::Unclear(text) => attempt.remark = Some(text.clone()),
             Verdict::Wrong(text) => {
                 attempt.n_wrong += 1;
@@ -448,15 +454,17 @@ impl Player {
     }
 
     /// Shows the answer, after which the question no longer counts.
-    pub fn show_answer(&mut self, place: Place) {
-        if self.question(place).is_none() {
+    pub fn show_answer(&mut self, place: Place, frame: &Frame) {
+        let Some(question) = self.question(place) else {
             return;
-        }
+        };
+        let right_answer = question.right_answer(&self.scope_of(place, frame));
         let work = self.to_do_before(place);
         let attempt = self.attempts.entry(place).or_default();
         attempt.remark = work.map(str::to_owned);
         if work.is_none() {
             attempt.outcome = attempt.outcome.or(Some(AnswerOutcome::Shown));
+            attempt.answer = right_answer;
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::expression::{Function, Scope};
 use crate::format::Quantity;
-use crate::frame::{Frame, PeState, UNIT_NAMES};
+use crate::frame::{Frame, PeState, UNIT_NAMES, UnitState};
+use crate::overview::LayerOverview;
 use std::collections::BTreeMap;
 
 /// One row of the table.
@@ -19,7 +20,7 @@ const fn row(name: &'static str, help: &'static str, read: fn(&Frame) -> Option<
     StateName { name, help, read }
 }
 
-/// All names, except those of the units: `UNIT.busy` and `UNIT.stalled`, in cycles so far.
+/// All names, except those of units and layers.
 pub const STATE_NAMES: [StateName; 20] = [
     row("cycle", "the current cycle", |frame| Some(frame.now.cycle as f64)),
     row("rows", "rows of the array", |frame| machine(frame, |m| m.n_rows as f64)),
@@ -80,27 +81,71 @@ pub const STATE_NAMES: [StateName; 20] = [
     row("idle_pes", "PEs that do nothing", |f| pes(f, PeState::Idle)),
 ];
 
+/// The numbers of a unit, whose name stands before them in small letters.
+pub const UNIT_NUMBERS: [NumberOf<UnitState>; 2] = [
+    NumberOf {
+        name: "busy",
+        help: "cycles so far in which the unit worked",
+        read: |unit| unit.busy_cycles as f64,
+    },
+    NumberOf {
+        name: "stalled",
+        help: "cycles so far in which the unit waited",
+        read: |unit| unit.stall_cycles as f64,
+    },
+];
+
+/// The numbers of a layer that has begun, whose name stands before them. Which layers there are is known when a program is open.
+pub const LAYER_NUMBERS: [NumberOf<LayerOverview>; 3] = [
+    NumberOf {
+        name: "macs",
+        help: "multiply-accumulates of the layer so far",
+        read: |layer| layer.macs as f64,
+    },
+    NumberOf {
+        name: "bytes",
+        help: "bytes that the layer has read from DRAM and written to it so far",
+        read: |layer| layer.dram_bytes as f64,
+    },
+    NumberOf {
+        name: "cycles",
+        help: "cycles of the run that are the layer's: from the end of the layer before to its own end",
+        read: |layer| (layer.end - layer.start) as f64,
+    },
+];
+
+/// A number that every unit or every layer has.
+#[derive(Debug)]
+pub struct NumberOf<T> {
+    /// What stands behind the dot.
+    pub name: &'static str,
+    /// What it is, with its unit.
+    pub help: &'static str,
+    read: fn(&T) -> f64,
+}
+
 /// Whether the machine has a number of this name.
 pub(super) fn is_state_name(name: &str) -> bool {
-    STATE_NAMES.iter().any(|row| row.name == name) || unit_number(name).is_some()
+    let is_of_layer = |(_, what): (&str, &str)| LAYER_NUMBERS.iter().any(|number| number.name == what);
+    STATE_NAMES.iter().any(|row| row.name == name)
+        || unit_number(name).is_some()
+        || name.rsplit_once('.').is_some_and(is_of_layer)
 }
 
-/// The number of a unit that a name such as `mx.busy` stands for.
-fn unit_number(name: &str) -> Option<(usize, UnitNumber)> {
+/// The unit and its number that a name such as `mx.busy` stands for.
+fn unit_number(name: &str) -> Option<(usize, &'static NumberOf<UnitState>)> {
     let (unit, what) = name.split_once('.')?;
     let unit_idx = UNIT_NAMES.iter().position(|known| known.to_lowercase() == unit)?;
-    let what = match what {
-        "busy" => UnitNumber::Busy,
-        "stalled" => UnitNumber::Stalled,
-        _ => return None,
-    };
-    Some((unit_idx, what))
+    let number = UNIT_NUMBERS.iter().find(|number| number.name == what)?;
+    Some((unit_idx, number))
 }
 
-#[derive(Clone, Copy)]
-enum UnitNumber {
-    Busy,
-    Stalled,
+/// The value of a name such as `conv1.macs`, if that layer has begun.
+fn layer_number(name: &str, frame: &Frame) -> Option<f64> {
+    let (layer, what) = name.rsplit_once('.')?;
+    let number = LAYER_NUMBERS.iter().find(|number| number.name == what)?;
+    let layer = frame.now.overview.layers.iter().find(|known| known.name == layer)?;
+    Some((number.read)(layer))
 }
 
 fn machine(frame: &Frame, read: impl FnOnce(&crate::frame::MachineInfo) -> f64) -> Option<f64> {
@@ -136,18 +181,13 @@ pub struct MachineScope<'a> {
 
 impl Scope for MachineScope<'_> {
     fn value(&self, name: &str) -> Option<f64> {
-        if let Some((unit_idx, what)) = unit_number(name) {
+        if let Some((unit_idx, number)) = unit_number(name) {
             self.frame.program.as_ref()?;
-            let unit = &self.frame.now.units[unit_idx];
-            let n = match what {
-                UnitNumber::Busy => unit.busy_cycles,
-                UnitNumber::Stalled => unit.stall_cycles,
-            };
-            return Some(n as f64);
+            return Some((number.read)(&self.frame.now.units[unit_idx]));
         }
         match STATE_NAMES.iter().find(|row| row.name == name) {
             Some(row) => (row.read)(self.frame),
-            None => self.notes.get(name).copied(),
+            None => self.notes.get(name).copied().or_else(|| layer_number(name, self.frame)),
         }
     }
 

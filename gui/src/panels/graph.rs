@@ -157,7 +157,8 @@ fn layer_ui(
     let fill = bound.map_or(palette.raised, |bound| palette.bound(bound));
     let ink = palette.ink_on(fill);
     let is_current = frame.now.layer_idx == Some(layer_idx);
-    let is_selected = view.selected_pc == Some(layer.first_pc);
+    let selected_line = view.selected_pc.and_then(|pc| program.lines.get(pc as usize));
+    let is_selected = selected_line.is_some_and(|line| line.layer_idx == Some(layer_idx));
     let outline = if is_current || is_selected || response.hovered() || response.has_focus() {
         palette.accent
     } else {

@@ -2,14 +2,20 @@
 
 use crate::theme;
 use egui::{FontId, Grid, Label, TextFormat, TextStyle, Ui, text::LayoutJob};
-use systole_assembler::service::instruction_help;
+use systole_assembler::service::{Help, instruction_help};
 
 /// Widest line of a tooltip, in points.
 const WIDTH: f32 = 460.0;
 
 /// Explains an instruction; nothing if there is none of this name.
 pub(crate) fn instruction_help_ui(ui: &mut Ui, mnemonic: &str) {
-    let Some(help) = instruction_help(mnemonic) else { return };
+    if let Some(help) = instruction_help(mnemonic) {
+        help_ui(ui, &help);
+    }
+}
+
+/// Explains something that stands in a text.
+pub(crate) fn help_ui(ui: &mut Ui, help: &Help) {
     ui.set_max_width(WIDTH);
     ui.label(egui::RichText::new(&help.title).font(theme::mono(12.5)).strong());
     for paragraph in &help.paragraphs {

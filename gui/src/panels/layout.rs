@@ -1,11 +1,15 @@
 //! Where the panels stand at first, how they are shown and hidden, and how their tabs look.
 
 use super::array_grid::ArrayTexture;
+use super::lesson::LessonMemory;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
+use super::source::SourceMemory;
 use super::timeline_density::DensityTexture;
+use crate::course::Course;
 use crate::frame::Frame;
 use crate::machine_bench::MachineBench;
+use crate::source_editor::SourceEditor;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{Color32, Id, Margin, Stroke, Style, Ui, Visuals, WidgetText};
@@ -20,11 +24,18 @@ pub(crate) const LAYOUT_ID: &str = "systole-panels";
 /// The layout at the first start: the panels of each region of the table as tabs, beside and below each other.
 pub(crate) fn default_tree() -> Tree<Pane> {
     let mut tiles = Tiles::default();
-    let [main, right, right_below, bottom] =
-        [Region::Main, Region::Right, Region::RightBelow, Region::Bottom].map(|region| region_tabs(&mut tiles, region));
+    let [reading, main, right, right_below, bottom] = [
+        Region::Reading,
+        Region::Main,
+        Region::Right,
+        Region::RightBelow,
+        Region::Bottom,
+    ]
+    .map(|region| region_tabs(&mut tiles, region));
     let right = split(&mut tiles, LinearDir::Vertical, &[(right, 0.56), (right_below, 0.44)]);
-    let top = split(&mut tiles, LinearDir::Horizontal, &[(main, 0.58), (right, 0.42)]);
-    let root = split(&mut tiles, LinearDir::Vertical, &[(top, 0.72), (bottom, 0.28)]);
+    let top = split(&mut tiles, LinearDir::Horizontal, &[(main, 0.61), (right, 0.39)]);
+    let machine = split(&mut tiles, LinearDir::Vertical, &[(top, 0.72), (bottom, 0.28)]);
+    let root = split(&mut tiles, LinearDir::Horizontal, &[(reading, 0.27), (machine, 0.73)]);
     Tree::new(Id::unique(LAYOUT_ID), root, tiles)
 }
 
@@ -39,6 +50,7 @@ fn region_tabs(tiles: &mut Tiles<Pane>, region: Region) -> TileId {
             tabs.set_active(tile_id);
         }
     }
+    tabs.active = tabs.active.or(tabs.children.first().copied());
     tiles.insert_container(tabs)
 }
 
@@ -74,6 +86,8 @@ pub(crate) struct PanelMemory {
     pub(crate) texture: ArrayTexture,
     pub(crate) listing: Listing,
     pub(crate) density: DensityTexture,
+    pub(crate) lesson: LessonMemory,
+    pub(crate) source: SourceMemory,
 }
 
 /// Draws the panels of one frame and collects their actions.
@@ -82,8 +96,12 @@ pub(crate) struct Panels<'a> {
     pub(crate) frame: &'a Frame,
     /// What the user has chosen.
     pub(crate) view: &'a View,
+    /// The lessons.
+    pub(crate) course: &'a Course,
     /// What the machine panel shows.
     pub(crate) bench: &'a MachineBench,
+    /// What the source panel shows.
+    pub(crate) source: &'a SourceEditor,
     /// What panels remember.
     pub(crate) memory: &'a mut PanelMemory,
     /// What panels ask for.
@@ -103,6 +121,9 @@ impl Behavior<Pane> for Panels<'_> {
     }
 
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
+        if *pane == Pane::Source && self.source.is_edited() {
+            return format!("{} *", pane.info().title).into();
+        }
         pane.info().title.into()
     }
 

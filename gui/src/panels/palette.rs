@@ -1,7 +1,10 @@
 //! The command palette: every command, panel, export, example and lesson, found by typing a few of its letters.
 
+use super::catalog::example_label;
 use super::panes::PANES;
 use crate::command::{COMMANDS, Command};
+use crate::course::{CourseAction, lessons};
+use crate::examples::examples;
 use crate::frame::Frame;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
@@ -46,7 +49,18 @@ fn entries(ui: &Ui, frame: &Frame, view: &View) -> Vec<Entry> {
         keys: String::new(),
         action: Action::AskExport(export.label),
     });
-    commands.chain(panes).chain(exports).collect()
+    let lessons = lessons().map(|info| Entry {
+        label: info.label(),
+        keys: String::new(),
+        action: Action::Course(CourseAction::Open(info.name)),
+    });
+    let examples = examples().map(|info| Entry {
+        label: example_label(info.name),
+        keys: String::new(),
+        action: Action::OpenExample(info.name),
+    });
+    let offers = lessons.chain(examples);
+    commands.chain(panes).chain(exports).chain(offers).collect()
 }
 
 /// How well a text matches a query: its letters in order, better at the beginning of words and side by side; `None` if one is

@@ -5,11 +5,13 @@ use super::counters::{counters_csv, counters_ui};
 use super::energy::energy_ui;
 use super::graph::graph_ui;
 use super::layout::Panels;
+use super::lesson::lesson_ui;
 use super::machine::machine_ui;
 use super::memory::memory_ui;
 use super::plots::plots_ui;
 use super::program::program_ui;
 use super::roofline::roofline_ui;
+use super::source::source_ui;
 use super::timeline::timeline_ui;
 use super::timeline_density::DensityTexture;
 use crate::csv::{energy_csv, plots_csv, roofline_csv, timeline_csv};
@@ -25,6 +27,8 @@ pub(crate) enum Pane {
     Array,
     /// The disassembly.
     Program,
+    /// The text of the program.
+    Source,
     /// The lanes.
     Timeline,
     /// The counters.
@@ -41,12 +45,16 @@ pub(crate) enum Pane {
     Energy,
     /// The machine description.
     Machine,
+    /// The lesson that is being taken.
+    Lesson,
 }
 
 /// Where a panel stands in the default layout. Panels of one region share it as tabs, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Region {
-    /// The large part on the left.
+    /// A column of its own on the left, over the whole height.
+    Reading,
+    /// The large part beside it.
     Main,
     /// The upper right.
     Right,
@@ -91,6 +99,16 @@ pub(crate) struct Export {
 /// All panels.
 pub(crate) const PANES: &[PaneInfo] = &[
     PaneInfo {
+        pane: Pane::Lesson,
+        name: "lesson",
+        title: "Lesson",
+        help: "A lesson to read, with steps that it does on the machine and questions.",
+        region: Region::Reading,
+        is_shown_first: false,
+        ui: |ui, p| lesson_ui(ui, p.course, &mut p.memory.lesson, p.actions),
+        exports: &[],
+    },
+    PaneInfo {
         pane: Pane::Array,
         name: "array",
         title: "PE array",
@@ -118,6 +136,16 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Right,
         is_shown_first: true,
         ui: |ui, p| program_ui(ui, p.frame, p.view, &mut p.memory.listing, p.actions),
+        exports: &[],
+    },
+    PaneInfo {
+        pane: Pane::Source,
+        name: "source",
+        title: "Source",
+        help: "The text of the program, to be changed and assembled, with what each line cost.",
+        region: Region::Right,
+        is_shown_first: true,
+        ui: |ui, p| source_ui(ui, p.frame, p.view, p.source, &mut p.memory.source, p.actions),
         exports: &[],
     },
     PaneInfo {

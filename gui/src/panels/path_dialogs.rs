@@ -1,6 +1,7 @@
 //! The dialogs that ask for a path: of a file to open, of an export to write. They have a path field of their own, because the system's file chooser is not always there.
 
 use super::panes::Export;
+use crate::source_editor::SourceAction;
 use crate::theme;
 use crate::view::Action;
 use egui::{Align, Button, Id, Key, Layout, Modal, TextEdit, Ui};
@@ -41,6 +42,19 @@ pub(crate) fn export_dialog_ui(ui: &Ui, export: &Export, path: &str, is_browsing
         field: "Path of the new file",
         accept: "Write file",
         action: Action::Export,
+    };
+    path_dialog_ui(ui, &question, path, is_browsing, actions);
+}
+
+/// Draws the dialog that asks where to write the text of the program, with the path typed so far.
+pub(crate) fn save_dialog_ui(ui: &Ui, path: &str, is_browsing: bool, actions: &mut Vec<Action>) {
+    let question = Question {
+        id: "save-dialog",
+        heading: "Save source as",
+        explanation: "Assembly text (.sasm).",
+        field: "Path of the new file",
+        accept: "Write file",
+        action: |path| Action::Source(SourceAction::SaveTo(path)),
     };
     path_dialog_ui(ui, &question, path, is_browsing, actions);
 }

@@ -1,8 +1,9 @@
 //! The program panel: the disassembly, with the instruction of each unit marked by the unit's tag.
 
 use super::instruction_help::instruction_help_ui;
+use super::source_margin::{COST_WIDTH, cost_sentence, cost_texts, cost_titles_ui};
 use super::widgets::{UNIT_TAG_WIDTH, paint_clipped_text, paint_unit_tag};
-use crate::frame::{Frame, N_UNITS, ProgramInfo, ProgramLine, UNIT_NAMES};
+use crate::frame::{Frame, LineTotals, N_UNITS, ProgramInfo, ProgramLine, UNIT_NAMES};
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
 use egui::{
@@ -22,6 +23,12 @@ const PC_WIDTH: f32 = 44.0;
 /// Room for the mnemonic, in points.
 const MNEMONIC_WIDTH: f32 = 92.0;
 
+/// Room for what an instruction has cost, in points, at the right.
+const COSTS_WIDTH: f32 = 2.0 * COST_WIDTH + 10.0;
+
+/// Height of the titles above the columns of costs, in points.
+const TITLES_HEIGHT: f32 = 14.0;
+
 /// Which instruction the listing was scrolled to last, so that it is scrolled again only when that changes.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -34,6 +41,15 @@ pub(crate) fn program_ui(ui: &mut Ui, frame: &Frame, view: &View, listing: &mut 
     let Some(program) = &frame.program else { return };
     header_ui(ui, program, view, actions);
     let target = scroll_target(frame, view, listing);
+    let titles = ui
+        .allocate_exact_size(vec2(ui.available_width(), TITLES_HEIGHT), Sense::hover())
+        .0;
+    cost_titles_ui(
+        ui,
+        pos2(titles.max.x - COSTS_WIDTH, titles.min.y),
+        TITLES_HEIGHT,
+        "program",
+    );
     ui.spacing_mut().item_spacing.y = 0.0;
     ScrollArea::vertical()
         .auto_shrink(false)
@@ -96,7 +112,7 @@ fn matches(line: &ProgramLine, search: &str) -> bool {
 }
 
 /// The instruction to bring into sight now, if that has changed: a newly selected one, else the followed unit's.
-fn scroll_target(frame: &Frame, view: &View, listing: &mut Listing) -> Option<u32> {
+pub(super) fn scroll_target(frame: &Frame, view: &View, listing: &mut Listing) -> Option<u32> {
     if view.selected_pc != listing.selected_pc {
         listing.selected_pc = view.selected_pc;
         if view.selected_pc.is_some() {
@@ -128,7 +144,12 @@ fn row_ui(ui: &mut Ui, frame: &Frame, program: &ProgramInfo, view: &View, row_id
     let size = vec2(ui.available_width(), theme::ROW_HEIGHT);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let text = format!("{} {}", line.mnemonic, line.operands);
-    response.widget_info(|| WidgetInfo::labeled(Role::Row, true, format!("Instruction {pc}: {text}")));
+    let totals = frame.now.line_totals.get(row_idx).copied().unwrap_or_default();
+    response.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::Row, true, format!("Instruction {pc}: {text}"));
+        info.current_text_value = (totals.n_executed > 0).then(|| cost_sentence(&totals));
+        info
+    });
     let row = Row {
         rect,
         pc,
@@ -136,11 +157,17 @@ fn row_ui(ui: &mut Ui, frame: &Frame, program: &ProgramInfo, view: &View, row_id
         frame,
         program,
         view,
+        totals,
         palette: Palette::of(ui.visuals()),
     };
     row.paint(ui, response.hovered());
     row.breakpoint_ui(ui, actions);
-    let response = response.on_hover_ui(|ui| instruction_help_ui(ui, &line.mnemonic));
+    let response = response.on_hover_ui(|ui| {
+        instruction_help_ui(ui, &line.mnemonic);
+        if totals.n_executed > 0 {
+            ui.weak(cost_sentence(&totals));
+        }
+    });
     if response.clicked() {
         let selected = if view.selected_pc == Some(pc) { None } else { Some(pc) };
         actions.push(Action::SelectInstruction(selected));
@@ -155,6 +182,7 @@ struct Row<'a> {
     frame: &'a Frame,
     program: &'a ProgramInfo,
     view: &'a View,
+    totals: LineTotals,
     palette: &'static Palette,
 }
 
@@ -186,11 +214,22 @@ impl Row<'_> {
             self.palette.weak_text,
         );
         self.paint_text(ui, pos2(x + 14.0, y));
+        let left = self.rect.max.x - COSTS_WIDTH;
+        for (i, text) in cost_texts(&self.totals).iter().enumerate() {
+            let at = pos2(left + (i + 1) as f32 * COST_WIDTH, y);
+            painter.text(
+                at,
+                Align2::RIGHT_CENTER,
+                text,
+                theme::mono(10.5),
+                self.palette.weak_text,
+            );
+        }
     }
 
     fn paint_text(&self, ui: &Ui, at: egui::Pos2) {
         let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(self.rect));
-        let room = self.rect.max.x - at.x - 4.0;
+        let room = self.rect.max.x - COSTS_WIDTH - at.x - 4.0;
         if self.line.is_mark {
             let layer = self.line.layer_idx.and_then(|idx| self.program.layers.get(idx));
             let title = layer.map_or(self.line.operands.as_str(), String::as_str);

@@ -1,9 +1,11 @@
 //! Menus and toolbar, both generated from the command table.
 
+use super::catalog::{examples_ui, lessons_ui};
 use super::panes::PANES;
 use super::recent_files::recent_files_ui;
 use super::widgets::command_button_ui;
 use crate::command::{COMMANDS, Command, Menu};
+use crate::course::Course;
 use crate::driver::Speed;
 use crate::format;
 use crate::frame::Frame;
@@ -12,7 +14,7 @@ use crate::view::{Action, View};
 use egui::{Align, Button, ComboBox, Layout, Role, Sense, Slider, Ui, WidgetInfo};
 
 /// The row of menus.
-pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut Vec<Action>) {
+pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, course: &Course, actions: &mut Vec<Action>) {
     egui::MenuBar::new().ui(ui, |ui| {
         for menu in Menu::ALL {
             let button = ui.menu_button(menu.title(), |ui| {
@@ -30,9 +32,11 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut
                 }
                 match menu {
                     Menu::File => {
+                        examples_menu_ui(ui, actions);
                         recent_menu_ui(ui, view, actions);
                         exports_menu_ui(ui, frame, actions);
                     }
+                    Menu::Learn => lessons_menu_ui(ui, course, actions),
                     Menu::Run => {}
                     Menu::View => panes_menu_ui(ui, view, actions),
                 }
@@ -45,6 +49,24 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, view: &View, actions: &mut
             }
         });
     });
+}
+
+/// The menu of the shipped programs and models.
+fn examples_menu_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.separator();
+    ui.menu_button("Examples", |ui| {
+        if examples_ui(ui, actions) {
+            ui.close();
+        }
+    });
+}
+
+/// The menu items that open lessons.
+fn lessons_menu_ui(ui: &mut Ui, course: &Course, actions: &mut Vec<Action>) {
+    ui.separator();
+    if lessons_ui(ui, course, actions) {
+        ui.close();
+    }
 }
 
 /// The menu items that open a file again.

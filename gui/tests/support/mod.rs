@@ -28,6 +28,7 @@ pub(crate) fn sample_source(machine_name: &str, n_rows: u64) -> Source {
         name: "sample product".to_owned(),
         machine: recipe.make(&description, Mode::Full).expect("the program fits"),
         recipe,
+        text: None,
     }
 }
 
