@@ -1,7 +1,8 @@
 //! From a quantized graph to a program for one machine.
 //!
-//! Tensors get their place in DRAM, every operator becomes a stage, and every stage becomes a page of code: descriptors, loops, tokens
-//! by which units hand over. Layers of one shape share a page. Nothing but the machine description says what the target is.
+//! Tensors get their place in DRAM or stay in the scratchpad, every operator becomes a stage, and every stage becomes a page of code:
+//! descriptors, loops, tokens by which units hand over. Layers of one shape share a page. Nothing but the machine description says what the
+//! target is.
 
 mod compulsory;
 mod conv;
@@ -16,6 +17,7 @@ mod patches;
 mod pieces;
 mod placing;
 mod pool;
+mod residency;
 mod sharing;
 mod stage;
 mod tiles;
@@ -143,12 +145,11 @@ pub fn generate_watched(
     watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<(Program, Vec<LayerTiles>), Vec<CompileError>> {
     let mut e = Emitter::default();
-    let lowered = lower::lower(graph, &mut e)?;
-    let mut errors = Vec::new();
-    e.begin_layers();
-    let mut pages = vec![std::mem::take(&mut e.code)];
-    for (idx, stage) in lowered.stages.iter().enumerate() {
-        if watch(idx, lowered.stages.len()).is_break() {
+    let mut lowered = lower::lower(graph, &mut e)?;
+    let machines = residency::assign(&mut lowered, machine, policy);
+    let (mut errors, mut pages) = (Vec::new(), Vec::new());
+    for (idx, (stage, machine)) in lowered.stages.iter().zip(&machines).enumerate() {
+        if watch(idx, machines.len()).is_break() {
             return Err(Vec::new());
         }
         if let Err(error) = emit_stage(&mut e, stage, machine, policy) {
@@ -245,6 +246,22 @@ fn plan(program: &mut Program, graph: &QuantizedGraph, machine: &MachineDescript
 /// The layer that a part belongs to, which is named after it.
 fn layer_of(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(layer, _)| layer)
+}
+
+/// The estimated cycles of a stage by itself; `None` if it does not fit the machine.
+fn cycles_of_stage(stage: &Stage, machine: &MachineDescription, policy: TilingPolicy) -> Option<u64> {
+    match &stage.kind {
+        StageKind::Conv(conv) => {
+            let tiled = tiling::tile_with_cycles(conv, machine, policy).ok();
+            tiled.map(|(cycles, _)| cycles)
+        }
+        StageKind::Grouped(grouped) => grouped::cycles(grouped, stage.rounding, machine, policy),
+        StageKind::Pool(pool) => pool::cycles(pool, stage.rounding, machine),
+        StageKind::Elements(elements) => elementwise::plan_elements(elements, machine)
+            .ok()
+            .map(|plan| plan.cycles),
+        StageKind::Move(moves) => moves::cycles(moves, machine),
+    }
 }
 
 fn emit_stage(

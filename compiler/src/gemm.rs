@@ -5,12 +5,13 @@ mod emit;
 mod plan;
 
 use crate::codegen::emitter::Emitter;
+use crate::codegen::tiling::PARAMETER_BYTES;
 use crate::codegen::{self, TilingPolicy};
 use crate::error::CompileError;
 use crate::graph::{ClipRange, DType, TensorData, TensorId};
 use crate::quantized::{IoTensor, QDense, QNode, QOp, QTensor, QuantizedGraph, Rounding};
 use emit::{Addresses, Code};
-use plan::{Encoding, Plan, ROW_ALIGNMENT, pieces};
+use plan::{Encoding, Plan, ROW_ALIGNMENT};
 use systole_isa::numerics::{RequantParameters, Scale};
 use systole_isa::program::{HostType, Program};
 use systole_isa::{ElementFormat, MachineDescription};
@@ -93,13 +94,7 @@ impl Gemm {
         machine: &MachineDescription,
         policy: TilingPolicy,
     ) -> Result<GemmProgram, Vec<CompileError>> {
-        let plan = Plan::new(*self, machine, policy).map_err(|needs| {
-            vec![codegen::does_not_fit(
-                "gemm",
-                (needs.spm_needed, needs.acc_needed),
-                machine,
-            )]
-        })?;
+        let plan = self.plan(machine, policy)?;
         let operands = Operands::of(&plan);
         let requantization = self.requantization();
         let parameters = [requantization.bias, requantization.multiplier, requantization.shift];
@@ -117,8 +112,59 @@ impl Gemm {
             ),
             y: e.reserve_dram(self.m * self.n),
         };
+        Ok(GemmProgram {
+            program: self.emit(&plan, dram, e, machine)?,
+            sparsity: plan.encoding.name(),
+            left: operands.left,
+            right: operands.right,
+            requantization,
+        })
+    }
+
+    /// The same code without constants, for measuring time alone, which does not depend on them: DRAM is as large and stays zero.
+    ///
+    /// # Errors
+    /// Those of [`Self::program`].
+    pub fn timing_program(
+        &self,
+        machine: &MachineDescription,
+        policy: TilingPolicy,
+    ) -> Result<Program, Vec<CompileError>> {
+        let plan = self.plan(machine, policy)?;
+        let [activations, weights, positions] = plan.operand_bytes();
+        let mut e = Emitter::default();
+        let dram = Addresses {
+            a: e.reserve_dram(activations),
+            w: e.reserve_dram(weights),
+            index: match positions {
+                0 => 0,
+                n_bytes => e.reserve_dram(n_bytes),
+            },
+            parameters: e.reserve_dram(PARAMETER_BYTES),
+            y: e.reserve_dram(self.m * self.n),
+        };
+        self.emit(&plan, dram, e, machine)
+    }
+
+    fn plan(&self, machine: &MachineDescription, policy: TilingPolicy) -> Result<Plan, Vec<CompileError>> {
+        Plan::new(*self, machine, policy).map_err(|needs| {
+            vec![codegen::does_not_fit(
+                "gemm",
+                (needs.spm_needed, needs.acc_needed),
+                machine,
+            )]
+        })
+    }
+
+    fn emit(
+        &self,
+        plan: &Plan,
+        dram: Addresses,
+        mut e: Emitter,
+        machine: &MachineDescription,
+    ) -> Result<Program, Vec<CompileError>> {
         let y = dram.y;
-        Code::new(&plan, dram).emit(&mut e);
+        Code::new(plan, dram).emit(&mut e);
         let output = systole_isa::program::IoTensor {
             name: "c".to_owned(),
             shape: vec![self.m, self.n],
@@ -131,13 +177,7 @@ impl Gemm {
         let name = format!("gemm {}x{}x{}", self.m, self.k, self.n);
         let mut program = codegen::finish(e, name, machine).map_err(|error| vec![error])?;
         program.outputs.push(output);
-        Ok(GemmProgram {
-            program,
-            sparsity: plan.encoding.name(),
-            left: operands.left,
-            right: operands.right,
-            requantization,
-        })
+        Ok(program)
     }
 }
 
@@ -189,50 +229,27 @@ impl Operands {
         packer.bytes
     }
 
-    /// The blocks of weights in the order in which they are loaded; calls `put` with (stored row, first column, columns).
-    fn panels(plan: &Plan, mut put: impl FnMut(u64, u64, u64)) {
-        let sized = |whole, full| {
-            let pieces = pieces(whole, full).into_iter();
-            pieces.flat_map(|(count, size)| std::iter::repeat_n(size, count as usize))
-        };
-        let mut n0 = 0;
-        for n in sized(plan.gemm.n, plan.block.n) {
-            let mut k0 = 0;
-            for k in sized(plan.k, plan.block.k) {
-                let mut column = n0;
-                for width in sized(n, plan.cols) {
-                    let first = plan.stored_rows(k0);
-                    (first..first + plan.stored_rows(k)).for_each(|row| put(row, column, width));
-                    column += width;
-                }
-                k0 += k;
-            }
-            n0 += n;
-        }
-    }
-
     fn weight_bytes(&self, plan: &Plan) -> Vec<u8> {
         let (gemm, zero) = (&plan.gemm, plan.gemm.zero_point(plan.gemm.weights));
         let mut packer = Packer::new(gemm.weights);
         let mut values = Vec::new();
-        Self::panels(plan, |row, column, width| {
-            values.clear();
-            for column in column..column + width {
-                let k = match plan.encoding {
-                    Encoding::Pattern(pattern) => {
+        plan.panels(|rows, column, width| {
+            for row in rows {
+                if let Encoding::Pattern(pattern) = plan.encoding {
+                    let kept = |column: u64| {
                         let position = self.positions[(row * gemm.n + column) as usize];
-                        row / pattern.kept() * pattern.group() + u64::from(position)
-                    }
-                    _ => row,
-                };
-                values.push(if k < gemm.k {
-                    self.right[(k * gemm.n + column) as usize]
+                        let k = row / pattern.kept() * pattern.group() + u64::from(position);
+                        let weight = self.right.get((k * gemm.n + column) as usize);
+                        weight.copied().unwrap_or(zero)
+                    };
+                    values.clear();
+                    values.extend((column..column + width).map(kept));
+                    packer.put(&values);
                 } else {
-                    zero
-                });
+                    packer.put(&self.right[(row * gemm.n + column) as usize..][..width as usize]);
+                }
+                packer.skip((plan.panel() - width) as usize);
             }
-            packer.put(&values);
-            packer.skip((plan.panel() - width) as usize);
         });
         packer.bytes
     }
@@ -242,14 +259,16 @@ impl Operands {
             return Vec::new();
         };
         let mut packer = Packer::new(pattern.index_format());
-        Self::panels(plan, |row, column, width| {
-            let first = (row * plan.gemm.n + column) as usize;
-            let positions: Vec<i32> = self.positions[first..first + width as usize]
-                .iter()
-                .map(|&p| i32::from(p))
-                .collect();
-            packer.put(&positions);
-            packer.skip((plan.panel() - width) as usize);
+        plan.panels(|rows, column, width| {
+            for row in rows {
+                let first = (row * plan.gemm.n + column) as usize;
+                let positions: Vec<i32> = self.positions[first..first + width as usize]
+                    .iter()
+                    .map(|&p| i32::from(p))
+                    .collect();
+                packer.put(&positions);
+                packer.skip((plan.panel() - width) as usize);
+            }
         });
         packer.bytes
     }
@@ -335,7 +354,15 @@ impl Packer {
 /// sums into the range of the output.
 pub fn gemm(m: usize, k: usize, n: usize) -> QuantizedGraph {
     let mut seed = 0x5EED_u64;
-    let weights: Vec<i8> = (0..k * n).map(|_| splitmix64(&mut seed) as i8).collect();
+    graph(m, k, n, (0..k * n).map(|_| splitmix64(&mut seed) as i8).collect())
+}
+
+/// The graph of [`gemm`] with weights of zero, for measuring time alone, which does not depend on them.
+pub fn timing_gemm(m: usize, k: usize, n: usize) -> QuantizedGraph {
+    graph(m, k, n, vec![0; k * n])
+}
+
+fn graph(m: usize, k: usize, n: usize, weights: Vec<i8>) -> QuantizedGraph {
     let scale = 1.0 / (74.0 * (k as f32).sqrt());
     let tensor = |name: &str, shape: [usize; 2], quantization, data| QTensor {
         name: name.to_owned(),

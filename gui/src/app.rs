@@ -73,6 +73,7 @@ impl Dashboard {
             loading: None,
             opened: None,
             notice: None,
+            rejected: None,
             ticket: 0,
             selected_span: None,
             found: None,
@@ -111,9 +112,9 @@ impl Dashboard {
     pub fn dashboard_ui(&mut self, ui: &mut Ui) {
         self.receive();
         self.advance_course(ui.ctx());
-        let program = self.frame.program.as_ref();
         let ctx = ui.ctx().clone();
-        self.source.update(program, move || ctx.request_repaint());
+        let (program, rejected) = (self.frame.program.as_ref(), self.frame.rejected.as_ref());
+        self.source.update(program, rejected, move || ctx.request_repaint());
         self.guard_close(ui.ctx());
         let mut actions: Vec<Action> = match self.view.dialog {
             Some(_) => Vec::new(),
@@ -212,7 +213,7 @@ impl Dashboard {
         match action {
             Action::Command(command) => self.run_command(ctx, command),
             Action::Course(action) => self.learn(ctx, action),
-            Action::OpenExample(name) => self.worker.send(Request::OpenExample {
+            Action::OpenExample(name) => self.send_replacing(Request::OpenExample {
                 name: name.to_owned(),
                 machine: None,
             }),

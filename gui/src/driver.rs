@@ -136,6 +136,8 @@ pub(crate) struct Driver {
     late_ticket: Option<u64>,
     opened: Option<Arc<OpenedFile>>,
     sequence: u64,
+    /// The text that was to be opened last and is no program.
+    rejected: Option<Arc<SourceText>>,
     /// What waits until a way back is at its end.
     postponed: Vec<Request>,
     /// Nanocycles that the chosen speed has granted and that are less than a cycle.
@@ -181,6 +183,7 @@ impl Driver {
             late_ticket: None,
             opened: None,
             sequence: 0,
+            rejected: None,
             postponed: Vec::new(),
             credit: 0,
             run_from: 0,
@@ -492,6 +495,7 @@ impl Driver {
             loading: self.load.as_ref().map(|load| Arc::new(load.view())),
             opened: self.opened.clone(),
             notice: self.notice.clone(),
+            rejected: self.rejected.clone(),
             ticket: self.ticket,
             selected_span: self.explain().map(Arc::new),
             found: self.found,

@@ -1,4 +1,4 @@
-//! The shipped programs and models, ready to run: the only place of the dashboard that assembles or compiles.
+//! The shipped programs and models, ready to run: the only place of the dashboard that compiles.
 
 use crate::rig::Recipe;
 use crate::simulation::Source;

@@ -199,16 +199,24 @@ pub(crate) fn macs_per_byte(intensity: f64) -> String {
     scaled(intensity, "MAC/B")
 }
 
-/// Writes a number so that it fits a small cell: at most four characters and a sign.
-pub(crate) fn compact(value: i64) -> String {
-    let magnitude = value.unsigned_abs();
-    let sign = if value < 0 { "-" } else { "" };
-    match magnitude {
-        0..=9_999 => format!("{value}"),
-        10_000..=999_999 => format!("{sign}{}k", magnitude / 1_000),
-        1_000_000..=999_999_999 => format!("{sign}{}M", magnitude / 1_000_000),
-        _ => format!("{sign}{}G", magnitude / 1_000_000_000),
+/// Writes a number so that it fits a small cell: in full if that takes no more than `n_characters`, else rounded to thousands, millions or
+/// billions.
+pub(crate) fn compact(value: i64, n_characters: usize) -> String {
+    let full = value.to_string();
+    if full.len() <= n_characters {
+        return full;
     }
+    let rounded = |(unit, name): (i64, &str)| {
+        let half = value.signum() * (unit / 2);
+        (value.saturating_add(half) / unit, name.to_owned())
+    };
+    let units = [(1_000, "k"), (1_000_000, "M"), (1_000_000_000, "G")];
+    let (number, name) = units
+        .into_iter()
+        .map(rounded)
+        .find(|(number, _)| number.unsigned_abs() < 1_000)
+        .unwrap_or_else(|| rounded((1_000_000_000, "G")));
+    format!("{number}{name}")
 }
 
 #[cfg(test)]
@@ -275,7 +283,18 @@ mod tests {
     #[test]
     fn compact_numbers_stay_short() {
         for value in [0, 9_999, -9_999, 10_000, -123_456, 7_654_321, i64::from(i32::MIN)] {
-            assert!(compact(value).len() <= 5, "{value} is written as {}", compact(value));
+            let text = compact(value, 5);
+            assert!(text.len() <= 5, "{value} is written as {text}");
+        }
+        for (value, text) in [
+            (-4_659, "-5k"),
+            (999, "999"),
+            (-999, "-999"),
+            (1_499, "1499"),
+            (999_600, "1M"),
+            (-12_300, "-12k"),
+        ] {
+            assert_eq!(compact(value, 4), text);
         }
     }
 }

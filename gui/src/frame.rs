@@ -49,6 +49,8 @@ pub struct Frame {
     pub opened: Option<Arc<OpenedFile>>,
     /// A message for the user, such as the reason why a file could not be opened.
     pub notice: Option<Arc<str>>,
+    /// The assembly text that was to be opened last, if it is no program.
+    pub rejected: Option<Arc<SourceText>>,
     /// The last ticket that the worker was given: it has obeyed all requests before that.
     pub ticket: u64,
     /// What is known of the span that the user has selected.

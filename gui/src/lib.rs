@@ -2,7 +2,7 @@
 //!
 //! A worker thread owns the machine ([`worker`], [`driver`]) and publishes pictures of it ([`frame`]). Panels are functions
 //! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
-//! dashboard refuses to know how a program is simulated; only [`examples`] and [`files`] assemble or compile anything.
+//! dashboard refuses to know how a program is simulated. Only [`examples`] and [`files`] compile anything; they and [`source_text`] assemble.
 
 pub mod app;
 mod background;

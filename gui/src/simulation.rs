@@ -1,7 +1,7 @@
 //! The engine of the real thing: a simulator's machine with its history, seen through the [`Engine`] trait.
 //!
-//! This file and those that it calls (`counters`, `explain`, `inspection`, `listing`, `model_graph`, `overview_of`, `recording`) are the only
-//! ones that name a type of the simulator or the instruction set.
+//! This file and those that it calls (`counters`, `explain`, `inspection`, `listing`, `model_graph`, `overview_of`, `reassembly`,
+//! `recording`) are the only ones that name a type of the simulator or the instruction set.
 
 use crate::counters::counters;
 use crate::engine::{Engine, EngineMaker, Landmark, Outcome};

@@ -48,6 +48,8 @@ pub(crate) struct SourceEditor {
     /// Name, origin and files of the text that is edited; its text is what was read or written last.
     source: Option<Arc<SourceText>>,
     text: Arc<str>,
+    /// The text that could not be opened last.
+    rejected: Option<Arc<SourceText>>,
     /// Counts texts that took the place of another.
     document_number: u64,
     /// Whether the text has nothing to do with the loaded program.
@@ -68,6 +70,7 @@ impl Default for SourceEditor {
             running: None,
             source: None,
             text: Arc::from(""),
+            rejected: None,
             document_number: 0,
             is_apart: false,
             check: None,
@@ -150,8 +153,14 @@ impl SourceEditor {
         Some(self.source.as_ref()?.with_text(Arc::clone(&self.text)))
     }
 
-    /// Takes over another program and what is known of the text by now; `wake` is called when more is known.
-    pub(crate) fn update(&mut self, program: Option<&Arc<ProgramInfo>>, wake: impl Fn() + Send + 'static) {
+    /// Takes over another program, or a text that was to be opened and is none, and what is known of the text by now; `wake` is
+    /// called when more is known.
+    pub(crate) fn update(
+        &mut self,
+        program: Option<&Arc<ProgramInfo>>,
+        rejected: Option<&Arc<SourceText>>,
+        wake: impl Fn() + Send + 'static,
+    ) {
         let is_same = match (&self.program, program) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             (a, b) => a.is_none() && b.is_none(),
@@ -160,8 +169,22 @@ impl SourceEditor {
             self.program = program.cloned();
             self.take_over(program.and_then(|program| program.source.clone()));
         }
+        self.show_rejected(rejected);
         self.poll();
         self.start_check(wake);
+    }
+
+    /// Shows a text that could not be opened, once, so that it can be mended.
+    fn show_rejected(&mut self, rejected: Option<&Arc<SourceText>>) {
+        let is_known = match (&self.rejected, rejected) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (_, rejected) => rejected.is_none(),
+        };
+        if let Some(text) = rejected.filter(|_| !is_known && !self.is_edited()) {
+            self.load(Arc::clone(text));
+            self.is_apart = true;
+        }
+        self.rejected = rejected.cloned();
     }
 
     /// Decides whether the text of a program that has been loaded takes the place of the present one.
@@ -317,7 +340,7 @@ mod tests {
 
     fn editor(text: &str) -> SourceEditor {
         let mut editor = SourceEditor::default();
-        editor.update(Some(&program(text)), || {});
+        editor.update(Some(&program(text)), None, || {});
         editor
     }
 
@@ -326,11 +349,11 @@ mod tests {
         let mut editor = editor("halt\n");
         editor.edit("nop\nhalt\n".to_owned());
         assert!(editor.is_edited());
-        editor.update(Some(&program("fence\nhalt\n")), || {});
+        editor.update(Some(&program("fence\nhalt\n")), None, || {});
         assert_eq!((editor.text(), editor.is_apart()), ("nop\nhalt\n", true));
         editor.discard();
         assert_eq!(editor.text(), "halt\n");
-        editor.update(Some(&program("li r1, 1\nhalt\n")), || {});
+        editor.update(Some(&program("li r1, 1\nhalt\n")), None, || {});
         assert_eq!((editor.text(), editor.is_apart()), ("li r1, 1\nhalt\n", false));
         assert!(!editor.is_edited());
     }
@@ -341,7 +364,7 @@ mod tests {
         editor.edit("nop\nhalt\n".to_owned());
         editor.saved(Path::new("t.sasm"), &Arc::from("nop\nhalt\n"));
         assert!(!editor.is_edited() && editor.path() == Some(Path::new("t.sasm")));
-        editor.update(Some(&program("halt\n")), || {});
+        editor.update(Some(&program("halt\n")), None, || {});
         assert_eq!((editor.text(), editor.is_apart()), ("nop\nhalt\n", false));
     }
 
@@ -349,7 +372,7 @@ mod tests {
     fn what_runs_is_still_not_what_is_written() {
         let mut editor = editor("halt\n");
         editor.edit("nop\nhalt\n".to_owned());
-        editor.update(Some(&program("nop\nhalt\n")), || {});
+        editor.update(Some(&program("nop\nhalt\n")), None, || {});
         assert!(editor.is_running() && editor.is_edited());
     }
 }

@@ -86,6 +86,13 @@ impl SourceText {
         Self::new(path.display().to_string(), text, Origin::File(path.to_owned()), files)
     }
 
+    /// The text in an assembly file; `None` if it is none or cannot be read.
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        let is_assembly = path.extension().is_some_and(|extension| extension == "sasm");
+        let text = is_assembly.then(|| std::fs::read_to_string(path).ok()).flatten()?;
+        Some(Self::of_file(path, &text))
+    }
+
     /// The text of a shipped example.
     pub(crate) fn of_example(name: &str, text: &str) -> Self {
         Self::new(name.to_owned(), text, Origin::Example, Files::default())

@@ -25,7 +25,7 @@ pub(crate) const BUTTON_HEIGHT: f32 = 28.0;
 pub(crate) const ROW_HEIGHT: f32 = 20.0;
 
 /// Height of a timeline lane, in points.
-pub(crate) const LANE_HEIGHT: f32 = 30.0;
+pub(crate) const LANE_HEIGHT: f32 = 26.0;
 
 /// Width of the column with the names of the lanes, in points.
 pub(crate) const LANE_LABEL_WIDTH: f32 = 44.0;

@@ -48,7 +48,10 @@ fn start(store: &Store) -> Harness<'static, Option<Dashboard>> {
         });
         dashboard.dashboard_ui(ui);
     };
-    let mut harness = Harness::builder().with_size([1_400.0, 900.0]).build_ui_state(app, None);
+    let mut harness = Harness::builder()
+        .allow_missing_glyphs()
+        .with_size([1_400.0, 900.0])
+        .build_ui_state(app, None);
     harness.run();
     harness
 }
@@ -161,7 +164,7 @@ proptest! {
     #[test]
     fn whatever_is_stored_the_dashboard_starts(
         bytes in prop::collection::vec(any::<u8>(), 0..200),
-        key in prop::sample::select(vec!["layout", "theme", "zoom", "speed", "recent files"]),
+        key in prop::sample::select(vec!["layout", "theme", "zoom", "speed", "recent files", "course"]),
     ) {
         let mut store = Store::default();
         store.set_string(key, String::from_utf8_lossy(&bytes).into_owned());

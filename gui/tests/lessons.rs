@@ -5,13 +5,14 @@
 
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use systole_gui::frame::Frame;
 use systole_gui::launch::engine_loader;
 use systole_gui::lesson::directive::{DIRECTIVES, Directive};
 use systole_gui::lesson::expression::Function;
 use systole_gui::lesson::question::{Answer, Given, Verdict};
 use systole_gui::lesson::{Effect, LAYER_NUMBERS, Lesson, Part, Player, STATE_NAMES, StepState, UNIT_NUMBERS};
-use systole_gui::worker::{SynchronousWorker, Worker};
+use systole_gui::worker::{SynchronousWorker, ThreadWorker, Worker};
 use systole_programs::LESSONS;
 
 /// The page about lessons.
@@ -134,6 +135,39 @@ fn every_lesson_is_right_from_end_to_end() {
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn steps_wait_for_a_worker_on_its_own_thread() {
+    for text in LESSONS {
+        let lesson = Arc::new(lesson(text.text));
+        let loader = engine_loader(Box::new(|_| Err("lessons open no files".to_owned())));
+        let mut worker = ThreadWorker::spawn(loader, None, || ()).unwrap();
+        let mut frame = None;
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let mut player = Player::new(Arc::clone(&lesson));
+        let steps = places(&lesson).into_iter();
+        for place in steps
+            .filter(|place| matches!(player.part(*place), Some(Part::Step(_))))
+            .collect::<Vec<_>>()
+        {
+            player.start(place);
+            while player.active_place().is_some() {
+                assert!(Instant::now() < deadline, "{}: {place:?} does not end", text.name);
+                match worker.poll() {
+                    Some(newest) => frame = Some(newest),
+                    None => std::thread::sleep(Duration::from_millis(1)),
+                }
+                let Some(frame) = &frame else { continue };
+                for effect in player.advance(frame) {
+                    if let Effect::Request(request) = effect {
+                        worker.send(request);
+                    }
+                }
+            }
+            assert_eq!(player.step_state(place), StepState::Done, "{}: {place:?}", text.name);
+        }
+    }
 }
 
 #[test]

@@ -113,6 +113,17 @@ fn press(harness: &mut Window, modifiers: Modifiers, key: Key) {
     harness.run_steps(3);
 }
 
+/// Opens a file by its path.
+fn open(harness: &mut Window, path: &Path) {
+    click(harness, "Open");
+    harness.get_by_label("Path of the file").focus();
+    harness.run_steps(2);
+    let path = path.display().to_string();
+    harness.get_by_label("Path of the file").type_text(&path);
+    harness.run_steps(3);
+    click(harness, "Open file");
+}
+
 fn end_of_run(harness: &mut Window) -> u64 {
     click(harness, "Run to end");
     let frame = frame(harness);
@@ -210,25 +221,15 @@ fn another_file_is_opened_only_when_the_user_has_decided() {
     let (mut window, folder) = with_file(TEXT);
     let other = folder.path().join("other.sasm");
     std::fs::write(&other, "    halt\n").unwrap();
-    let open_other = |window: &mut Window| {
-        click(window, "Open");
-        window.get_by_label("Path of the file").focus();
-        window.run_steps(2);
-        window
-            .get_by_label("Path of the file")
-            .type_text(&other.display().to_string());
-        window.run_steps(3);
-        click(window, "Open file");
-    };
     let edited = TEXT.replace("nop", "fence");
     write(&mut window, &edited);
-    open_other(&mut window);
+    open(&mut window, &other);
     window.get_by_label("Unsaved text");
     click(&mut window, "Cancel");
     assert_eq!(text(&window), edited);
     assert_eq!(frame(&window).program.as_ref().unwrap().name, "text");
 
-    open_other(&mut window);
+    open(&mut window, &other);
     click(&mut window, "Save changes");
     wait_for(&mut window, "other.sasm");
     assert_eq!(text(&window), "    halt\n");
@@ -238,10 +239,30 @@ fn another_file_is_opened_only_when_the_user_has_decided() {
     );
 
     write(&mut window, "    nop\n    halt\n");
-    open_other(&mut window);
+    open(&mut window, &other);
     click(&mut window, "Discard changes");
     assert_eq!(text(&window), "    halt\n");
     assert_eq!(std::fs::read_to_string(&other).unwrap(), "    halt\n");
+}
+
+#[test]
+fn a_file_with_a_mistake_is_shown_to_be_mended() {
+    let (mut window, folder) = with_file(TEXT);
+    let wrong = folder.path().join("wrong.sasm");
+    std::fs::write(&wrong, "    nopp\n    halt\n").unwrap();
+    open(&mut window, &wrong);
+    wait_for(&mut window, "Cannot open");
+    wait_for(&mut window, "1 error");
+    assert_eq!(text(&window), "    nopp\n    halt\n");
+    assert!(is_there(&window, "This text is not the program that is loaded"));
+    assert_eq!(frame(&window).program.as_ref().unwrap().name, "text");
+    write(&mut window, "    nop\n    halt\n");
+    wait_for(&mut window, "No errors");
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    wait_for(&mut window, "Assembled");
+    assert_eq!(frame(&window).program.as_ref().unwrap().name, "wrong");
+    end_of_run(&mut window);
+    assert_eq!(std::fs::read_to_string(&wrong).unwrap(), "    nop\n    halt\n");
 }
 
 #[test]

@@ -105,11 +105,13 @@ impl Descriptor {
     }
 
     /// Number of rows of the matrix view, at most `u64::MAX`.
+    #[inline]
     pub fn n_rows(&self) -> u64 {
         product_of_counts(&self.levels[..usize::from(self.split)])
     }
 
     /// Number of columns of the matrix view, at most `u64::MAX`.
+    #[inline]
     pub fn n_columns(&self) -> u64 {
         product_of_counts(&self.levels[usize::from(self.split)..])
     }
@@ -265,6 +267,13 @@ impl Descriptor {
                     continue;
                 }
                 let stride = i128::from(self.levels[level].stride);
+                if b < level_count {
+                    // The levels around it stay at their first index.
+                    let (x, y) = (stride * i128::from(a), stride * i128::from(b));
+                    lo += x.min(y);
+                    hi += x.max(y);
+                    break;
+                }
                 let (i0, i1) = if a / level_count == b / level_count {
                     (a % level_count, b % level_count)
                 } else {
@@ -286,6 +295,7 @@ impl Descriptor {
     }
 }
 
+#[inline]
 fn product_of_counts(levels: &[Level]) -> u64 {
     levels
         .iter()

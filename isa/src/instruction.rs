@@ -159,6 +159,7 @@ macro_rules! instruction_table {
 
         impl Op {
             /// The operation's row in the table.
+            #[inline]
             pub fn info(&self) -> &'static OpcodeInfo {
                 #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
                 enum Row { $($variant),+ }
@@ -440,6 +441,7 @@ instruction_table! {
 
 impl Op {
     /// The unit that executes it.
+    #[inline]
     pub fn unit(&self) -> Unit {
         self.info().unit
     }

@@ -68,7 +68,7 @@ fn tile_load(machine: &MachineDescription, banks: &SpmBanks, load: &TileLoad) ->
     let packing = latency::packing(machine, shape.n_rows());
     let columns = (0, shape.n);
     match &load.index {
-        Some(index) => [&load.source, index]
+        Some(index) => [&load.source, &**index]
             .map(|view| banks.rows(view, (0, shape.n_rows()), columns, packing))
             .into_iter()
             .fold(BankLoad::default(), |sum, load| sum + load),

@@ -93,7 +93,7 @@ event_counts! {
 }
 
 impl EventCounts {
-    fn one_instruction() -> Self {
+    pub(crate) fn one_instruction() -> Self {
         Self {
             instructions: 1,
             ..Self::default()

@@ -228,8 +228,12 @@ impl DmaUnit {
 
     /// Notes that a burst of a transfer will be complete in cycle `at`.
     fn will_complete(&mut self, index: usize, at: u64) {
-        let place = self.outstanding.partition_point(|&done| done <= at);
-        self.outstanding.insert(place, at);
+        if self.outstanding.back().is_none_or(|&last| last <= at) {
+            self.outstanding.push_back(at);
+        } else {
+            let place = self.outstanding.partition_point(|&done| done <= at);
+            self.outstanding.insert(place, at);
+        }
         let transfer = &mut self.under_way[index];
         transfer.last_done_at = transfer.last_done_at.max(at);
     }
@@ -296,6 +300,28 @@ impl DmaUnit {
             if at > self.next_issue_at {
                 (self.next_issue_at, self.n_in_cycle) = (at, 0);
             }
+        }
+    }
+}
+
+/// What a DMA unit does next, as far as is known; `u64::MAX` where nothing is.
+#[derive(Clone, Copy)]
+struct Prospect {
+    /// The cycle in which an instruction is complete or it may turn to the next one.
+    event: u64,
+    /// The cycle in which it offers its next burst.
+    offer_at: u64,
+    /// The clock of the DRAM in which that burst arrives.
+    offer_clock: u64,
+}
+
+impl Prospect {
+    fn of(p: &DramParameters, unit: &DmaUnit, now: u64) -> Self {
+        let offer_at = unit.next_offer_at(p.max_outstanding).unwrap_or(u64::MAX);
+        Self {
+            event: unit.next_event(now).unwrap_or(u64::MAX),
+            offer_at,
+            offer_clock: p.clock.dram_from_core(offer_at),
         }
     }
 }
@@ -406,27 +432,32 @@ impl Dram {
             }
         }
         let (mut end, mut end_clock) = (now, clock);
+        let mut next = [Prospect::of(p, &units[0], now), Prospect::of(p, &units[1], now)];
         while is_active || !self.channels.iter().all(Channel::is_idle) {
-            let events = units.iter().filter_map(|unit| unit.next_event(now));
-            let event = events.min().unwrap_or(u64::MAX);
+            let event = next[0].event.min(next[1].event);
             let new_end = event.min(horizon);
             if new_end != end {
                 (end, end_clock) = (new_end, p.clock.dram_from_core(new_end));
             }
-            let offers = [0, 1].map(|unit| units[unit].next_offer_at(p.max_outstanding).unwrap_or(u64::MAX));
-            let unit = usize::from(offers[1] < offers[0]);
-            let offer_at = offers[unit];
+            let unit = usize::from(next[1].offer_at < next[0].offer_at);
+            let Prospect {
+                offer_at, offer_clock, ..
+            } = next[unit];
             let (command_at, channel) = self.next_command();
-            if offer_at < end && p.clock.dram_from_core(offer_at) <= command_at {
+            let concerned = if offer_at < end && offer_clock <= command_at {
                 self.offer(p, &mut units[unit], offer_at);
+                Some(unit)
             } else if command_at < end_clock {
-                self.send(p, units, channel);
+                self.send(p, units, channel)
             } else {
                 return Ahead {
                     event,
                     offer_at,
                     command_at,
                 };
+            };
+            if let Some(unit) = concerned {
+                next[unit] = Prospect::of(p, &units[unit], now);
             }
         }
         Ahead::NOTHING
@@ -482,18 +513,19 @@ impl Dram {
         }
     }
 
-    fn send(&mut self, p: &DramParameters, units: &mut [DmaUnit; 2], channel: usize) {
+    /// Sends a channel's next command; the unit for which it was, if it moved data.
+    fn send(&mut self, p: &DramParameters, units: &mut [DmaUnit; 2], channel: usize) -> Option<usize> {
         let at = self.command_at[channel];
         let served = self.channels[channel].send(&p.rules);
         self.command_at[channel] = self.channels[channel].next_command_at(&p.rules);
-        let Some(served) = served else {
-            return;
-        };
-        let unit = &mut units[usize::from(served.master % 2)];
+        let served = served?;
+        let index = usize::from(served.master % 2);
+        let unit = &mut units[index];
         if !served.is_write {
             unit.was_read(u32::from(served.master / 2), p.clock.core_from_dram(served.done_at));
         }
         // The place is free from the next clock on.
         unit.unblock(p.clock.core_from_dram(at + 1));
+        Some(index)
     }
 }

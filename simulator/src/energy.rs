@@ -192,7 +192,11 @@ impl EnergyModel {
 pub(crate) fn share(amount: u64, whole: &Range<u64>, part: &Range<u64>) -> u64 {
     let until = |cycle: u64| {
         let n_cycles = cycle.clamp(whole.start, whole.end) - whole.start;
-        (u128::from(amount) * u128::from(n_cycles) / u128::from((whole.end - whole.start).max(1))) as u64
+        let whole_cycles = (whole.end - whole.start).max(1);
+        match amount.checked_mul(n_cycles) {
+            Some(product) => product / whole_cycles,
+            None => (u128::from(amount) * u128::from(n_cycles) / u128::from(whole_cycles)) as u64,
+        }
     };
     until(part.end) - until(part.start)
 }

@@ -16,8 +16,8 @@ use crate::mx::{MxState, Start};
 use crate::observer::{Event, Observer};
 use crate::order::deadlock::Standstill;
 use crate::order::tokens::has_tokens;
-use crate::order::{self, Order, Release};
-use crate::race::{self, Access};
+use crate::order::{self, Order, Release, Touches};
+use crate::race;
 use crate::sequencer::{Effect, Sequencer, Surroundings};
 use crate::vx::{self, VxInFlight};
 use crate::work::{self, Dispatched, Work};
@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::Arc;
 use systole_isa::hash::StableHasher;
-use systole_isa::operand::{N_TOKENS, PerfCounter, Space};
+use systole_isa::operand::{N_TOKENS, PerfCounter, Space, Token};
 use systole_isa::{Diagnostic, Instruction, MachineDescription, Program, Tokens, Unit};
 
 mod changes;
@@ -306,16 +306,21 @@ impl Machine {
 
     /// Moves time to `target`, or to the end of the program if that comes first. The only function that moves time.
     pub fn advance_to(&mut self, target: u64, observer: &mut impl Observer) {
-        while self.state.status == Status::Running && self.state.next_event < target {
+        while self.is_running() && self.state.next_event < target {
             self.state.now = self.state.next_event;
             if let Err(fault) = self.process(observer) {
                 self.state.status = Status::Faulted(fault);
                 self.finish(observer);
             }
         }
-        if self.state.status == Status::Running {
+        if self.is_running() {
             self.state.now = self.state.now.max(target);
         }
+    }
+
+    #[inline]
+    fn is_running(&self) -> bool {
+        matches!(self.state.status, Status::Running)
     }
 
     fn fault(&self, kind: FaultKind, pc: u32) -> Fault {
@@ -340,7 +345,7 @@ impl Machine {
                 started = true;
             }
         }
-        if self.state.status == Status::Halted {
+        if matches!(self.state.status, Status::Halted) {
             self.finish(observer);
             return Ok(());
         }
@@ -371,8 +376,7 @@ impl Machine {
         let vx = state.vx.as_ref().map_or(u64::MAX, |vx| vx.done_at);
         let horizon = state.mx_event.min(vx).min(sequencer).max(state.now + 1);
         let p = &self.dram_parameters;
-        let has_begun = changes.has(Unit::Ld) || changes.has(Unit::St);
-        if has_begun || !state.ahead.reaches(p, horizon) {
+        if changes.concern_dram() || !state.ahead.reaches(p, horizon) {
             state.ahead = state.dram_timing.run_ahead(p, &mut state.dma, state.now, horizon);
         }
         let next = state.ahead.event.max(state.now + 1).min(horizon);
@@ -420,7 +424,18 @@ impl Machine {
         for token in tokens.posts.iter().flatten() {
             let counter = &mut self.state.tokens[token.index()];
             *counter = counter.saturating_add(1);
-            *changes = Changes::ALL;
+            self.wake(*token, changes);
+        }
+    }
+
+    /// Notes that a token was posted: the instructions that wait for it may be able to start.
+    fn wake(&self, token: Token, changes: &mut Changes) {
+        changes.add_post();
+        for unit in [Unit::Ld, Unit::St, Unit::Mx, Unit::Vx] {
+            let head = self.state.queues[unit.index()].front();
+            if head.is_some_and(|head| head.tokens.waits.contains(&Some(token))) {
+                changes.add(unit);
+            }
         }
     }
 

@@ -261,8 +261,9 @@ impl MxState {
     /// Forgets tiles that others have replaced in every PE: the wavefront has crossed the array after `crossing` cycles.
     fn forget(&mut self, crossing: u64, now: u64) {
         let is_everywhere = |resident: &Resident| resident.active_from.is_some_and(|from| from + crossing < now);
-        if let Some(oldest) = self.residents.iter().rposition(is_everywhere) {
-            self.residents.drain(..oldest);
+        let oldest = self.residents.iter().rposition(is_everywhere).unwrap_or(0);
+        for _ in 0..oldest {
+            self.residents.pop_front();
         }
     }
 
@@ -313,11 +314,15 @@ impl MxState {
             Some(Work::OutputStationary(product)) => self.output_stationary_start(machine, product),
             _ => None,
         };
-        let changes = self
-            .in_flight
-            .iter()
-            .flat_map(|x| [x.port_free_at, x.summed_at, x.unloaded_at, x.done_at]);
-        changes.chain(start).filter(|&at| at > now).min()
+        let mut next = start.filter(|&at| at > now);
+        for x in &self.in_flight {
+            for at in [x.port_free_at, x.summed_at, x.unloaded_at, x.done_at] {
+                if at > now && next.is_none_or(|next| at < next) {
+                    next = Some(at);
+                }
+            }
+        }
+        next
     }
 }
 

@@ -21,10 +21,7 @@ pub struct Transfer {
 /// Calls `visit` with each transfer in the order of the program, loops included, until the program ends, cannot go on, or has executed
 /// `limit` instructions. Transfers of nothing but padding are left out.
 pub fn for_each_transfer(program: &Program, limit: u64, mut visit: impl FnMut(Transfer)) {
-    let nothing_is_known_of_time = Surroundings {
-        now: 0,
-        counter: &|_| 0,
-    };
+    let nothing_is_known_of_time = Surroundings { now: 0, counter: 0 };
     let mut sequencer = Sequencer::new(program.entry);
     for _ in 0..limit {
         let pc = sequencer.pc;

@@ -11,12 +11,13 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::sync::Arc;
 use systole_compiler::codegen::{self, TilingPolicy};
-use systole_compiler::{CompileErrorKind, QuantizedGraph, reference};
+use systole_compiler::{CompileErrorKind, QuantizedGraph, lower, reference};
 use systole_isa::machine::{Overlap, preset};
 use systole_isa::{MachineDescription, Program};
 use systole_simulator::check::{DEFAULT_LIMIT, check};
 use systole_simulator::host::{HostValues, read_stored, write_input};
 use systole_simulator::{Machine, Mode, Status};
+use systole_testkit::random_graphs::recipes;
 use systole_testkit::random_quantized::{Kind, Recipe, Step, graph, inputs};
 
 /// What a compiled program leaves in its outputs.
@@ -144,6 +145,18 @@ proptest! {
     #[test]
     fn compiled_graphs_equal_the_integer_reference(recipe in recipe(), machine in machine(), seed in any::<u64>()) {
         compare(&graph(&recipe), &machine, seed)?;
+    }
+
+    /// Graphs of float operators, quantized here.
+    #[test]
+    fn quantized_float_graphs_equal_the_integer_reference(recipe in recipes(6), machine in machine(), seed in any::<u64>()) {
+        let mut graph = lower(recipe.graph()).unwrap();
+        // The host sees integers in the machine's order of axes.
+        for io in graph.inputs.iter_mut().chain(&mut graph.outputs) {
+            (io.dtype, io.view_shape) = (io.integer_dtype, graph.tensors[io.tensor.index()].shape.clone());
+            io.permutation = (0..io.view_shape.len()).collect();
+        }
+        compare(&graph, &machine, seed)?;
     }
 
     /// A batch of images is computed as each of them would be alone, on the machine as well.

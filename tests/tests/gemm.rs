@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
-use systole_compiler::codegen::TilingPolicy;
-use systole_compiler::gemm::{Dataflow, Gemm, GemmProgram};
+use systole_compiler::codegen::{self, TilingPolicy};
+use systole_compiler::gemm::{self, Dataflow, Gemm, GemmProgram};
 use systole_isa::ElementFormat;
 use systole_isa::machine::{MachineDescription, preset};
 use systole_isa::operand::Rounding;
+use systole_isa::program::Program;
 use systole_simulator::host::{HostValues, read_output};
 use systole_simulator::{Machine, Mode, Status};
 
@@ -28,6 +29,9 @@ fn expected(gemm: &Gemm, made: &GemmProgram) -> Vec<i64> {
 /// Runs the product and compares it; returns the machine.
 fn check(gemm: &Gemm, description: &MachineDescription, policy: TilingPolicy) -> (Machine, &'static str) {
     let made = gemm.program(description, policy).unwrap();
+    let timed = gemm.timing_program(description, policy).unwrap();
+    let same = |program: &Program| (program.code.clone(), program.entry, program.dram_bytes);
+    assert!(same(&timed) == same(&made.program), "code without constants: {gemm:?}");
     let program = Arc::new(made.program.clone());
     let mut machine = Machine::new(program.clone(), Arc::new(description.clone()), Mode::Full).unwrap();
     machine.advance_to(u64::MAX, &mut ());
@@ -75,6 +79,22 @@ fn every_dataflow_pair_of_formats_and_density_computes_the_product() {
                     check(&gemm, &preset("tiny4x4").unwrap(), TilingPolicy::Resident);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn weights_of_zero_change_no_instruction() {
+    for name in ["tiny4x4", "edge16x16", "mid32x32"] {
+        let machine = preset(name).unwrap();
+        for [m, k, n] in [[1, 64, 10], [33, 65, 31], [49, 512, 96]] {
+            let of = |graph| codegen::generate(&graph, &machine, TilingPolicy::Fastest).unwrap();
+            let (full, timed) = (of(gemm::gemm(m, k, n)), of(gemm::timing_gemm(m, k, n)));
+            assert!(
+                full.code == timed.code && full.dram_bytes == timed.dram_bytes,
+                "{name}: {m} x {k} x {n}"
+            );
+            assert_ne!(full.hash(), timed.hash(), "only constants differ");
         }
     }
 }

@@ -13,9 +13,12 @@ use std::sync::Arc;
 use systole_compiler::codegen::{self, TilingPolicy};
 use systole_compiler::{QuantizedGraph, import_onnx, import_tflite, lower, reference};
 use systole_isa::machine::{preset, preset_names};
+use systole_isa::program::SymbolKind;
 use systole_isa::{MachineDescription, Program};
 use systole_programs::DIGITS;
+use systole_simulator::energy::{EnergyModel, PowerProfile};
 use systole_simulator::host::{HostValues, read_stored, write_input};
+use systole_simulator::report::RunTotals;
 use systole_simulator::{Machine, Mode, Status};
 use systole_testkit::models::models;
 use systole_testkit::random_quantized::inputs;
@@ -97,6 +100,38 @@ fn small_networks_equal_the_reference_on_every_preset() {
                 equals_the_reference(name, &graph, &preset(machine).unwrap()),
                 "{name} on {machine}"
             );
+        }
+    }
+}
+
+/// Where the scratchpad has room for all activations, none is stored but the outputs; where it has not, some are.
+#[test]
+fn activations_stay_where_there_is_room() {
+    let stored = |graph: &QuantizedGraph, machine: MachineDescription| {
+        let program = Arc::new(codegen::generate(graph, &machine, TilingPolicy::Fastest).unwrap());
+        let n_resident = program
+            .symbols
+            .iter()
+            .filter(|symbol| symbol.kind == SymbolKind::Spm)
+            .count();
+        let machine = Arc::new(machine);
+        let mut run = Machine::new(program.clone(), machine.clone(), Mode::TimingOnly).unwrap();
+        run.advance_to(u64::MAX, &mut ());
+        let mut totals = RunTotals::new(program, machine.clone());
+        totals.add(&run);
+        let report = totals.report(&PowerProfile::new(EnergyModel::of(&machine)));
+        (n_resident, report.dram.write_bytes)
+    };
+    for (name, graph) in small_networks() {
+        let outputs = graph.outputs.iter().map(|io| graph.tensor(io.tensor).len() as u64);
+        let outputs: u64 = outputs.sum();
+        let (n_resident, n_bytes) = stored(&graph, preset("big128x128").unwrap());
+        assert!(n_resident > 2, "{name}: {n_resident} tensors stay");
+        assert_eq!(n_bytes, outputs, "{name}");
+        // All activations of the digits network are smaller than this.
+        if name != "digits" {
+            let (n_resident, n_bytes) = stored(&graph, changed("24 KiB", |m| m.spm.capacity_kib = 24));
+            assert!(n_bytes > outputs, "{name}: {n_resident} tensors stay");
         }
     }
 }

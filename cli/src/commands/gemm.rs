@@ -163,13 +163,19 @@ fn array_cycles(args: &GemmArgs, description: &MachineDescription) -> Result<u64
     let mut roomy = description.clone();
     (roomy.spm.capacity_kib, roomy.acc.capacity_kib) = (1 << 20, 1 << 20);
     roomy.dram.capacity_mib = 1 << 20;
-    let (loaded, ..) = load(args, roomy, TilingPolicy::Resident)?;
+    let policy = TilingPolicy::Resident;
+    let program = if is_plain(args) {
+        let graph = gemm::timing_gemm(args.m as usize, args.k as usize, args.n as usize);
+        codegen::generate(&graph, &roomy, policy)?
+    } else {
+        product(args).timing_program(&roomy, policy)?
+    };
+    let program = Arc::new(program);
     let mut machine =
-        systole_simulator::Machine::new(loaded.program.clone(), loaded.description.clone(), Mode::TimingOnly)
-            .map_err(|error| error.0)?;
+        systole_simulator::Machine::new(program.clone(), Arc::new(roomy), Mode::TimingOnly).map_err(|error| error.0)?;
     machine.advance_to(u64::MAX, &mut ());
     if let systole_simulator::Status::Faulted(fault) = machine.status() {
-        return Err(CommandError::from_fault(fault, &loaded.program));
+        return Err(CommandError::from_fault(fault, &program));
     }
     let cycles = machine.unit_cycles(Unit::Mx);
     let working = [BusyKind::WeightLoad, BusyKind::Stream, BusyKind::Drain];

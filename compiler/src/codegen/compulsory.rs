@@ -3,7 +3,8 @@
 //!
 //! A layer reads its weights and parameters, and the model's inputs where it is the first to read them; it writes the model's outputs. Of any other
 //! activation tensor only what exceeds the scratchpad has to leave the chip: at most that much can stay between the layer that makes it and the one
-//! that reads it. What a fused addition would have stored between its two halves does not count at all.
+//! that reads it. What a fused addition would have stored between its two halves does not count at all. So the bound is the same whether a tensor
+//! does stay or not.
 
 use super::fusion::Fusion;
 use crate::quantized::{QNode, QOp, QuantizedGraph, TensorId};

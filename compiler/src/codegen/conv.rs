@@ -1,6 +1,6 @@
 //! Code for a convolution or matrix product.
 //!
-//! Two operands stream from DRAM: blocks of input rows and blocks of weights. One of them is the outer loop, the other the inner one
+//! Two operands stream from DRAM: blocks of input rows, unless they are in the scratchpad already, and blocks of weights. One of them is the outer loop, the other the inner one
 //! and loaded anew for each step of the outer loop, unless it is a single block. The loads of the next block are dispatched before the
 //! products of the present one, so that a full queue of the array never holds up a load. Requantization and stores of neighbouring
 //! tiles overlap with both; tokens order them. Every ring of buffers has a token for full buffers and one for free ones.
@@ -56,6 +56,8 @@ const N_SIZE: Reg = Reg::at(16);
 /// Byte offsets of the outputs of the present block of rows, and of its present channel block.
 const Y_BLOCK: Reg = Reg::at(17);
 const Y_OFFSET: Reg = Reg::at(18);
+/// Place of the present array tile in what is added, where that lies in the scratchpad and the outputs do not.
+const A_TILE: Reg = Reg::at(24);
 /// For values that no load in between has to survive.
 const SCRATCH: Reg = Reg::at(19);
 
@@ -237,15 +239,19 @@ impl Conv<'_> {
     /// The whole layer.
     fn run(&self, e: &mut Emitter) {
         let loads = Loads::new(self);
-        let rings = [
-            Ring::new(INPUT_FREE, self.t.input_buffers, Unit::Mx),
+        let mut rings = vec![
             Ring::new(WEIGHTS_FREE, self.t.weight_buffers, Unit::Mx)
                 .with_first_taken()
                 .lent_by_loads(),
             Ring::new(ACC_FREE, self.t.acc_buffers, Unit::Vx),
-            Ring::new(OUTPUT_FREE, self.t.output_buffers, Unit::St),
             Ring::new(PARAMETERS_FREE, self.t.parameter_buffers, Unit::Vx).with_first_taken(),
         ];
+        if !self.stage.x.is_resident() {
+            rings.push(Ring::new(INPUT_FREE, self.t.input_buffers, Unit::Mx));
+        }
+        if !self.stage.y.is_resident() {
+            rings.push(Ring::new(OUTPUT_FREE, self.t.output_buffers, Unit::St));
+        }
         e.follow(&rings);
         for register in [X_BUFFER, W_BUFFER, P_BUFFER, C_BUFFER, Y_BUFFER, Y_BLOCK] {
             e.set(register, 0);
@@ -256,7 +262,7 @@ impl Conv<'_> {
         loads.begin(e);
         e.load_constants(&rings, self.is_early, |e| loads.first_weights(e));
         self.load_addition(e);
-        loads.input(e);
+        loads.first_input(e);
         match self.t.order {
             Order::InputsOuter => self.blocks(e, &loads),
             Order::WeightsOuter => self.channel_blocks_outer(e, &loads),
@@ -282,19 +288,13 @@ impl Conv<'_> {
     fn blocks(&self, e: &mut Emitter, loads: &Loads<'_>) {
         let n_blocks = self.t.n_blocks(self.stage);
         e.repeat(n_blocks, |e| {
-            if self.t.input_buffers > 1 {
-                loads.next_input(e);
-            }
-            e.ordered(Op::MxNop {}, &[INPUT_FULL], &[]);
+            loads.begin_input(e);
             self.begin_block(e);
             self.each_channel_block(e, |e| {
                 self.claim_output(e);
                 self.item(e, Some(loads));
             });
-            e.ordered(Op::MxNop {}, &[], &[INPUT_FREE]);
-            if self.t.input_buffers == 1 {
-                loads.next_input(e);
-            }
+            loads.end_input(e);
             self.end_block(e, n_blocks);
         });
     }
@@ -313,15 +313,9 @@ impl Conv<'_> {
                 e.copy(Y_OFFSET, Y_BLOCK);
                 // A load of what is to be added has waited for its buffer longest, so it is the first in the queue.
                 self.claim_output(e);
-                if self.t.input_buffers > 1 {
-                    loads.next_input(e);
-                }
-                e.ordered(Op::MxNop {}, &[INPUT_FULL], &[]);
+                loads.begin_input(e);
                 self.item(e, None);
-                e.ordered(Op::MxNop {}, &[], &[INPUT_FREE]);
-                if self.t.input_buffers == 1 {
-                    loads.next_input(e);
-                }
+                loads.end_input(e);
                 self.end_block(e, n_blocks);
             });
             e.ordered(Op::MxNop {}, &[], &[WEIGHTS_FREE]);

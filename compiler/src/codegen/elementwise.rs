@@ -52,7 +52,19 @@ impl Operand {
         strides
     }
 
+    /// Bytes of a buffer for a piece.
+    fn buffer_bytes(&self, sizes: &[u64]) -> u64 {
+        if self.place.is_resident() {
+            0
+        } else {
+            aligned(self.n_distinct(sizes))
+        }
+    }
+
     fn cycles(&self, machine: &MachineDescription, sizes: &[u64]) -> u64 {
+        if self.place.is_resident() {
+            return 0;
+        }
         let axes: Vec<_> = self.axes(sizes).iter().map(|&(n, stride)| (n, stride as i64)).collect();
         box_cycles(machine, &axes)
     }
@@ -115,18 +127,8 @@ pub(super) fn emit_elements(
     stage: &ElementStage,
     machine: &MachineDescription,
 ) -> Result<(), FitError> {
-    let n_axes = stage.axes.len();
-    let cuttable = n_axes - usize::from(stage.function.takes_rows());
-    // Descriptors have five levels: axes beyond them are walked one by one.
-    let most = |axis: usize| if axis + N_LEVELS < n_axes { 1 } else { stage.axes[axis] };
-    let cuts: Vec<Cut> = (0..cuttable)
-        .map(|axis| Cut {
-            total: stage.axes[axis],
-            size: most(axis),
-        })
-        .collect();
-    let Plan { cuts, n_buffers, .. } = plan(&cuts, machine, |sizes| stage.work(sizes, machine))
-        .map_err(|work| does_not_fit(&layer.name, &work, machine))?;
+    let Plan { cuts, n_buffers, .. } =
+        plan_elements(stage, machine).map_err(|work| does_not_fit(&layer.name, &work, machine))?;
     let sizes = stage.whole_sizes(&cuts.iter().map(|cut| cut.size).collect::<Vec<_>>());
     let elements = Elements {
         layer,
@@ -137,6 +139,24 @@ pub(super) fn emit_elements(
     };
     elements.emit(e, machine);
     Ok(())
+}
+
+/// The best pieces of an operation on elements or rows.
+///
+/// # Errors
+/// What the smallest pieces need.
+pub(super) fn plan_elements(stage: &ElementStage, machine: &MachineDescription) -> Result<Plan, PieceWork> {
+    let n_axes = stage.axes.len();
+    let cuttable = n_axes - usize::from(stage.function.takes_rows());
+    // Descriptors have five levels: axes beyond them are walked one by one.
+    let most = |axis: usize| if axis + N_LEVELS < n_axes { 1 } else { stage.axes[axis] };
+    let cuts: Vec<Cut> = (0..cuttable)
+        .map(|axis| Cut {
+            total: stage.axes[axis],
+            size: most(axis),
+        })
+        .collect();
+    plan(&cuts, machine, |sizes| stage.work(sizes, machine))
 }
 
 impl ElementStage {
@@ -181,14 +201,14 @@ impl ElementStage {
         let n_elements: u64 = sizes.iter().product();
         let n = self.n_columns(&sizes);
         let mut work = PieceWork {
-            spm: aligned(n_elements),
+            spm: self.output.buffer_bytes(&sizes),
             elements: n_elements,
             stores: self.output.cycles(machine, &sizes),
             compute: self.function.cycles(machine, n_elements / n, n),
             ..PieceWork::default()
         };
         for input in &self.inputs {
-            let bytes = aligned(input.n_distinct(&sizes));
+            let bytes = input.buffer_bytes(&sizes);
             if self.is_fixed(input, &sizes) {
                 work.spm_fixed += bytes;
             } else {
@@ -214,12 +234,12 @@ impl Elements<'_> {
         let n = stage.n_columns(&self.sizes);
         let m = self.sizes.iter().product::<u64>() / n;
         debug_assert!(m * n <= MAX_ELEMENTS, "the plan keeps instructions small enough");
-        let input_bytes = |input: &Operand| aligned(input.n_distinct(&self.sizes)) * self.n_copies(input);
+        let input_bytes = |input: &Operand| input.buffer_bytes(&self.sizes) * self.n_copies(input);
         let table_is_fixed = stage.table_is_fixed(&self.sizes);
         let copies = if table_is_fixed { 1 } else { self.n_buffers };
         let places = e.occupied.place(
             aligned(stage.table_bytes(&self.sizes)) * copies,
-            stage.inputs.iter().map(input_bytes).sum::<u64>() + aligned(m * n) * self.n_buffers,
+            stage.inputs.iter().map(input_bytes).sum::<u64>() + stage.output.buffer_bytes(&self.sizes) * self.n_buffers,
             machine.spm.capacity_bytes(),
         );
         let mut address = places.rest;
@@ -241,7 +261,7 @@ impl Elements<'_> {
             .inputs
             .iter()
             .enumerate()
-            .filter(|(_, input)| self.is_fixed(input))
+            .filter(|(_, input)| !input.place.is_resident() && self.is_fixed(input))
         {
             e.op(load(INPUTS[i], input.n_distinct(&self.sizes), Reg::ZERO, Reg::ZERO));
         }
@@ -273,13 +293,18 @@ impl Elements<'_> {
     fn input_views(&self, e: &mut Emitter, [dram, fill, view]: [Desc; 3], input: &Operand, address: u64) {
         let axes = input.axes(&self.sizes);
         let base = View {
-            space: Space::Dram,
+            space: input.place.space,
             format: input.format,
-            base: input.address as i64,
+            base: input.place.address as i64,
             zero_point: input.zero_point,
             rows: &[],
             columns: &axes,
         };
+        if input.place.is_resident() {
+            let [rows, columns] = self.levels(&input.strides);
+            let (rows, columns) = (&rows[..], &columns[..]);
+            return e.view(view, &View { rows, columns, ..base });
+        }
         e.view(dram, &base);
         let local = View {
             space: Space::Spm,
@@ -334,30 +359,30 @@ impl Elements<'_> {
             rows: &rows,
             columns: &columns,
         };
-        e.view(Y, &local);
+        let [rows, columns] = self.levels(&y.strides);
+        let in_place = View {
+            space: y.place.space,
+            base: y.place.address as i64,
+            rows: &rows,
+            columns: &columns,
+            ..local
+        };
+        e.view(Y, if y.place.is_resident() { &in_place } else { &local });
         e.op(Op::Clip {
             d: Y,
             lo: Imm(i64::from(self.stage.clip.0)),
             hi: Imm(i64::from(self.stage.clip.1)),
         });
-        let [rows, columns] = self.levels(&y.strides);
-        let (space, base) = (Space::Dram, y.address as i64);
-        let (rows, columns) = (&rows[..], &columns[..]);
-        e.view(
-            Y_DRAM,
-            &View {
-                space,
-                base,
-                rows,
-                columns,
-                ..local
-            },
-        );
+        if !y.place.is_resident() {
+            e.view(Y_DRAM, &in_place);
+        }
     }
 
     fn piece(&self, e: &mut Emitter, walk: &Walk<'_>, m: u64, n: u64) {
         let stage = self.stage;
         let mut loads = Vec::new();
+        // Where the inputs are, and the result.
+        let mut places = [Reg::ZERO; 3];
         for (i, input) in stage
             .inputs
             .iter()
@@ -365,13 +390,15 @@ impl Elements<'_> {
             .filter(|(_, input)| !self.is_fixed(input))
         {
             let offset = walk.offset(e, OFFSETS[i], &input.steps());
-            loads.push(load(
-                INPUTS[i],
-                input.n_distinct(&self.sizes),
-                offset,
-                buffer(i, self.n_buffers),
-            ));
+            places[i] = offset;
+            if !input.place.is_resident() {
+                places[i] = buffer(i, self.n_buffers);
+                loads.push(load(INPUTS[i], input.n_distinct(&self.sizes), offset, places[i]));
+            }
         }
+        let offset = walk.offset(e, OFFSETS[Y_RING], &stage.output.steps());
+        let stores = !stage.output.place.is_resident();
+        places[2] = if stores { buffer(Y_RING, self.n_buffers) } else { offset };
         if !stage.table_is_fixed(&self.sizes) {
             let mut strides = vec![0; stage.axes.len()];
             let row = stage.function.words_per_column().unwrap_or(0) * 4;
@@ -382,27 +409,30 @@ impl Elements<'_> {
         }
         load_all(e, loads);
         e.ordered(
-            self.compute(m, n),
+            self.compute(m, n, places),
             &[INPUT_FULL, OUTPUT_FREE],
             &[INPUT_FREE, OUTPUT_FULL],
         );
-        let offset = walk.offset(e, OFFSETS[Y_RING], &stage.output.steps());
-        let store = Op::St {
-            dst: at(Y_DRAM, offset),
-            src: at(Y, buffer(Y_RING, self.n_buffers)),
-            m: (m as i64).into(),
-            n: (n as i64).into(),
+        let store = if stores {
+            Op::St {
+                dst: at(Y_DRAM, offset),
+                src: at(Y, places[2]),
+                m: (m as i64).into(),
+                n: (n as i64).into(),
+            }
+        } else {
+            Op::StNop {}
         };
         e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
         for (i, input) in stage
             .inputs
             .iter()
             .enumerate()
-            .filter(|(_, input)| !self.is_fixed(input))
+            .filter(|(_, input)| !input.place.is_resident() && !self.is_fixed(input))
         {
             e.toggle(
                 buffer(i, self.n_buffers),
-                aligned(input.n_distinct(&self.sizes)),
+                input.buffer_bytes(&self.sizes),
                 self.n_buffers,
             );
         }
@@ -413,22 +443,14 @@ impl Elements<'_> {
                 self.n_buffers,
             );
         }
-        e.toggle(buffer(Y_RING, self.n_buffers), aligned(m * n), self.n_buffers);
+        if stores {
+            e.toggle(places[2], aligned(m * n), self.n_buffers);
+        }
     }
 
-    fn compute(&self, m: u64, n: u64) -> Op {
+    fn compute(&self, m: u64, n: u64, places: [Reg; 3]) -> Op {
         let (m, n): (Count, Count) = ((m as i64).into(), (n as i64).into());
-        let input = |i: usize| -> DescRef {
-            let Some(input) = self.stage.inputs.get(i) else {
-                return INPUTS[i][2].into();
-            };
-            let offset = if self.is_fixed(input) {
-                Reg::ZERO
-            } else {
-                buffer(i, self.n_buffers)
-            };
-            at(INPUTS[i][2], offset)
-        };
+        let input = |i: usize| -> DescRef { at(INPUTS[i][2], places[i]) };
         let fixed = self.stage.table_is_fixed(&self.sizes);
         let table = at(
             TABLE[2],
@@ -438,7 +460,7 @@ impl Elements<'_> {
                 buffer(TABLE_RING, self.n_buffers)
             },
         );
-        let dst = at(Y, buffer(Y_RING, self.n_buffers));
+        let dst = at(Y, places[2]);
         let (src, a, b, par, rounding) = (input(0), input(0), input(1), table, self.layer.rounding);
         match self.stage.function {
             Function::Requant => Op::VxRequant {

@@ -4,7 +4,7 @@ use super::handover::Occupied;
 use super::tiles::LayerTiles;
 use std::sync::Arc;
 use systole_isa::descriptor::N_LEVELS;
-use systole_isa::operand::{Axis, Desc, DescRef, Imm, Reg, Scalar, Space, Target, Token};
+use systole_isa::operand::{Axis, Coord, Desc, DescRef, Imm, Reg, Scalar, Space, Target, Token};
 use systole_isa::program::{Mark, Segment};
 use systole_isa::{ElementFormat, Instruction, Op, Tokens};
 
@@ -21,6 +21,8 @@ pub(crate) struct Emitter {
     pub(crate) tiles: Vec<LayerTiles>,
     /// What the layer before uses of the scratchpad.
     pub(super) occupied: Occupied,
+    /// Whether there is a layer that others follow.
+    pub(super) has_layers: bool,
     dram_bytes: u64,
 }
 
@@ -242,11 +244,8 @@ impl Emitter {
     }
 
     /// Bounds a coordinate that follows one level in steps of `step`.
-    pub(crate) fn window(&mut self, d: Desc, axis: Axis, level: u8, step: u64, origin: impl Into<Scalar>, extent: u64) {
-        let origin = match origin.into() {
-            Scalar::Reg(register) => register.into(),
-            Scalar::Imm(value) => value.into(),
-        };
+    pub(crate) fn window(&mut self, d: Desc, axis: Axis, level: u8, step: u64, origin: impl Into<Coord>, extent: u64) {
+        let origin = origin.into();
         let level = Imm(i64::from(level));
         self.op(Op::Window {
             d,
@@ -256,6 +255,32 @@ impl Emitter {
             inner: level,
             inner_step: Imm(0),
             origin,
+            extent: (extent as i64).into(),
+        });
+    }
+
+    /// Bounds a coordinate of windows that slide over an image as a matrix of outputs' rows and columns by the rows, columns and channels of
+    /// a window. Steps are those of the outputs and of the elements of a window.
+    pub(super) fn sliding_window(
+        &mut self,
+        d: Desc,
+        axis: Axis,
+        [stride, dilation]: [u64; 2],
+        origin: impl Into<Coord>,
+        extent: u64,
+    ) {
+        let outer = match axis {
+            Axis::Y => 0,
+            Axis::X => 1,
+        };
+        self.op(Op::Window {
+            d,
+            axis,
+            outer: Imm(outer),
+            outer_step: Imm(stride as i64),
+            inner: Imm(outer + 2),
+            inner_step: Imm(dilation as i64),
+            origin: origin.into(),
             extent: (extent as i64).into(),
         });
     }

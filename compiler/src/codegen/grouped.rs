@@ -15,6 +15,7 @@ use super::{FitError, TilingPolicy, conv, tiling};
 use depthwise::Depthwise;
 use diagonal::Diagonal;
 use systole_isa::MachineDescription;
+use systole_isa::operand::Rounding;
 
 /// So few groups are convolutions of their own.
 const FEW_GROUPS: u64 = 4;
@@ -81,7 +82,7 @@ impl GroupedStage {
         let [ci, co] = self.group_channels();
         let conv = &self.conv;
         let slice = |feature: &Feature, channels: u64| Feature {
-            address: feature.address + group * channels,
+            place: feature.place.behind(group * channels),
             channels,
             ..*feature
         };
@@ -108,21 +109,59 @@ pub(super) fn emit_grouped(
     machine: &MachineDescription,
     policy: TilingPolicy,
 ) -> Result<(), FitError> {
+    let kernels = kernels(stage, layer.rounding, machine);
+    match best(stage, &kernels, machine) {
+        Ok((plan, kernel)) => stage.patches(kernel).emit(e, layer, &plan, machine),
+        Err(Some(work)) if stage.is_depthwise() => return Err(does_not_fit(&layer.name, &work, machine)),
+        Err(_) => return each_group(e, layer, stage, machine, policy),
+    }
+    Ok(())
+}
+
+/// The estimated cycles of a convolution in groups; `None` if it does not fit.
+pub(super) fn cycles(
+    stage: &GroupedStage,
+    rounding: Rounding,
+    machine: &MachineDescription,
+    policy: TilingPolicy,
+) -> Option<u64> {
+    match best(stage, &kernels(stage, rounding, machine), machine) {
+        Ok((plan, _)) => Some(plan.cycles),
+        Err(Some(_)) if stage.is_depthwise() => None,
+        Err(_) => {
+            let group = tiling::tile_with_cycles(&stage.group(0), machine, policy).ok();
+            group.map(|(cycles, _)| cycles * stage.groups)
+        }
+    }
+}
+
+/// The ways to do several groups at a time.
+fn kernels<'a>(stage: &'a GroupedStage, rounding: Rounding, machine: &MachineDescription) -> Vec<Box<dyn Kernel + 'a>> {
+    let mut kernels: Vec<Box<dyn Kernel + 'a>> = Vec::new();
     if stage.groups <= FEW_GROUPS && !stage.is_depthwise() {
-        return each_group(e, layer, stage, machine, policy);
+        return kernels;
     }
-    let mut kernels: Vec<Box<dyn Kernel + '_>> = Vec::new();
     if stage.is_depthwise() && machine.vector.pooling {
-        kernels.push(Box::new(Depthwise::new(stage, layer.rounding)));
+        kernels.push(Box::new(Depthwise::new(stage, rounding)));
     }
-    kernels.extend(
-        Diagonal::candidates(stage, layer.rounding, machine)
-            .into_iter()
-            .map(|kernel| Box::new(kernel) as Box<dyn Kernel>),
-    );
-    let mut best: Option<(Plan, &dyn Kernel)> = None;
+    for kernel in Diagonal::candidates(stage, rounding, machine) {
+        kernels.push(Box::new(kernel));
+    }
+    kernels
+}
+
+/// The fastest of some kernels that fit, with its pieces.
+///
+/// # Errors
+/// What the smallest pieces of the one with the least needs take, if there is any.
+fn best<'k, 'a>(
+    stage: &GroupedStage,
+    kernels: &'k [Box<dyn Kernel + 'a>],
+    machine: &MachineDescription,
+) -> Result<(Plan, &'k (dyn Kernel + 'a)), Option<PieceWork>> {
+    let mut best: Option<(Plan, &'k (dyn Kernel + 'a))> = None;
     let mut smallest: Option<PieceWork> = None;
-    for kernel in &kernels {
+    for kernel in kernels {
         match stage.patches(kernel.as_ref()).plan(machine) {
             Ok(plan) if best.as_ref().is_none_or(|(least, _)| plan.cycles < least.cycles) => {
                 best = Some((plan, kernel.as_ref()));
@@ -132,12 +171,7 @@ pub(super) fn emit_grouped(
             Err(_) => {}
         }
     }
-    match (best, smallest) {
-        (Some((plan, kernel)), _) => stage.patches(kernel).emit(e, layer, &plan, machine),
-        (None, Some(work)) if stage.is_depthwise() => return Err(does_not_fit(&layer.name, &work, machine)),
-        (None, _) => return each_group(e, layer, stage, machine, policy),
-    }
-    Ok(())
+    best.ok_or(smallest)
 }
 
 /// One convolution per group.

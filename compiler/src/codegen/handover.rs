@@ -100,9 +100,11 @@ impl Occupied {
             rest: end,
             is_early: early.is_some(),
         };
+        // Tensors that stay lie above the limit.
         let used = [
             places.constants..places.constants + constants,
             places.rest..places.rest + rest,
+            limit..u64::MAX / 2,
         ];
         self.0 = used.into_iter().filter(|used| !used.is_empty()).collect();
         places
@@ -110,15 +112,11 @@ impl Occupied {
 }
 
 impl Emitter {
-    /// Before the first layer.
-    pub(super) fn begin_layers(&mut self) {
-        for (_, token) in DONE {
-            self.credit(token, 1);
-        }
-    }
-
-    /// Behind the last layer: waits for every unit and leaves every counter at zero.
+    /// Behind the last layer, if there is any: waits for every unit and leaves every counter at zero.
     pub(super) fn end_layers(&mut self) {
+        if !self.has_layers {
+            return;
+        }
         self.op(Op::Fence {});
         let [a, b, c, d] = DONE.map(|(_, token)| token);
         self.ordered(Op::Nop {}, &[a, b], &[]);
@@ -127,6 +125,11 @@ impl Emitter {
 
     /// Lets the array, the vector unit and stores wait for the layer before, and gives the buffers of this one.
     pub(super) fn follow(&mut self, rings: &[Ring]) {
+        if !self.has_layers {
+            // Nothing is before the first layer.
+            DONE.into_iter().for_each(|(_, token)| self.credit(token, 1));
+            self.has_layers = true;
+        }
         for (unit, done) in DONE.into_iter().filter(|(unit, _)| *unit != Unit::Ld) {
             self.wait_and_post(unit, &[done], &lent(rings, unit));
         }

@@ -1,4 +1,4 @@
-//! From operators to stages: every tensor gets its place in DRAM, every parameter its table.
+//! From operators to stages: every tensor gets a place in DRAM, every parameter its table.
 
 mod elements;
 
@@ -7,7 +7,7 @@ use super::emitter::Emitter;
 use super::fusion::{self, Fusion};
 use super::placing::Placing;
 use super::stage::{
-    ConvStage, Copy, Feature, GroupedStage, MoveStage, PoolStage, Pooling, Residual, Sliding, Stage, StageKind,
+    ConvStage, Copy, Feature, GroupedStage, MoveStage, Place, PoolStage, Pooling, Residual, Sliding, Stage, StageKind,
 };
 use crate::error::{CompileError, CompileErrorKind, Subject};
 use crate::quantized::{
@@ -140,7 +140,7 @@ impl Lowering<'_> {
         }
         .map(|length| length as u64);
         Ok(Feature {
-            address,
+            place: Place::in_dram(address),
             images,
             height,
             width,
@@ -313,7 +313,7 @@ impl Lowering<'_> {
         let other = self.feature(fusion.other(), zero_point_of_other)?;
         conv.residual = Some(Residual {
             x: Feature {
-                address: other.address,
+                place: other.place,
                 format: other.format,
                 zero_point: other.zero_point,
                 ..conv.y

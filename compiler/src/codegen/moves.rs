@@ -6,7 +6,9 @@
 use super::FitError;
 use super::emitter::{Emitter, View, at};
 use super::handover::Ring;
-use super::pieces::{Cut, INPUT_FREE, INPUT_FULL, OFFSETS, PieceWork, Walk, box_cycles, buffer, does_not_fit, plan};
+use super::pieces::{
+    Cut, INPUT_FREE, INPUT_FULL, OFFSETS, PieceWork, Plan, Walk, box_cycles, buffer, does_not_fit, plan,
+};
 use super::stage::{Copy, MoveStage, Stage};
 use super::tiling::aligned;
 use systole_isa::descriptor::N_LEVELS;
@@ -38,7 +40,32 @@ pub(super) fn emit_move(
         .try_for_each(|copy| emit_copy(e, layer, stage, &copy.merged(), machine))
 }
 
+/// The estimated cycles of a move; `None` if the scratchpad has no room for an element.
+pub(super) fn cycles(stage: &MoveStage, machine: &MachineDescription) -> Option<u64> {
+    let mut sum = 0;
+    for copy in &stage.copies {
+        sum += copy.merged().plan(machine).ok()?.cycles;
+    }
+    if let Some((_, n, _)) = stage.fill {
+        sum += plan_fill(n, machine).ok()?.cycles;
+    }
+    Some(sum)
+}
+
 impl Copy {
+    /// The best pieces.
+    fn plan(&self, machine: &MachineDescription) -> Result<Plan, PieceWork> {
+        let n_axes = self.axes.len();
+        // Descriptors have five levels: axes beyond them are walked one by one.
+        let cuts: Vec<Cut> = (0..n_axes)
+            .map(|axis| Cut {
+                total: self.axes[axis].0,
+                size: if axis + N_LEVELS < n_axes { 1 } else { self.axes[axis].0 },
+            })
+            .collect();
+        plan(&cuts, machine, |sizes| self.work(sizes, machine))
+    }
+
     /// Axes in the order of the destination, neighbours that are one axis in both joined.
     fn merged(&self) -> Self {
         let mut axes: Vec<_> = self.axes.iter().copied().filter(|(length, ..)| *length > 1).collect();
@@ -107,15 +134,8 @@ fn emit_copy(
     copy: &Copy,
     machine: &MachineDescription,
 ) -> Result<(), FitError> {
-    let n_axes = copy.axes.len();
-    // Descriptors have five levels: axes beyond them are walked one by one.
-    let cuts: Vec<Cut> = (0..n_axes)
-        .map(|axis| Cut {
-            total: copy.axes[axis].0,
-            size: if axis + N_LEVELS < n_axes { 1 } else { copy.axes[axis].0 },
-        })
-        .collect();
-    let plan = plan(&cuts, machine, |sizes| copy.work(sizes, machine))
+    let plan = copy
+        .plan(machine)
         .map_err(|work| does_not_fit(&layer.name, &work, machine))?;
     let (sizes, n_buffers) = (plan.sizes(), plan.n_buffers);
     let bytes = copy.work(&sizes, machine).spm * n_buffers;
@@ -190,6 +210,16 @@ fn views(e: &mut Emitter, stage: &MoveStage, copy: &Copy, sizes: &[u64], spm: u6
     (distinct.iter().map(|(n, ..)| n).product(), sizes.iter().product())
 }
 
+/// The pieces in which one value is written to so many elements.
+fn plan_fill(n: u64, machine: &MachineDescription) -> Result<Plan, PieceWork> {
+    plan(&[Cut { total: n, size: n }], machine, |sizes| PieceWork {
+        spm_fixed: aligned(sizes[0]),
+        elements: sizes[0],
+        stores: box_cycles(machine, &[(sizes[0], 1)]),
+        ..PieceWork::default()
+    })
+}
+
 /// Writes one value to a run of elements: a load from beyond its window brings it, and stores repeat it.
 fn emit_fill(
     e: &mut Emitter,
@@ -198,14 +228,7 @@ fn emit_fill(
     (address, n, value): (u64, u64, i32),
     machine: &MachineDescription,
 ) -> Result<(), FitError> {
-    let cuts = [Cut { total: n, size: n }];
-    let plan = plan(&cuts, machine, |sizes| PieceWork {
-        spm_fixed: aligned(sizes[0]),
-        elements: sizes[0],
-        stores: box_cycles(machine, &[(sizes[0], 1)]),
-        ..PieceWork::default()
-    })
-    .map_err(|work| does_not_fit(&layer.name, &work, machine))?;
+    let plan = plan_fill(n, machine).map_err(|work| does_not_fit(&layer.name, &work, machine))?;
     let size = plan.cuts[0].size;
     let columns = [(size, 1)];
     let destination = View {

@@ -1,7 +1,8 @@
 //! Windows that slide over images, in pieces of output pixels and channels: poolings and convolutions in groups.
 //!
 //! Channels come in units; a unit reads some channels of the input and makes some of the output. What is done with a piece once its
-//! pixels are in the scratchpad is a [`Kernel`]'s matter. Padding is filled by the load.
+//! pixels are in the scratchpad is a [`Kernel`]'s matter. Padding is filled by the load, or by windows on what is read where that is in the
+//! scratchpad already.
 
 use super::FitError;
 use super::elementwise::{load, load_all};
@@ -83,12 +84,16 @@ pub(super) struct Piece {
     /// Output pixels of a tile, down and across.
     pub(super) tile: [u64; 2],
     pub(super) units: u64,
-    /// Elements from a row of the piece's input to the next, and from a pixel to the next.
-    pub(super) x_row: u64,
-    pub(super) x_pixel: u64,
-    /// Channels of a pixel of the result.
-    pub(super) y_pixel: u64,
-    /// Address of the first buffer of results in the scratchpad.
+    /// Channels of a pixel of the input and of the result.
+    x_channels: u64,
+    pub(super) y_channels: u64,
+    /// Elements from a row to the next and from a pixel to the next in the scratchpad, of the piece's input and of its result.
+    x_strides: [u64; 2],
+    pub(super) y_strides: [u64; 2],
+    /// Places of the piece in the scratchpad: registers with the offset from the first one.
+    pub(super) x_at: Reg,
+    pub(super) y_at: Reg,
+    /// Address of the first result in the scratchpad.
     pub(super) y_address: u64,
     pub(super) n_buffers: u64,
     /// Whether there is more than one piece along the channels, so that tables change.
@@ -104,14 +109,6 @@ impl Piece {
     /// Output pixels.
     pub(super) fn pixels(&self) -> u64 {
         self.positions() * self.tile[0] * self.tile[1]
-    }
-
-    pub(super) fn x_buffer(&self) -> Reg {
-        buffer(X_RING, self.n_buffers)
-    }
-
-    pub(super) fn y_buffer(&self) -> Reg {
-        buffer(Y_RING, self.n_buffers)
     }
 
     /// The buffer of a table that has elements per unit.
@@ -180,30 +177,57 @@ impl<'a> Patches<'a> {
     fn piece(&self, cuts: &[Cut], n_buffers: u64) -> Piece {
         let [units, rows, columns] = [UNITS, ROWS, COLUMNS].map(|axis| cuts[axis].size);
         let [ux, uy] = self.kernel.unit();
-        let x_pixel = units * ux;
+        let [x_channels, y_channels] = [units * ux, units * uy];
+        let [_, across] = self.kernel.tile();
+        // In a buffer the pixels lie side by side.
+        let strides = |feature: &Feature, width: u64, channels: u64| {
+            if feature.is_resident() {
+                [feature.row_bytes(), feature.pitch]
+            } else {
+                [width * channels, channels]
+            }
+        };
         Piece {
             rows,
             columns,
             tile: self.kernel.tile(),
             units,
-            x_row: self.sliding.span(1, columns) * x_pixel,
-            x_pixel,
-            y_pixel: units * uy,
+            x_channels,
+            y_channels,
+            x_strides: strides(self.x, self.sliding.span(1, columns), x_channels),
+            y_strides: strides(self.y, columns * across, y_channels),
+            x_at: buffer(X_RING, n_buffers),
+            y_at: buffer(Y_RING, n_buffers),
             y_address: 0,
             n_buffers,
             tables_change: cuts[UNITS].n_pieces() > 1,
         }
     }
 
+    /// Bytes of a buffer of inputs.
     fn x_bytes(&self, piece: &Piece) -> u64 {
-        self.sliding.span(0, piece.rows) * piece.x_row
+        if self.x.is_resident() {
+            return 0;
+        }
+        self.sliding.span(0, piece.rows) * piece.x_strides[0]
+    }
+
+    /// Bytes of a buffer of results.
+    fn y_bytes(&self, piece: &Piece) -> u64 {
+        if self.y.is_resident() {
+            return 0;
+        }
+        piece.pixels() * piece.y_channels
     }
 
     fn work(&self, piece: &Piece, machine: &MachineDescription) -> PieceWork {
         let (x, y) = (self.x, self.y);
-        let (pixels, units) = (piece.pixels(), piece.units);
+        let units = piece.units;
         let [in_rows, in_columns] = [self.sliding.span(0, piece.rows), self.sliding.span(1, piece.columns)];
         let axes = |feature: &Feature, rows: u64, columns: u64, channels: u64| {
+            if feature.is_resident() {
+                return 0;
+            }
             box_cycles(
                 machine,
                 &[
@@ -215,15 +239,15 @@ impl<'a> Patches<'a> {
         };
         let [acc, elements, compute] = self.kernel.work(piece.positions(), units, machine);
         let mut work = PieceWork {
-            spm: aligned(self.x_bytes(piece)) + aligned(pixels * piece.y_pixel),
+            spm: aligned(self.x_bytes(piece)) + aligned(self.y_bytes(piece)),
             acc,
             elements: elements.max(self.x_bytes(piece)),
-            loads: axes(x, in_rows.min(x.height), in_columns.min(x.width), piece.x_pixel),
+            loads: axes(x, in_rows.min(x.height), in_columns.min(x.width), piece.x_channels),
             stores: axes(
                 y,
                 piece.rows * piece.tile[0],
                 piece.columns * piece.tile[1],
-                piece.y_pixel,
+                piece.y_channels,
             ),
             compute,
             ..PieceWork::default()
@@ -274,7 +298,7 @@ impl<'a> Patches<'a> {
             aligned(table.len(piece.units) * table.element_bytes()) * n
         };
         let [x_bytes, y_bytes] =
-            [self.x_bytes(&piece), piece.pixels() * piece.y_pixel].map(|bytes| aligned(bytes) * piece.n_buffers);
+            [self.x_bytes(&piece), self.y_bytes(&piece)].map(|bytes| aligned(bytes) * piece.n_buffers);
         let places = e.occupied.place(
             tables.iter().map(table_bytes).sum(),
             x_bytes + y_bytes,
@@ -286,7 +310,11 @@ impl<'a> Patches<'a> {
             self.table_views(e, i, addresses[i], local, piece.units);
             local += table_bytes(table);
         }
-        piece.y_address = places.rest + x_bytes;
+        piece.y_address = if self.y.is_resident() {
+            self.y.place.address
+        } else {
+            places.rest + x_bytes
+        };
         self.output_views(e, &piece);
         begin_buffers(e, piece.n_buffers);
         let mut rings = rings(piece.n_buffers).to_vec();
@@ -305,40 +333,44 @@ impl<'a> Patches<'a> {
     fn input_views(&self, e: &mut Emitter, piece: &Piece, spm: u64) {
         let (x, s) = (self.x, &self.sliding);
         let [in_rows, in_columns] = [s.span(0, piece.rows), s.span(1, piece.columns)];
-        let columns = [(in_rows, x.row_bytes()), (in_columns, x.pitch), (piece.x_pixel, 1)];
-        let dram = View {
-            space: Space::Dram,
+        let columns = [(in_rows, x.row_bytes()), (in_columns, x.pitch), (piece.x_channels, 1)];
+        let image = View {
+            space: x.place.space,
             format: x.format,
-            base: x.address as i64 - (s.pads[0] * x.row_bytes() + s.pads[1] * x.pitch) as i64,
+            base: x.place.address as i64 - (s.pads[0] * x.row_bytes() + s.pads[1] * x.pitch) as i64,
             zero_point: self.kernel.padding(),
             rows: &[],
             columns: &columns,
         };
-        e.view(X[0], &dram);
-        let local = View {
+        let buffer = View {
             space: Space::Spm,
             base: spm as i64,
-            ..dram
+            ..image
         };
-        let run = [(in_rows * piece.x_row, 1)];
-        e.view(X[1], &View { columns: &run, ..local });
-        let rows = [
-            (piece.rows, s.strides[0] * piece.x_row),
-            (piece.columns, s.strides[1] * piece.x_pixel),
-        ];
+        if !x.is_resident() {
+            e.view(X[0], &image);
+            let run = [(self.x_bytes(piece), 1)];
+            e.view(
+                X[1],
+                &View {
+                    columns: &run,
+                    ..buffer
+                },
+            );
+        }
+        let [row, pixel] = piece.x_strides;
+        let rows = [(piece.rows, s.strides[0] * row), (piece.columns, s.strides[1] * pixel)];
         let columns = [
-            (s.kernel[0], s.dilations[0] * piece.x_row),
-            (s.kernel[1], s.dilations[1] * piece.x_pixel),
+            (s.kernel[0], s.dilations[0] * row),
+            (s.kernel[1], s.dilations[1] * pixel),
             (self.kernel.window_channels(piece.units), 1),
         ];
-        e.view(
-            X[2],
-            &View {
-                rows: &rows,
-                columns: &columns,
-                ..local
-            },
-        );
+        let windows = View {
+            rows: &rows,
+            columns: &columns,
+            ..if x.is_resident() { image } else { buffer }
+        };
+        e.view(X[2], &windows);
     }
 
     fn table_views(&self, e: &mut Emitter, i: usize, address: u64, spm: u64, units: u64) {
@@ -366,28 +398,28 @@ impl<'a> Patches<'a> {
 
     fn output_views(&self, e: &mut Emitter, piece: &Piece) {
         let y = self.y;
-        let columns = [(piece.y_pixel, 1)];
-        let local = View {
+        let columns = [(piece.y_channels, 1)];
+        let buffer = View {
             space: Space::Spm,
             format: y.format,
             base: piece.y_address as i64,
             zero_point: y.zero_point,
-            rows: &[(piece.pixels(), piece.y_pixel)],
+            rows: &[(piece.pixels(), piece.y_channels)],
             columns: &columns,
         };
-        e.view(Y, &local);
-        clip(e, Y, self.kernel.clip());
         let [down, across] = piece.tile;
         let rows = [(piece.rows * down, y.row_bytes()), (piece.columns * across, y.pitch)];
-        e.view(
-            Y_DRAM,
-            &View {
-                space: Space::Dram,
-                base: y.address as i64,
-                rows: &rows,
-                ..local
-            },
-        );
+        let image = View {
+            space: y.place.space,
+            base: y.place.address as i64,
+            rows: &rows,
+            ..buffer
+        };
+        e.view(Y, if y.is_resident() { &image } else { &buffer });
+        clip(e, Y, self.kernel.clip());
+        if !y.is_resident() {
+            e.view(Y_DRAM, &image);
+        }
     }
 
     /// Whether windows reach beyond the image along an axis.
@@ -404,7 +436,26 @@ impl<'a> Patches<'a> {
         let [ux, uy] = self.kernel.unit().map(|channels| channels as i64);
         let [down, right] = [s.strides[0] * x.row_bytes(), s.strides[1] * x.pitch].map(|bytes| bytes as i64);
         let offset = walk.offset(e, OFFSETS[X_RING], &[x.image_bytes() as i64, ux, down, right]);
-        let mut loads = vec![load(X, self.x_bytes(piece), offset, piece.x_buffer())];
+        let mut piece = *piece;
+        let mut loads = Vec::new();
+        if x.is_resident() {
+            piece.x_at = offset;
+        } else {
+            loads.push(load(X, self.x_bytes(&piece), offset, piece.x_at));
+        }
+        let [tile_rows, tile_columns] = piece.tile;
+        let strides = [
+            y.image_bytes(),
+            uy as u64,
+            tile_rows * y.row_bytes(),
+            tile_columns * y.pitch,
+        ]
+        .map(|bytes| bytes as i64);
+        let y_offset = walk.offset(e, OFFSETS[Y_RING], &strides);
+        if y.is_resident() {
+            piece.y_at = y_offset;
+        }
+        let piece = &piece;
         for (i, table) in self
             .kernel
             .tables()
@@ -418,23 +469,20 @@ impl<'a> Patches<'a> {
         }
         load_all(e, loads);
         self.kernel.compute(e, piece);
-        let [tile_rows, tile_columns] = piece.tile;
-        let strides = [
-            y.image_bytes(),
-            uy as u64,
-            tile_rows * y.row_bytes(),
-            tile_columns * y.pitch,
-        ]
-        .map(|bytes| bytes as i64);
-        let offset = walk.offset(e, OFFSETS[Y_RING], &strides);
-        let store = Op::St {
-            dst: at(Y_DRAM, offset),
-            src: at(Y, piece.y_buffer()),
-            m: (piece.pixels() as i64).into(),
-            n: (piece.y_pixel as i64).into(),
+        let store = if y.is_resident() {
+            Op::StNop {}
+        } else {
+            Op::St {
+                dst: at(Y_DRAM, y_offset),
+                src: at(Y, piece.y_at),
+                m: (piece.pixels() as i64).into(),
+                n: (piece.y_channels as i64).into(),
+            }
         };
         e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
-        e.toggle(piece.x_buffer(), aligned(self.x_bytes(piece)), piece.n_buffers);
+        if !x.is_resident() {
+            e.toggle(piece.x_at, aligned(self.x_bytes(piece)), piece.n_buffers);
+        }
         for (i, table) in self
             .kernel
             .tables()
@@ -445,18 +493,16 @@ impl<'a> Patches<'a> {
             let bytes = table.len(piece.units) * table.element_bytes();
             e.toggle(piece.table_buffer(i), aligned(bytes), piece.n_buffers);
         }
-        e.toggle(
-            piece.y_buffer(),
-            aligned(piece.pixels() * piece.y_pixel),
-            piece.n_buffers,
-        );
+        if !y.is_resident() {
+            e.toggle(piece.y_at, aligned(self.y_bytes(piece)), piece.n_buffers);
+        }
     }
 
     /// Bounds what is loaded, and what is read if the padding does not count, to the image.
     fn bound(&self, e: &mut Emitter, walk: &Walk<'_>) {
         let s = &self.sliding;
-        let axes = [(Axis::Y, ROWS, self.x.height, 2u8), (Axis::X, COLUMNS, self.x.width, 3)];
-        for (i, (axis, cut, extent, level)) in axes.into_iter().enumerate() {
+        let axes = [(Axis::Y, ROWS, self.x.height), (Axis::X, COLUMNS, self.x.width)];
+        for (i, (axis, cut, extent)) in axes.into_iter().enumerate() {
             if !self.reaches_beyond(i) {
                 continue;
             }
@@ -472,19 +518,11 @@ impl<'a> Patches<'a> {
                     ORIGINS[i].into()
                 }
             };
-            let window = |d: Desc, [outer, inner]: [(u8, u64); 2]| Op::Window {
-                d,
-                axis,
-                outer: Imm(i64::from(outer.0)),
-                outer_step: Imm(outer.1 as i64),
-                inner: Imm(i64::from(inner.0)),
-                inner_step: Imm(inner.1 as i64),
-                origin,
-                extent: (extent as i64).into(),
-            };
-            e.op(window(X[0], [(level, 1), (level, 0)]));
-            if self.kernel.leaves_padding_out() {
-                e.op(window(X[2], [(i as u8, s.strides[i]), (level, s.dilations[i])]));
+            if !self.x.is_resident() {
+                e.window(X[0], axis, [2, 3][i], 1, origin, extent);
+            }
+            if self.x.is_resident() || self.kernel.leaves_padding_out() {
+                e.sliding_window(X[2], axis, [s.strides[i], s.dilations[i]], origin, extent);
             }
         }
     }

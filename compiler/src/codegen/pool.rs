@@ -5,7 +5,7 @@ mod averages;
 use super::TilingPolicy;
 use super::elementwise::words;
 use super::emitter::{Emitter, at};
-use super::grouped::emit_grouped;
+use super::grouped::{self, emit_grouped};
 use super::handover::Ring;
 use super::patches::{Kernel, Patches, Piece, TABLES, Table, X, Y, emit_patches};
 use super::pieces::{INPUT_FREE, INPUT_FULL, OUTPUT_FREE, OUTPUT_FULL};
@@ -34,26 +34,43 @@ pub(super) fn emit_pool(
         let sums = averages::as_sums(stage, layer.rounding).ok_or_else(|| lacks_pooling(layer, machine))?;
         return Ok(emit_grouped(e, layer, &sums, machine, TilingPolicy::Fastest)?);
     }
-    let tables = match stage.pooling {
-        Pooling::Max => vec![],
-        Pooling::Average { scale, .. } => {
-            let (bytes, format) = words(&[scale.multiplier, scale.shift]);
-            vec![Table {
-                name: "parameters",
-                bytes,
-                format,
-                zero_point: 0,
-                per_unit: None,
-            }]
-        }
-    };
-    let kernel = Pool {
-        stage,
-        rounding: layer.rounding,
-        tables,
-    };
+    let kernel = Pool::new(stage, layer.rounding);
     let patches = Patches::new(&stage.x, &stage.y, &stage.sliding, &kernel);
     Ok(emit_patches(e, layer, &patches, machine)?)
+}
+
+/// The estimated cycles of a pooling; `None` if it does not fit or the machine has no instruction for it.
+pub(super) fn cycles(stage: &PoolStage, rounding: Rounding, machine: &MachineDescription) -> Option<u64> {
+    if !machine.vector.pooling {
+        let sums = averages::as_sums(stage, rounding)?;
+        return grouped::cycles(&sums, rounding, machine, TilingPolicy::Fastest);
+    }
+    let kernel = Pool::new(stage, rounding);
+    let patches = Patches::new(&stage.x, &stage.y, &stage.sliding, &kernel);
+    patches.plan(machine).ok().map(|plan| plan.cycles)
+}
+
+impl<'a> Pool<'a> {
+    fn new(stage: &'a PoolStage, rounding: Rounding) -> Self {
+        let tables = match stage.pooling {
+            Pooling::Max => vec![],
+            Pooling::Average { scale, .. } => {
+                let (bytes, format) = words(&[scale.multiplier, scale.shift]);
+                vec![Table {
+                    name: "parameters",
+                    bytes,
+                    format,
+                    zero_point: 0,
+                    per_unit: None,
+                }]
+            }
+        };
+        Self {
+            stage,
+            rounding,
+            tables,
+        }
+    }
 }
 
 fn lacks_pooling(layer: &Stage, machine: &MachineDescription) -> CompileError {
@@ -122,7 +139,7 @@ impl Kernel for Pool<'_> {
 
     fn compute(&self, e: &mut Emitter, piece: &Piece) {
         let (m, n): (Count, Count) = ((piece.pixels() as i64).into(), (piece.units as i64).into());
-        let (dst, src) = (at(Y, piece.y_buffer()), at(X[2], piece.x_buffer()));
+        let (dst, src) = (at(Y, piece.y_at), at(X[2], piece.x_at));
         let op = match self.stage.pooling {
             Pooling::Max => Op::VxMaxPool { dst, src, m, n },
             Pooling::Average { divide, .. } => Op::VxAvgPool {

@@ -1,14 +1,13 @@
-//! Stages: what the machine is to do layer by layer, with every tensor at its place in DRAM. Code generation sees nothing else.
+//! Stages: what the machine is to do layer by layer, with every tensor at its place. Code generation sees nothing else.
 
 use systole_isa::ElementFormat;
 use systole_isa::numerics::{AddParameters, RequantParameters, Scale};
-use systole_isa::operand::{Divide, Rounding};
+use systole_isa::operand::{Divide, Rounding, Space};
 
-/// An activation tensor in DRAM, images x height x width x channels, channels innermost. A matrix of M rows has height M and width 1.
+/// An activation tensor, images x height x width x channels, channels innermost. A matrix of M rows has height M and width 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Feature {
-    /// DRAM byte address.
-    pub(crate) address: u64,
+    pub(crate) place: Place,
     pub(crate) images: u64,
     pub(crate) height: u64,
     pub(crate) width: u64,
@@ -20,6 +19,11 @@ pub(crate) struct Feature {
 }
 
 impl Feature {
+    /// Whether it lies in the scratchpad.
+    pub(crate) fn is_resident(&self) -> bool {
+        self.place.is_resident()
+    }
+
     pub(crate) fn n_elements(&self) -> u64 {
         self.images * self.height * self.width * self.channels
     }
@@ -32,6 +36,36 @@ impl Feature {
     /// Bytes from an image to the next.
     pub(crate) fn image_bytes(&self) -> u64 {
         self.height * self.row_bytes()
+    }
+}
+
+/// Where a tensor begins: in DRAM, or in the scratchpad if it stays there from the layer that makes it to the last one that reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) space: Space,
+    /// Byte address.
+    pub(crate) address: u64,
+}
+
+impl Place {
+    pub(crate) fn in_dram(address: u64) -> Self {
+        Self {
+            space: Space::Dram,
+            address,
+        }
+    }
+
+    /// Whether it lies in the scratchpad.
+    pub(crate) fn is_resident(&self) -> bool {
+        self.space == Space::Spm
+    }
+
+    /// So many bytes behind it.
+    pub(crate) fn behind(self, bytes: u64) -> Self {
+        Self {
+            address: self.address + bytes,
+            ..self
+        }
     }
 }
 
@@ -129,17 +163,27 @@ impl ConvStage {
         self.y.channels
     }
 
-    /// How often the vector unit sees each result; each time but the first, another operand comes from DRAM.
+    fn places(&mut self) -> (Vec<&mut Place>, Option<&mut Place>) {
+        let added = self.residual.as_mut().map(|residual| &mut residual.x.place);
+        let read = [&mut self.x.place].into_iter().chain(added);
+        (read.collect(), Some(&mut self.y.place))
+    }
+
+    /// Whether what is to be added has to be loaded.
+    pub(crate) fn loads_addition(&self) -> bool {
+        self.residual.is_some_and(|residual| !residual.x.is_resident())
+    }
+
+    /// How often the vector unit sees each result.
     pub(crate) fn n_vector_passes(&self) -> u64 {
         1 + u64::from(self.residual.is_some())
     }
 }
 
-/// An operand of a stage that works element by element: an address and a stride per axis of the stage, zero where it is repeated.
+/// An operand of a stage that works element by element: its first element and a stride per axis of the stage, zero where it is repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operand {
-    /// DRAM byte address.
-    pub(crate) address: u64,
+    pub(crate) place: Place,
     pub(crate) format: ElementFormat,
     pub(crate) zero_point: i32,
     /// Elements from an index to the next, per axis.
@@ -222,6 +266,29 @@ pub(crate) enum StageKind {
     Pool(PoolStage),
     Elements(ElementStage),
     Move(MoveStage),
+}
+
+impl StageKind {
+    /// Places of the tensors that it reads, and of the one that it writes; none of a move, which stays in DRAM.
+    pub(crate) fn places(&mut self) -> (Vec<&mut Place>, Option<&mut Place>) {
+        match self {
+            Self::Conv(conv) => conv.places(),
+            Self::Grouped(grouped) => grouped.conv.places(),
+            Self::Pool(pool) => (vec![&mut pool.x.place], Some(&mut pool.y.place)),
+            Self::Elements(stage) => {
+                let inputs = stage.inputs.iter_mut().map(|input| &mut input.place);
+                (inputs.collect(), Some(&mut stage.output.place))
+            }
+            Self::Move(_) => (vec![], None),
+        }
+    }
+
+    /// First bytes in DRAM of what a move reads and writes.
+    pub(crate) fn moved(&self) -> Vec<u64> {
+        let Self::Move(moves) = self else { return vec![] };
+        let copies = moves.copies.iter().flat_map(|copy| [copy.from, copy.to]);
+        copies.chain(moves.fill.map(|(address, ..)| address)).collect()
+    }
 }
 
 /// One layer.

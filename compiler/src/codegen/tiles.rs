@@ -62,7 +62,11 @@ impl LayerTiles {
             block_rows: t.block_rows,
             block_channels: t.block_channels,
             block_reduction: t.chunk,
-            input_loads: t.n_input_loads(stage),
+            input_loads: if stage.x.is_resident() {
+                0
+            } else {
+                t.n_input_loads(stage)
+            },
             weight_loads: t.n_weight_loads(stage),
             array_tiles: t.n_blocks(stage)
                 * tiles_of(stage.k(), t.chunk, rows)

@@ -147,10 +147,18 @@ impl ConvTiling {
     pub(crate) fn footprint(&self, stage: &ConvStage, machine: &MachineDescription) -> Footprint {
         let pixels = self.pixels(stage);
         Footprint {
-            input_bytes: aligned(self.input_bytes(stage)),
+            input_bytes: if stage.x.is_resident() {
+                0
+            } else {
+                aligned(self.input_bytes(stage))
+            },
             weight_bytes: aligned(self.chunk * self.block_channels),
             parameter_bytes: aligned(self.block_channels * PARAMETER_BYTES),
-            output_bytes: aligned(pixels * self.block_channels),
+            output_bytes: if stage.y.is_resident() {
+                0
+            } else {
+                aligned(pixels * self.block_channels)
+            },
             sum_bytes: stage.residual.as_ref().map_or(0, |_| {
                 aligned(pixels * u64::from(machine.cols).min(stage.n())) + SPM_ALIGNMENT
             }),
@@ -182,10 +190,12 @@ struct Estimate {
 
 impl Estimate {
     /// The slowest part hides the others, unless there are no buffers to overlap them in.
-    fn cycles(&self, t: &ConvTiling) -> u64 {
+    fn cycles(&self, t: &ConvTiling, stage: &ConvStage) -> u64 {
         let longest = self.array.max(self.dram).max(self.vector);
         let rest = self.array + self.dram + self.vector - longest;
-        let overlaps = t.output_buffers > 1 && t.acc_buffers > 1 && t.input_buffers.max(t.weight_buffers) > 1;
+        let needs_no_loads = stage.x.is_resident() && t.n_weight_loads(stage) == 1;
+        let loads_ahead = needs_no_loads || t.input_buffers.max(t.weight_buffers) > 1;
+        let overlaps = t.output_buffers > 1 && t.acc_buffers > 1 && loads_ahead;
         longest + self.ends + if overlaps { rest / 32 } else { rest }
     }
 }
@@ -252,9 +262,14 @@ fn waiting_cycles(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescriptio
     let of_tile = product_cycles(stage, machine, t.pixels(stage));
     let drain = latency::drain(machine).0;
     let (n_inputs, n_weights) = (t.n_input_loads(stage), t.n_weight_loads(stage));
-    let input = load(t.input_bytes(stage));
+    let input = if stage.x.is_resident() {
+        0
+    } else {
+        load(t.input_bytes(stage))
+    };
     let weights = load(t.chunk * t.block_channels.min(stage.n()));
     match t.order {
+        Order::WeightsOuter if stage.x.is_resident() => 0,
         Order::WeightsOuter => n_inputs * wait(n_tiles * of_tile, input + drain, t.input_buffers),
         Order::InputsOuter => {
             let n_chunks = t.n_chunks(stage);
@@ -285,7 +300,9 @@ fn dram_bytes(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -
     let weights = weight_passes * stage.n() * (stage.k() + PARAMETER_BYTES);
     let n_pixels = y.images * y.height * y.width;
     let outputs = t.n_channel_blocks(stage) * moved_bytes(n_pixels, t.block_channels.min(stage.n()), y.pitch, machine);
-    inputs + weights + outputs * stage.n_vector_passes()
+    let inputs = if x.is_resident() { 0 } else { inputs };
+    let n_passes = u64::from(!y.is_resident()) + u64::from(stage.loads_addition());
+    inputs + weights + outputs * n_passes
 }
 
 fn estimate(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> Estimate {
@@ -300,7 +317,7 @@ fn estimate(t: &ConvTiling, stage: &ConvStage, machine: &MachineDescription) -> 
         dram: cycles(dram_bytes(t, stage, machine)) + n_transfers * 8,
         vector: stage.n_vector_passes()
             * (y.n_elements().div_ceil(u64::from(machine.vector.n_lanes)) + blocks * array_tiles * 5),
-        ends: cycles(t.input_bytes(stage) + f.weight_bytes)
+        ends: cycles(f.input_bytes + f.weight_bytes)
             + cycles(f.output_bytes)
             + 2 * DRAM_LATENCY_CYCLES
             + latency::drain(machine).0
@@ -325,7 +342,11 @@ fn sizes(whole: u64, unit: u64) -> Vec<u64> {
 /// Images and rows of a block, largest first.
 fn row_sizes(stage: &ConvStage) -> Vec<(u64, u64)> {
     let is_dense = stage.sliding.dilations[1] == 1 || stage.sliding.kernel[1] == 1;
-    let most = if is_dense { stage.y.images } else { 1 };
+    let most = if is_dense && !stage.x.is_resident() {
+        stage.y.images
+    } else {
+        1
+    };
     let groups = (2..=most).rev().filter(|images| stage.y.images.is_multiple_of(*images));
     groups
         .map(|images| (images, stage.y.height))
@@ -379,7 +400,7 @@ fn buffered(
     };
     // A single block needs no second buffer.
     let trim = move |mut t: ConvTiling| {
-        if blocks == 1 {
+        if blocks == 1 || stage.x.is_resident() {
             t.input_buffers = 1;
         }
         if channel_blocks == 1 {
@@ -405,6 +426,18 @@ pub(crate) fn tile_conv(
     machine: &MachineDescription,
     policy: TilingPolicy,
 ) -> Result<ConvTiling, DoesNotFit> {
+    tile_with_cycles(stage, machine, policy).map(|(_, tiling)| tiling)
+}
+
+/// The tiling of a convolution, and its estimated cycles.
+///
+/// # Errors
+/// As [`tile_conv`].
+pub(crate) fn tile_with_cycles(
+    stage: &ConvStage,
+    machine: &MachineDescription,
+    policy: TilingPolicy,
+) -> Result<(u64, ConvTiling), DoesNotFit> {
     let mut best: Option<(u64, ConvTiling)> = None;
     let mut smallest = DoesNotFit {
         spm_needed: u64::MAX,
@@ -418,13 +451,13 @@ pub(crate) fn tile_conv(
         if needs.spm_needed > machine.spm.capacity_bytes() || needs.acc_needed > machine.acc.capacity_bytes() {
             continue;
         }
+        let cycles = estimate(&tiling, stage, machine).cycles(&tiling, stage);
         if policy == TilingPolicy::Resident {
-            return Ok(tiling);
+            return Ok((cycles, tiling));
         }
-        let cycles = estimate(&tiling, stage, machine).cycles(&tiling);
         if best.as_ref().is_none_or(|(least, _)| cycles < *least) {
             best = Some((cycles, tiling));
         }
     }
-    best.map(|(_, tiling)| tiling).ok_or(smallest)
+    best.ok_or(smallest)
 }

@@ -3,6 +3,7 @@
 use super::{Dataflow, Gemm};
 use crate::codegen::TilingPolicy;
 use crate::codegen::tiling::{DoesNotFit, PARAMETER_BYTES, aligned};
+use std::ops::Range;
 use systole_isa::operand::Pattern;
 use systole_isa::throughput::Rate;
 use systole_isa::{ElementFormat, FormatPair, MachineDescription};
@@ -257,6 +258,44 @@ impl Plan {
             Encoding::Pattern(pattern) => pattern.index_format().bytes_from_elements(self.weight_elements(n, k)),
             _ => 0,
         }
+    }
+
+    /// The panels of weights in the order in which they are loaded; calls `visit` with (stored rows, first column, columns).
+    pub(super) fn panels(&self, mut visit: impl FnMut(Range<u64>, u64, u64)) {
+        let sized = |whole, full| {
+            let pieces = pieces(whole, full).into_iter();
+            pieces.flat_map(|(count, size)| std::iter::repeat_n(size, count as usize))
+        };
+        let mut n0 = 0;
+        for n in sized(self.gemm.n, self.block.n) {
+            let mut k0 = 0;
+            for k in sized(self.k, self.block.k) {
+                let first = self.stored_rows(k0);
+                let mut column = n0;
+                for width in sized(n, self.cols) {
+                    visit(first..first + self.stored_rows(k), column, width);
+                    column += width;
+                }
+                k0 += k;
+            }
+            n0 += n;
+        }
+    }
+
+    /// Bytes in DRAM of all activations, all weights, and the positions of all kept weights.
+    pub(super) fn operand_bytes(&self) -> [u64; 3] {
+        let activations = self.gemm.m * self.k.next_multiple_of(ROW_ALIGNMENT);
+        let mut weights = 0;
+        self.panels(|rows, _, _| weights += (rows.end - rows.start) * self.panel());
+        let positions = match self.encoding {
+            Encoding::Pattern(pattern) => pattern.index_format().bytes_from_elements(weights),
+            _ => 0,
+        };
+        [
+            self.gemm.activations.bytes_from_elements(activations),
+            self.gemm.weights.bytes_from_elements(weights),
+            positions,
+        ]
     }
 
     /// Mask of the live blocks among `k` rows from the beginning of a period on.

@@ -4,6 +4,7 @@ use super::{Driver, expected_cycles};
 use crate::engine::{Engine, Opened};
 use crate::frame::OpenedFile;
 use crate::loading::{Load, Origin};
+use crate::source_text::SourceText;
 use std::sync::Arc;
 
 impl Driver {
@@ -46,6 +47,7 @@ impl Driver {
         self.end_load();
         let machine = match result {
             Err(reason) => {
+                self.rejected = load.origin.path().and_then(SourceText::read).map(Arc::new);
                 self.notice = Some(Arc::from(format!("{}: {reason}", load.origin.failure())));
                 return;
             }
@@ -56,6 +58,7 @@ impl Driver {
             }
         };
         self.notice = None;
+        self.rejected = None;
         if let Some(path) = load.origin.path() {
             let number = self.opened.as_ref().map_or(0, |opened| opened.number) + 1;
             self.opened = Some(Arc::new(OpenedFile {

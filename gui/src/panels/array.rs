@@ -8,7 +8,7 @@ use crate::frame::{ArrayState, Frame, PeCell, PeState};
 use crate::look::{ArrayZoom, LookAction};
 use crate::theme::{self, Palette};
 use crate::view::{Action, ArrayValue, View};
-use egui::{Align, Layout, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+use egui::{Align, Label, Layout, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
 
 /// Width of the column with a PE's details, in points.
 const DETAIL_WIDTH: f32 = 290.0;
@@ -105,7 +105,7 @@ fn header_ui(ui: &mut Ui, array: &ArrayState, view: &View, actions: &mut Vec<Act
                 actions.push(Action::SetArrayValue(ArrayValue::ALL[idx]));
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                ui.add(egui::Label::new(&array.caption).truncate());
+                ui.add(Label::new(&array.caption).truncate());
             });
         });
     });
@@ -225,13 +225,13 @@ fn legend_ui(ui: &mut Ui, array: &ArrayState, view: &View) {
                         .iter()
                         .map(|(name, value)| format!("{name} {value}"))
                         .collect();
-                    ui.small(format!(
-                        "PE ({row_idx}, {col_idx}) {}: {}",
-                        cell.state.name(),
-                        values.join(", ")
-                    ))
+                    let text = format!("PE ({row_idx}, {col_idx}) {}: {}", cell.state.name(), values.join(", "));
+                    ui.add(Label::new(RichText::new(text).small()).truncate())
                 }
-                None => ui.weak(egui::RichText::new("activations flow right, partial sums flow down").small()),
+                None => {
+                    let text = RichText::new("activations flow right, partial sums flow down");
+                    ui.add(Label::new(text.small().weak()).truncate())
+                }
             });
         },
     );

@@ -218,7 +218,8 @@ impl Grid {
         let rect = self.cell_rect(row_idx, col_idx);
         if self.cell < theme::CELL_WITH_DETAILS {
             if let Some(number) = style.value.of(cell) {
-                let number = number_text(number, style.radix);
+                let n_characters = if self.cell < 36.0 { 4 } else { 5 };
+                let number = number_text(number, style.radix, n_characters);
                 // Five characters, each 0.6 of the size wide, fit between the borders of a cell; longer ones are smaller.
                 let n_characters = number.len().max(5) as f32;
                 let size = (self.cell * 1.5 / n_characters).min(15.0);
@@ -249,7 +250,7 @@ impl Grid {
                 theme::mono(size),
                 color.gamma_multiply(0.75),
             );
-            let number = number_text(number, style.radix);
+            let number = number_text(number, style.radix, 5);
             // Between the name and the border.
             let room = (inner.width() - 0.65 * size * (name.len() + 1) as f32) / (0.6 * number.len() as f32);
             painter.text(
@@ -264,9 +265,9 @@ impl Grid {
 }
 
 /// A number for a cell: short in decimal, exact in the other radices.
-fn number_text(number: i64, radix: Radix) -> String {
+fn number_text(number: i64, radix: Radix, n_characters: usize) -> String {
     match radix {
-        Radix::Decimal => format::compact(number),
+        Radix::Decimal => format::compact(number, n_characters),
         Radix::Hexadecimal | Radix::Binary => format::in_radix(number, radix),
     }
 }

@@ -1,7 +1,7 @@
 //! The command palette: every command, panel, export, example and lesson, found by typing a few of its letters.
 
 use super::catalog::example_label;
-use super::panes::PANES;
+use super::panes::{PANES, PaneInfo};
 use crate::command::{COMMANDS, Command};
 use crate::course::{CourseAction, lessons};
 use crate::examples::examples;
@@ -35,15 +35,15 @@ fn entries(ui: &Ui, frame: &Frame, view: &View) -> Vec<Entry> {
                 .unwrap_or_default(),
             action: Action::Command(info.command),
         });
-    let panes = PANES.iter().map(|info| {
-        let is_shown = view.shown_panes.contains(&info.pane);
-        let verb = if is_shown { "Hide" } else { "Show" };
-        Entry {
-            label: format!("{verb} panel: {}", info.title),
-            keys: String::new(),
-            action: Action::ShowPane(info.pane, !is_shown),
-        }
-    });
+    let pane = |info: &PaneInfo, verb: &str, is_shown: bool| Entry {
+        label: format!("{verb} panel: {}", info.title),
+        keys: String::new(),
+        action: Action::ShowPane(info.pane, is_shown),
+    };
+    // A panel that is shown may stand behind another tab.
+    let shown = PANES.iter().map(|info| pane(info, "Show", true));
+    let hidden = PANES.iter().filter(|info| view.shown_panes.contains(&info.pane));
+    let panes = shown.chain(hidden.map(|info| pane(info, "Hide", false)));
     let exports = PANES.iter().flat_map(|info| info.exports).map(|export| Entry {
         label: format!("Export: {}", export.label),
         keys: String::new(),

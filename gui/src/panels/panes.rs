@@ -245,7 +245,7 @@ pub(crate) const PANES: &[PaneInfo] = &[
         name: "roofline",
         title: "Roofline",
         help: "How fast each layer is, and how fast array and DRAM would allow it to be.",
-        region: Region::Bottom,
+        region: Region::Main,
         is_shown_first: true,
         ui: |ui, p| roofline_ui(ui, p.frame, p.view, p.actions),
         exports: &[
@@ -271,7 +271,7 @@ pub(crate) const PANES: &[PaneInfo] = &[
         name: "energy",
         title: "Energy",
         help: "Which layer and which component spent how much energy.",
-        region: Region::Bottom,
+        region: Region::Main,
         is_shown_first: true,
         ui: |ui, p| energy_ui(ui, p.frame, p.view, p.actions),
         exports: &[

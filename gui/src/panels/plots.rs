@@ -2,7 +2,7 @@
 //! share the cursor.
 
 use super::timeline_scale::{Scale, navigate};
-use super::widgets::{legend_entry_ui, switch_ui};
+use super::widgets::{legend_entry_ui, switch_ui, unless_at_edge};
 use crate::format::{self, Quantity};
 use crate::frame::Frame;
 use crate::overview::{N_COMPONENTS, Overview, PORTS, Series};
@@ -166,8 +166,9 @@ fn plot_ui(ui: &mut Ui, frame: &Frame, view: &View, content: &Content, actions: 
         .allow_double_click_reset(false)
         .show_crosshair(false)
         .y_axis_min_width(theme::LANE_LABEL_WIDTH)
-        .x_axis_formatter(|mark, _| format::grouped(mark.value.max(0.0) as u64))
-        .y_axis_formatter(move |mark, _| text(mark.value))
+        .grid_color(palette.line)
+        .x_axis_formatter(|mark, range| unless_at_edge(mark, range, |value| format::grouped(value.max(0.0) as u64)))
+        .y_axis_formatter(move |mark, range| unless_at_edge(mark, range, text))
         .label_formatter(|_| None);
     let response = plot.show(ui, |plot_ui| {
         plot_ui.set_plot_bounds_x(start as f64..=end as f64);
@@ -239,7 +240,8 @@ fn add_curves(plot_ui: &mut egui_plot::PlotUi<'_>, content: &Content, series: &S
         } else {
             let points: PlotPoints<'_> = xs.iter().copied().zip(values).map(|(x, y)| [x, y]).collect();
             let line = Line::new(curve.name.clone(), points).color(curve.color).width(1.5);
-            plot_ui.line(line.allow_hover(false));
+            // A band between the points of neighbouring steps is not what they mean.
+            plot_ui.line(line.allow_hover(false).allow_band(false));
         }
     }
 }

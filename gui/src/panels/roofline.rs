@@ -1,6 +1,6 @@
 //! The roofline: compute roofs by precision, DRAM roofs, and a point for the network and for each layer, on logarithmic axes.
 
-use super::widgets::legend_entry_ui;
+use super::widgets::{legend_entry_ui, unless_at_edge};
 use crate::format;
 use crate::frame::Frame;
 use crate::overview::{RooflinePoint, RooflineView};
@@ -134,8 +134,9 @@ fn plot_ui(ui: &mut Ui, roofline: &RooflineView, current: Option<usize>, palette
         .show_crosshair(false)
         .x_grid_spacer(|_| marks(bounds.x))
         .y_grid_spacer(|_| marks(bounds.y))
-        .x_axis_formatter(|mark, _| text_if_decade(mark, format::macs_per_byte))
-        .y_axis_formatter(|mark, _| text_if_decade(mark, format::macs_per_second))
+        .grid_color(palette.line)
+        .x_axis_formatter(|mark, range| unless_at_edge(mark, range, |_| text_if_decade(mark, format::macs_per_byte)))
+        .y_axis_formatter(|mark, range| unless_at_edge(mark, range, |_| text_if_decade(mark, format::macs_per_second)))
         .label_formatter(|_| None);
     let response = plot.show(ui, |plot_ui| {
         plot_ui.set_plot_bounds_x(bounds.x.0..=bounds.x.1);

@@ -8,6 +8,8 @@ use egui::{
     Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, TextStyle,
     Ui, Vec2, WidgetInfo, pos2, vec2,
 };
+use egui_plot::GridMark;
+use std::ops::RangeInclusive;
 
 /// A button for a command of the table: symbol, caption, tooltip with help and keys. Returns whether it was clicked.
 pub(crate) fn command_button_ui(ui: &mut Ui, command: Command, frame: &Frame) -> bool {
@@ -154,4 +156,15 @@ pub(crate) fn paint_clipped_text(
     job.wrap = egui::text::TextWrapping::truncate_at_width(max_width.max(0.0));
     let galley = painter.layout_job(job);
     painter.galley(left_center - vec2(0.0, galley.size().y / 2.0), galley, color);
+}
+
+/// The text of an axis mark; none beside the ends of the axis, where it would run into the other axis or out of the panel.
+pub(crate) fn unless_at_edge(mark: GridMark, range: &RangeInclusive<f64>, text: impl FnOnce(f64) -> String) -> String {
+    let (from, to) = (*range.start(), *range.end());
+    let margin = (to - from) * 0.02;
+    if (from + margin..=to - margin).contains(&mark.value) {
+        text(mark.value)
+    } else {
+        String::new()
+    }
 }

@@ -4,8 +4,8 @@ use super::finding::{Finding, Findings};
 use super::written::Written;
 use crate::fault::FaultKind;
 use crate::order::deadlock::{Standstill, missing_tokens};
-use crate::order::{self, ArrayUse, Footprint, Order};
-use crate::race::{self, Access};
+use crate::order::{self, ArrayUse, Order, Touch, Touches};
+use crate::race;
 use crate::work::matrix::TileShape;
 use crate::work::{self, Dispatched, Work};
 use std::collections::VecDeque;
@@ -130,15 +130,15 @@ impl<'a> Units<'a> {
         let array = head.work.array_use();
         self.use_array(head, findings);
         let tile = self.array.active.as_ref();
-        let touches = match self.accesses(unit, &head.work, tile) {
-            Ok(accesses) => order::touches(accesses),
+        let touches = match self.touches(unit, &head.work, tile) {
+            Ok(touches) => touches,
             Err(kind) => {
                 findings.add(unit_fault(
                     &kind,
                     head.pc,
                     tile.is_none() && matches!(array, ArrayUse::Product { .. }),
                 ));
-                Vec::new()
+                Touches::new()
             }
         };
         self.look_for_unwritten(head, &touches, findings);
@@ -176,7 +176,7 @@ impl<'a> Units<'a> {
         }
     }
 
-    fn accesses(&self, unit: Unit, work: &Work, tile: Option<&TileShape>) -> Result<Vec<Access>, FaultKind> {
+    fn touches(&self, unit: Unit, work: &Work, tile: Option<&TileShape>) -> Result<Touches, FaultKind> {
         work::check(unit, work, self.machine, tile)?;
         let accesses = race::accesses(work, tile);
         race::check_bounds(&accesses, |space| match space {
@@ -184,26 +184,25 @@ impl<'a> Units<'a> {
             Space::Acc => self.machine.acc.capacity_bytes(),
             Space::Dram => self.program.dram_bytes,
         })?;
-        Ok(accesses)
+        Ok(order::touches(&accesses))
     }
 
     /// Looks for reads of on-chip bytes that nothing has written, and notes the writes.
-    fn look_for_unwritten(&mut self, head: &Dispatched, touches: &[(Access, Footprint)], findings: &mut Findings) {
-        for (access, footprint) in touches {
-            let written = match access.space() {
+    fn look_for_unwritten(&mut self, head: &Dispatched, touches: &[Touch], findings: &mut Findings) {
+        for touch in touches {
+            let written = match touch.space {
                 Space::Spm => &mut self.spm,
                 Space::Acc => &mut self.acc,
                 Space::Dram => continue,
             };
-            let reads = !access.writes() || head.work.accumulates();
+            let reads = !touch.writes || head.work.accumulates();
             if reads
                 && !findings.has("K0008", head.pc)
-                && let Some((first, end)) = written.missing(footprint)
+                && let Some((first, end)) = written.missing(&touch.footprint)
             {
                 let message = format!(
                     "instruction {} reads {} bytes {first:#x}..{end:#x}, not all of which have been written",
-                    head.pc,
-                    access.space()
+                    head.pc, touch.space
                 );
                 findings.add(Finding::warning(
                     "K0008",
@@ -212,8 +211,8 @@ impl<'a> Units<'a> {
                     "load or compute the bytes first, or shrink the view to what is needed",
                 ));
             }
-            if access.writes() {
-                written.add(footprint);
+            if touch.writes {
+                written.add(&touch.footprint);
             }
         }
     }

@@ -113,10 +113,7 @@ impl<'a> Walk<'a> {
             self.ended = true;
             return Next::Stop;
         }
-        let nothing_is_known_of_time = Surroundings {
-            now: 0,
-            counter: &|_| 0,
-        };
+        let nothing_is_known_of_time = Surroundings { now: 0, counter: 0 };
         match self.sequencer.perform(&instruction.op, &nothing_is_known_of_time) {
             Ok(()) => Next::GoOn,
             Err(kind) => stop(&kind, pc, findings),

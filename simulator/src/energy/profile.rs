@@ -91,6 +91,13 @@ impl PowerProfile {
         }
         let whole = start..end.max(start + 1);
         let mut at = start;
+        let first = (start / self.window_cycles) as usize;
+        if let Some(window) = self.windows_fj.get_mut(first)
+            && whole.end <= (first as u64 + 1) * self.window_cycles
+        {
+            *window += energy_fj;
+            return;
+        }
         while at < whole.end {
             let window = at / self.window_cycles;
             let until = ((window + 1) * self.window_cycles).min(whole.end);

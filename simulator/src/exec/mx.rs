@@ -352,7 +352,7 @@ mod tests {
         write_row(&mut memories.spm, &index, 1, &[1]);
         let mut load = load(&w, 4, 1);
         load.shape.pattern = Some(Pattern::TwoOf4);
-        load.index = Some(index);
+        load.index = Some(Box::new(index));
         let tile = load_tile(&memories, &load);
         assert_eq!((&tile.held[..], &tile.positions[..]), (&[5, 7][..], &[3, 1][..]));
         assert_eq!(tile.multiplicands(), [0, 7, 0, 5]);

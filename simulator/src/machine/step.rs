@@ -29,7 +29,7 @@ impl Machine {
             let counts = static_counts(&done.dispatched.work);
             self.execute_vx(&done.dispatched.work);
             let what = (&done.dispatched, &done.release);
-            self.retire(Unit::Vx, what, (done.started_at, counts), changes, observer);
+            self.retire(Unit::Vx, what, (done.started_at, &counts), changes, observer);
         }
         Ok(())
     }
@@ -40,7 +40,7 @@ impl Machine {
             let done = self.state.mx.in_flight.remove(at).expect("the position was just found");
             let counts = self.execute_mx(&done);
             let what = (&done.dispatched, &done.release);
-            self.retire(Unit::Mx, what, (done.started_at, counts), changes, observer);
+            self.retire(Unit::Mx, what, (done.started_at, &counts), changes, observer);
         }
     }
 
@@ -69,7 +69,7 @@ impl Machine {
                 });
             }
             let what = (&done.dispatched, &done.release);
-            self.retire(unit, what, (done.started_at, counts), changes, observer);
+            self.retire(unit, what, (done.started_at, &counts), changes, observer);
         }
     }
 
@@ -132,21 +132,21 @@ impl Machine {
         &mut self,
         unit: Unit,
         (done, release): (&Dispatched, &Release),
-        (start, counts): (u64, EventCounts),
+        (start, counts): (u64, &EventCounts),
         changes: &mut Changes,
         observer: &mut impl Observer,
     ) {
         self.post_tokens(&done.tokens, changes);
         self.state.order.post(&done.tokens, release);
         let end = self.state.now;
-        self.account(done.layer, &counts, end);
+        self.account(done.layer, counts, end);
         observer.event(&Event::Completed {
             unit,
             pc: done.pc,
             layer: done.layer,
             start,
             end,
-            counts,
+            counts: *counts,
         });
     }
 
@@ -250,10 +250,7 @@ impl Machine {
                 self.state.order.fence();
             }
             self.state.order.sequence(pc, &instruction.tokens);
-            let mut counts = EventCounts {
-                instructions: 1,
-                ..EventCounts::default()
-            };
+            let mut counts = EventCounts::one_instruction();
             if matches!(effect, Effect::Halt) {
                 for unit in &self.state.dma {
                     let commands = self.state.dram_timing.take_counts(&self.dram_parameters, unit);
@@ -273,7 +270,7 @@ impl Machine {
                 Effect::Credit(token, n) => {
                     let counter = &mut self.state.tokens[token.index()];
                     *counter = counter.saturating_add(n);
-                    *changes = Changes::ALL;
+                    self.wake(token, changes);
                     self.state.order.credit(pc, token, n);
                 }
                 Effect::Halt => {
@@ -283,33 +280,29 @@ impl Machine {
                 Effect::None | Effect::Free | Effect::Fence | Effect::Dispatch(..) => {}
             }
         }
-        let totals = self.counts_if_read(&instruction.op);
-        let stream = self.unit_cycles(Unit::Mx).of(Activity::Busy(BusyKind::Stream));
-        let vx_busy = self.unit_cycles(Unit::Vx).of(Activity::Busy(BusyKind::Vector));
-        let counter = |counter: PerfCounter| match counter {
-            PerfCounter::Macs => totals.macs,
-            PerfCounter::DramReadBytes => totals.dram_read_bytes,
-            PerfCounter::DramWriteBytes => totals.dram_write_bytes,
-            PerfCounter::MxStream => stream,
-            PerfCounter::VectorOps => totals.vector_ops,
-            PerfCounter::VxBusy => vx_busy,
-            PerfCounter::Overflows => totals.overflows,
-            PerfCounter::GatedMacs => totals.gated_macs,
-            PerfCounter::SkippedMacs => totals.skipped_macs,
+        let counter = match instruction.op {
+            systole_isa::Op::RdPerf { counter, .. } => self.perf_counter(counter),
+            _ => 0,
         };
-        let around = Surroundings { now, counter: &counter };
+        let around = Surroundings { now, counter };
         self.state
             .sequencer
             .perform(&instruction.op, &around)
             .map_err(|kind| Fault { kind, pc, cycle: now })
     }
 
-    /// The totals, summed only for the one instruction that reads them.
-    fn counts_if_read(&self, op: &systole_isa::Op) -> EventCounts {
-        if matches!(op, systole_isa::Op::RdPerf { .. }) {
-            self.counts()
-        } else {
-            EventCounts::default()
+    fn perf_counter(&self, counter: PerfCounter) -> u64 {
+        let totals = self.counts();
+        match counter {
+            PerfCounter::Macs => totals.macs,
+            PerfCounter::DramReadBytes => totals.dram_read_bytes,
+            PerfCounter::DramWriteBytes => totals.dram_write_bytes,
+            PerfCounter::MxStream => self.unit_cycles(Unit::Mx).of(Activity::Busy(BusyKind::Stream)),
+            PerfCounter::VectorOps => totals.vector_ops,
+            PerfCounter::VxBusy => self.unit_cycles(Unit::Vx).of(Activity::Busy(BusyKind::Vector)),
+            PerfCounter::Overflows => totals.overflows,
+            PerfCounter::GatedMacs => totals.gated_macs,
+            PerfCounter::SkippedMacs => totals.skipped_macs,
         }
     }
 
@@ -329,8 +322,9 @@ impl Machine {
             return Ok(false);
         }
         let tile = self.tile_of(&head.work);
-        let accesses = self.checked_accesses(unit, pc, &head.work, tile.as_ref().map(|tile| &tile.shape))?;
-        let banks = bank_use(&self.description, &head.work, tile.as_ref().map(|tile| &tile.shape));
+        let shape = tile.as_ref().map(|tile| &tile.shape);
+        let (touches, spm_end) = self.checked_touches(unit, pc, &head.work, shape)?;
+        let banks = bank_use(&self.description, &head.work, shape);
         if !self.banks_admit(banks) {
             return Ok(false);
         }
@@ -338,9 +332,8 @@ impl Machine {
             .pop_front()
             .expect("the head was just inspected");
         self.take_tokens(&head.tokens);
-        let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max();
-        self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end.unwrap_or(0));
-        let release = self.ordered(unit, &head, accesses)?;
+        self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end);
+        let release = self.ordered(unit, &head, touches)?;
         self.begin(unit, head, release, banks);
         Ok(true)
     }
@@ -390,27 +383,29 @@ impl Machine {
         }
     }
 
-    fn checked_accesses(
+    /// What an instruction that could start touches, and one past its highest byte of the scratchpad.
+    fn checked_touches(
         &self,
         unit: Unit,
         pc: u32,
         work: &Work,
         tile: Option<&TileShape>,
-    ) -> Result<Vec<Access>, Fault> {
+    ) -> Result<(Touches, u64), Fault> {
         work::check(unit, work, &self.description, tile).map_err(|kind| self.fault(kind, pc))?;
         let accesses = race::accesses(work, tile);
         let capacity = |space| self.state.memories.of(space).capacity_bytes();
         race::check_bounds(&accesses, capacity).map_err(|kind| self.fault(kind, pc))?;
-        Ok(accesses)
+        let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max();
+        Ok((order::touches(&accesses), spm_end.unwrap_or(0)))
     }
 
     /// Looks for races of an instruction that starts now, whose tokens are taken.
-    fn ordered(&mut self, unit: Unit, head: &Dispatched, accesses: Vec<Access>) -> Result<Release, Fault> {
+    fn ordered(&mut self, unit: Unit, head: &Dispatched, touches: Touches) -> Result<Release, Fault> {
         let place = (unit, head.pc);
-        let (release, conflicts) =
-            self.state
-                .order
-                .start(place, head.work.array_use(), &head.tokens, order::touches(accesses));
+        let (release, conflicts) = self
+            .state
+            .order
+            .start(place, head.work.array_use(), &head.tokens, touches);
         match conflicts.first() {
             None => Ok(release),
             Some(conflict) => Err(self.fault(fault::race(conflict, place, &self.program), head.pc)),

@@ -1,8 +1,9 @@
 //! Which bytes an access covers, and whether two accesses have one in common: exact, but quick wherever the shapes are regular.
 
 use super::grid::{Grid, Lattice};
-use crate::race::Access;
+use crate::race::{Access, Part};
 use std::sync::Arc;
+use systole_isa::Descriptor;
 
 /// Half-open range of byte addresses.
 pub(crate) type Span = (i64, i64);
@@ -23,21 +24,42 @@ enum Shape {
     /// Every byte of these runs; of a single run, every byte of the span.
     Grid(Grid),
     /// A view with windows or with a part of its rows or columns that makes no grid; and runs that hold it.
-    View(Arc<(Access, Option<Lattice>)>),
+    View(Arc<KeptView>),
+}
+
+/// An access that outlives its instruction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct KeptView {
+    view: Descriptor,
+    part: Part,
+    lattice: Option<Lattice>,
+}
+
+impl KeptView {
+    fn access(&self) -> Access<'_> {
+        Access {
+            view: &self.view,
+            part: self.part,
+        }
+    }
 }
 
 impl Footprint {
     /// The footprint of an access.
-    pub(crate) fn of(access: &Access) -> Self {
-        let (view, part) = (access.view(), access.part());
-        match Grid::of(view, part) {
+    pub(crate) fn of(access: &Access<'_>) -> Self {
+        let view = access.view;
+        match Grid::of(view, access.range()) {
             Some((grid, true)) if view.windows == [None, None] => Self {
                 span: grid.span(),
                 shape: Shape::Grid(grid),
             },
             grid => Self {
                 span: access.span(),
-                shape: Shape::View(Arc::new((access.clone(), grid.map(|(grid, _)| grid.lattice())))),
+                shape: Shape::View(Arc::new(KeptView {
+                    view: *view,
+                    part: access.part,
+                    lattice: grid.map(|(grid, _)| grid.lattice()),
+                })),
             },
         }
     }
@@ -56,10 +78,11 @@ impl Footprint {
                 if mine == theirs {
                     return true;
                 }
-                let Some(union) = mine.0.union(&theirs.0) else {
+                let access = mine.access();
+                let Some(union) = access.union(&theirs.access()) else {
                     return false;
                 };
-                if union != mine.0 {
+                if union != access {
                     *self = Self::of(&union);
                 }
                 true
@@ -92,7 +115,7 @@ impl Footprint {
     fn lattice(&self) -> Option<Lattice> {
         match &self.shape {
             Shape::Grid(grid) => Some(grid.lattice()),
-            Shape::View(view) => view.1,
+            Shape::View(view) => view.lattice,
         }
     }
 
@@ -105,7 +128,7 @@ impl Footprint {
     fn intervals_within(&self, within: Span) -> Vec<Span> {
         match &self.shape {
             Shape::Grid(grid) => grid.intervals(within),
-            Shape::View(view) => view.0.intervals(within),
+            Shape::View(view) => view.access().intervals(within),
         }
     }
 }
@@ -144,7 +167,7 @@ mod tests {
             levels in prop::array::uniform5((1u32..4, -9i64..20)),
             window in prop::option::of((0u8..5, -2i64..2, 1i64..4)),
             part in (0.0f64..1.0, 0.0f64..1.0, 0.0f64..1.0, 0.0f64..1.0),
-        ) -> Access {
+        ) -> KeptView {
             let mut view = Descriptor::new(Space::Spm, format, base, 0, split);
             view.levels = levels.map(|(count, stride)| Level { count, stride });
             if let Some((level, origin, extent)) = window {
@@ -156,16 +179,17 @@ mod tests {
             };
             let rows = range(view.n_rows(), part.0, part.1);
             let columns = range(view.n_columns(), part.2, part.3);
-            Access::new(&view, rows, columns, true).unwrap()
+            let part = Access::new(&view, rows, columns, true).unwrap().part;
+            KeptView { view, part, lattice: None }
         }
     }
 
-    fn bytes_of(access: &Access) -> BTreeSet<i64> {
-        let (row, n_rows, column, n_columns) = access.part();
-        let bits = i64::from(access.view().format.bits());
+    fn bytes_of(access: &Access<'_>) -> BTreeSet<i64> {
+        let (row, n_rows, column, n_columns) = access.range();
+        let bits = i64::from(access.view.format.bits());
         let elements = (row..row + n_rows).flat_map(|r| (column..column + n_columns).map(move |c| (r, c)));
         elements
-            .filter_map(|(r, c)| access.view().locate(r, c))
+            .filter_map(|(r, c)| access.view.locate(r, c))
             .flat_map(|bit| bit.div_euclid(8)..(bit + bits + 7).div_euclid(8))
             .collect()
     }
@@ -183,11 +207,13 @@ mod tests {
 
         #[test]
         fn a_footprint_covers_the_bytes_of_its_elements(access in access()) {
+            let access = access.access();
             prop_assert_eq!(covered(&Footprint::of(&access)), bytes_of(&access));
         }
 
         #[test]
         fn a_common_byte_is_found_if_there_is_one(a in access(), b in access()) {
+            let (a, b) = (a.access(), b.access());
             let (x, y) = (bytes_of(&a), bytes_of(&b));
             match Footprint::of(&a).common_byte(&Footprint::of(&b)) {
                 Some(byte) => prop_assert!(x.contains(&byte) && y.contains(&byte)),
@@ -197,12 +223,14 @@ mod tests {
 
         #[test]
         fn a_union_covers_both_and_nothing_else(a in access(), moves in prop::collection::vec((-30i64..30, 0u64..3), 1..6)) {
+            let a = a.access();
             let mut union = Footprint::of(&a);
             let mut expected = bytes_of(&a);
             for (bytes, column) in moves {
-                let (row, n_rows, _, n_columns) = a.part();
-                let other = Access::new(&a.view().displaced(bytes), (row, n_rows), (column.min(a.view().n_columns() - 1), n_columns), true);
-                let Some(other) = other.filter(|other| other.part().2 + n_columns <= a.view().n_columns()) else { continue };
+                let (row, n_rows, _, n_columns) = a.range();
+                let view = a.view.displaced(bytes);
+                let other = Access::new(&view, (row, n_rows), (column.min(view.n_columns() - 1), n_columns), true);
+                let Some(other) = other.filter(|other| other.range().2 + n_columns <= view.n_columns()) else { continue };
                 if union.absorb(&Footprint::of(&other)) {
                     expected.extend(bytes_of(&other));
                 }

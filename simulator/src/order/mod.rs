@@ -28,8 +28,9 @@ use clock::{Chain, Clock, Event, N_CHAINS};
 pub(crate) use footprint::Footprint;
 pub(crate) use shadow::Conflict;
 use shadow::Shadow;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
-use systole_isa::operand::Token;
+use systole_isa::operand::{Space, Token};
 use systole_isa::{Tokens, Unit};
 pub(crate) use tokens::Ambiguity;
 use tokens::TokenClocks;
@@ -85,13 +86,25 @@ impl Default for Order {
     }
 }
 
-/// Accesses with the bytes that they cover.
-pub(crate) fn touches(accesses: Vec<Access>) -> Vec<(Access, Footprint)> {
-    let touch = |access: Access| {
-        let footprint = Footprint::of(&access);
-        (access, footprint)
+/// The bytes of one access.
+#[derive(Clone, Debug)]
+pub(crate) struct Touch {
+    pub(crate) space: Space,
+    pub(crate) writes: bool,
+    pub(crate) footprint: Footprint,
+}
+
+/// What one instruction touches.
+pub(crate) type Touches = SmallVec<[Touch; 4]>;
+
+/// The bytes that accesses cover.
+pub(crate) fn touches(accesses: &[Access<'_>]) -> Touches {
+    let touch = |access: &Access<'_>| Touch {
+        space: access.space(),
+        writes: access.writes(),
+        footprint: Footprint::of(access),
     };
-    accesses.into_iter().map(touch).collect()
+    accesses.iter().map(touch).collect()
 }
 
 fn chain_of(unit: Unit, array: ArrayUse) -> Chain {
@@ -158,7 +171,7 @@ impl Order {
         (unit, pc): (Unit, u32),
         array: ArrayUse,
         tokens: &Tokens,
-        accesses: Vec<(Access, Footprint)>,
+        touches: Touches,
     ) -> (Release, Vec<Conflict>) {
         let chain = chain_of(unit, array);
         let epoch = self.epochs[chain.index()];
@@ -166,10 +179,10 @@ impl Order {
         let dispatched = self.dispatched[unit.index()].pop_front().unwrap_or_default();
         let clock = self.take(tokens, self.clocks[unit.index()].joined(&dispatched), event);
         self.clocks[unit.index()] = clock;
-        let conflicts = self.shadow.conflicts(chain, &clock, &accesses);
+        let conflicts = self.shadow.conflicts(chain, &clock, &touches);
         let (clocks, dispatched) = (&self.clocks, &self.dispatched);
         self.shadow
-            .record((chain, epoch, pc), accesses, || known_to_all(chain, clocks, dispatched));
+            .record((chain, epoch, pc), touches, || known_to_all(chain, clocks, dispatched));
         let release = Release {
             clock: self.completion(unit, array, clock, tokens.posts[0].is_some()),
             event,

@@ -7,7 +7,7 @@
 use super::clock::{Chain, Clock, N_CHAINS};
 use super::footprint::Footprint;
 use super::last_epochs::LastEpochs;
-use crate::race::Access;
+use super::{Touch, Touches};
 use std::collections::VecDeque;
 use systole_isa::Unit;
 use systole_isa::operand::Space;
@@ -157,21 +157,21 @@ fn slot(chain: Chain, space: Space, writes: bool) -> usize {
 impl Shadow {
     /// What the accesses of an instruction that knows `clock` conflict with, at most once per chain and direction. Work of
     /// one unit is ordered by the unit.
-    pub(crate) fn conflicts(&self, chain: Chain, clock: &Clock, accesses: &[(Access, Footprint)]) -> Vec<Conflict> {
+    pub(crate) fn conflicts(&self, chain: Chain, clock: &Clock, touches: &[Touch]) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        for (access, footprint) in accesses {
-            let mut slots = self.used & rivals(chain.unit(), access.space(), access.writes());
+        for touch in touches {
+            let mut slots = self.used & rivals(chain.unit(), touch.space, touch.writes);
             while slots != 0 {
                 let i = slots.trailing_zeros() as usize;
                 slots &= slots - 1;
                 let (other, other_writes) = (Chain::ALL[i / (2 * N_SPACES)], i % 2 == 1);
-                if let Some((address, other_pc)) = self.logs[i].find(footprint, clock.of(other)) {
+                if let Some((address, other_pc)) = self.logs[i].find(&touch.footprint, clock.of(other)) {
                     conflicts.push(Conflict {
                         other,
                         other_pc,
                         other_writes,
-                        writes: access.writes(),
-                        space: access.space(),
+                        writes: touch.writes,
+                        space: touch.space,
                         address,
                     });
                 }
@@ -184,14 +184,18 @@ impl Shadow {
     pub(crate) fn record(
         &mut self,
         (chain, epoch, pc): (Chain, u64, u32),
-        accesses: Vec<(Access, Footprint)>,
+        touches: Touches,
         known_to_all: impl Fn() -> u64,
     ) {
-        for (access, footprint) in accesses {
-            let slot = slot(chain, access.space(), access.writes());
+        for touch in touches {
+            let slot = slot(chain, touch.space, touch.writes);
             self.used |= 1 << slot;
             let log = &mut self.logs[slot];
-            log.record(Entry { epoch, pc, footprint });
+            log.record(Entry {
+                epoch,
+                pc,
+                footprint: touch.footprint,
+            });
             if log.entries.len() >= PRUNE_AT {
                 log.shrink(known_to_all());
             }

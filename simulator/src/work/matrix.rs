@@ -2,6 +2,7 @@
 
 use super::{Operands, Work, bounded, count, in_space, require, within_view};
 use crate::fault::FaultKind;
+use smallvec::{SmallVec, smallvec};
 use systole_isa::operand::{Accumulate, Count, DescRef, Length, Pattern, Reg, RowCount, Side, Space, Weights};
 use systole_isa::throughput::{Rate, WIDTHS};
 use systole_isa::{Descriptor, ElementFormat, FormatPair, MachineDescription};
@@ -18,11 +19,11 @@ pub(crate) enum Stationary {
 
 /// Parts of K that take part in a product, ascending, as (first row, number of rows).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LiveRows(Vec<(u64, u64)>);
+pub(crate) struct LiveRows(SmallVec<[(u64, u64); 1]>);
 
 impl LiveRows {
     pub(crate) fn all(k: u64) -> Self {
-        Self(vec![(0, k)])
+        Self(smallvec![(0, k)])
     }
 
     /// The blocks of `2^block` rows whose bit is set.
@@ -37,7 +38,7 @@ impl LiveRows {
         require(n_blocks == MAX_BLOCKS || mask >> n_blocks == 0, || {
             format!("the mask {mask:#x} has bits for more than the {n_blocks} blocks that {k} rows of K make")
         })?;
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        let mut ranges: SmallVec<[(u64, u64); 1]> = smallvec![];
         for first in (0..n_blocks).filter(|b| mask >> b & 1 == 1).map(|b| b << block) {
             let n = (1 << block).min(k - first);
             match ranges.last_mut() {
@@ -108,7 +109,7 @@ pub(crate) struct TileLoad {
     /// As a matrix whose rows run along K; with a pattern, the compressed one.
     pub(crate) source: Descriptor,
     /// Positions within the groups of a pattern.
-    pub(crate) index: Option<Descriptor>,
+    pub(crate) index: Option<Box<Descriptor>>,
     pub(crate) shape: TileShape,
     pub(crate) needs: Option<Feature>,
 }
@@ -124,7 +125,7 @@ pub(crate) struct Product {
     pub(crate) mode: Accumulate,
     pub(crate) weights: Weights,
     /// Bitmap of the rows of `a` that are streamed; all if absent.
-    pub(crate) rows: Option<Descriptor>,
+    pub(crate) rows: Option<Box<Descriptor>>,
 }
 
 /// A product whose sums stay in the PEs.
@@ -235,7 +236,7 @@ pub(super) fn wsparse(
     })?;
     let mut load = dense_load(from.view(w), Stationary::Weights, k, n);
     load.shape.pattern = Some(pattern);
-    load.index = Some(from.view(index));
+    load.index = Some(Box::new(from.view(index)));
     load.needs = Some(Feature::NOfM);
     Ok(Work::TileLoad(load))
 }
@@ -259,7 +260,7 @@ pub(super) fn product(
         k0,
         mode,
         weights,
-        rows: rows.map(|rows| from.view(rows)),
+        rows: rows.map(|rows| Box::new(from.view(rows))),
     }))
 }
 

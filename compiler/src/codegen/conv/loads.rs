@@ -2,7 +2,7 @@
 
 use super::super::emitter::{Emitter, Skip, at};
 use super::super::tiling::{PARAMETER_BYTES, PARAMETER_ELEMENTS};
-use super::views::{P_DRAM, P_FILL, W_DRAM, W_FILL, X_DRAM, X_FILL, Y_LEVEL};
+use super::views::{P_DRAM, P_FILL, W_DRAM, W_FILL, X, X_DRAM, X_FILL, Y_LEVEL};
 use super::{Conv, INPUT_FREE, INPUT_FULL, PARAMETERS_FREE, SCRATCH, Size, WEIGHTS_FREE, WEIGHTS_FULL};
 use systole_isa::Op;
 use systole_isa::operand::{Axis, Count, Desc, Reg, Scalar, Token};
@@ -58,7 +58,7 @@ impl<'a> Loads<'a> {
         e.set(X_ROW, -(stage.sliding.pads[0] as i64));
         let above = (stage.sliding.pads[0] * stage.x.row_bytes()) as i64;
         if above > 0 {
-            self.displace(e, X_DRAM, -above);
+            self.displace(e, self.image(), -above);
         }
         if self.n_inputs > 1 {
             e.set(X_GROUPS, t.n_groups(stage) as i64);
@@ -73,12 +73,52 @@ impl<'a> Loads<'a> {
         }
     }
 
+    /// The view of the whole input, which moves from block to block.
+    fn image(&self) -> Desc {
+        if self.conv.stage.x.is_resident() { X } else { X_DRAM }
+    }
+
     fn displace(&self, e: &mut Emitter, d: Desc, bytes: impl Into<Scalar>) {
         e.op(Op::Move { d, bytes: bytes.into() });
     }
 
+    /// The first block of inputs; if they lie in the scratchpad, the array waits for the layer before.
+    pub(super) fn first_input(&self, e: &mut Emitter) {
+        if self.conv.stage.x.is_resident() {
+            e.ordered(Op::LdNop {}, &[], &[INPUT_FULL]);
+            e.ordered(Op::MxNop {}, &[INPUT_FULL], &[]);
+        } else {
+            self.input(e);
+        }
+    }
+
+    /// Lets the array have the present block of inputs.
+    pub(super) fn begin_input(&self, e: &mut Emitter) {
+        if self.conv.stage.x.is_resident() {
+            return self.conv.bound_rows(e, X_ROW);
+        }
+        if self.conv.t.input_buffers > 1 {
+            self.next_input(e);
+        }
+        e.ordered(Op::MxNop {}, &[INPUT_FULL], &[]);
+    }
+
+    /// The array has done with the present block of inputs.
+    pub(super) fn end_input(&self, e: &mut Emitter) {
+        if self.conv.stage.x.is_resident() {
+            if self.n_inputs > 1 {
+                self.advance_input(e);
+            }
+            return;
+        }
+        e.ordered(Op::MxNop {}, &[], &[INPUT_FREE]);
+        if self.conv.t.input_buffers == 1 {
+            self.next_input(e);
+        }
+    }
+
     /// The next block of inputs, if there is one.
-    pub(super) fn next_input(&self, e: &mut Emitter) {
+    fn next_input(&self, e: &mut Emitter) {
         if self.n_inputs > 1 {
             e.unless(Skip::Zero(X_LOADS), |e| {
                 self.input(e);
@@ -98,7 +138,7 @@ impl<'a> Loads<'a> {
     }
 
     /// Loads a block of inputs and moves on.
-    pub(super) fn input(&self, e: &mut Emitter) {
+    fn input(&self, e: &mut Emitter) {
         let (t, stage) = (&self.conv.t, self.conv.stage);
         let (s, x) = (&stage.sliding, &stage.x);
         let (step, taken) = (s.sampling(), s.sampled());
@@ -129,7 +169,7 @@ impl<'a> Loads<'a> {
         let block = (rows * x.row_bytes()) as i64;
         if n_row_blocks > 1 {
             e.add(X_ROW, rows as i64);
-            self.displace(e, X_DRAM, block);
+            self.displace(e, self.image(), block);
         }
         if n_groups == 1 && !rewinds {
             return;
@@ -140,12 +180,12 @@ impl<'a> Loads<'a> {
             } else {
                 0
             };
-            self.displace(e, X_DRAM, if n_groups > 1 { group - walked } else { -walked });
+            self.displace(e, self.image(), if n_groups > 1 { group - walked } else { -walked });
             if rewinds && n_groups > 1 {
                 e.add(X_GROUPS, -1);
                 e.unless(Skip::Above0(X_GROUPS), |e| {
                     e.set(X_GROUPS, n_groups as i64);
-                    self.displace(e, X_DRAM, -(n_groups as i64 * group));
+                    self.displace(e, self.image(), -(n_groups as i64 * group));
                 });
             }
         };

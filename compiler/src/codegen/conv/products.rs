@@ -18,37 +18,71 @@ impl Conv<'_> {
             }),
             None => self.tiles(e),
         }
-        let freed: &[Token] = match loads {
-            Some(_) => &[OUTPUT_FULL, PARAMETERS_FREE],
-            None => &[OUTPUT_FULL],
-        };
-        e.ordered(Op::VxNop {}, &[], freed);
-        let store = Op::St {
-            dst: at(Y_DRAM, Y_OFFSET),
-            src: at(Y, Y_BUFFER),
-            m: self.pixels().into(),
-            n: self.channels.into(),
-        };
-        e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
-        e.toggle(Y_BUFFER, self.f.output_bytes, self.t.output_buffers);
+        let stores = !self.stage.y.is_resident();
+        let freed: Vec<Token> = [
+            stores.then_some(OUTPUT_FULL),
+            loads.is_some().then_some(PARAMETERS_FREE),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !freed.is_empty() {
+            e.ordered(Op::VxNop {}, &[], &freed);
+        }
+        if stores {
+            let store = Op::St {
+                dst: at(Y_DRAM, Y_OFFSET),
+                src: at(Y, Y_BUFFER),
+                m: self.pixels().into(),
+                n: self.channels.into(),
+            };
+            e.ordered(store, &[OUTPUT_FULL], &[OUTPUT_FREE]);
+            e.toggle(Y_BUFFER, self.f.output_bytes, self.t.output_buffers);
+        }
         if loads.is_some() {
             e.toggle(P_BUFFER, self.f.parameter_bytes, self.t.parameter_buffers);
         }
     }
 
+    /// The register with the place of the present outputs in the scratchpad.
+    fn output(&self) -> Reg {
+        if self.stage.y.is_resident() { Y_OFFSET } else { Y_BUFFER }
+    }
+
+    /// Whether what is added lies elsewhere in the scratchpad than the outputs do.
+    fn adds_from_elsewhere(&self) -> bool {
+        self.stage.residual.is_some() && !self.stage.loads_addition() && !self.stage.y.is_resident()
+    }
+
+    /// Begins at the first array tile of the present outputs.
+    fn begin_tiles(&self, e: &mut Emitter) {
+        e.copy(Y_TILE, self.output());
+        if self.adds_from_elsewhere() {
+            e.copy(A_TILE, Y_OFFSET);
+        }
+        e.copy(P_TILE, P_BUFFER);
+    }
+
     /// Waits for a free buffer of outputs, and for what is to be added to them.
     pub(super) fn claim_output(&self, e: &mut Emitter) {
-        if self.stage.residual.is_none() {
-            e.ordered(Op::VxNop {}, &[OUTPUT_FREE], &[]);
+        let claims: &[Token] = if self.stage.y.is_resident() {
+            &[]
+        } else {
+            &[OUTPUT_FREE]
+        };
+        if !self.stage.loads_addition() {
+            if !claims.is_empty() {
+                e.ordered(Op::VxNop {}, claims, &[]);
+            }
             return;
         }
         let load = Op::Ld {
-            dst: at(A, Y_BUFFER),
+            dst: at(A, self.output()),
             src: at(A_DRAM, Y_OFFSET),
             m: self.pixels().into(),
             n: self.channels.into(),
         };
-        e.ordered(load, &[OUTPUT_FREE], &[RESIDUAL_FULL]);
+        e.ordered(load, claims, &[RESIDUAL_FULL]);
         e.ordered(Op::VxNop {}, &[RESIDUAL_FULL], &[]);
     }
 
@@ -88,16 +122,14 @@ impl Conv<'_> {
             one(e, rest, false);
         }
         e.ordered(Op::MxNop {}, &[], &[ACC_FULL]);
-        e.copy(Y_TILE, Y_BUFFER);
-        e.copy(P_TILE, P_BUFFER);
+        self.begin_tiles(e);
         self.requantize(e);
     }
 
     /// All array tiles of one channel block whose weights are in the scratchpad.
     fn tiles(&self, e: &mut Emitter) {
         e.copy(W_TILE, W_BUFFER);
-        e.copy(Y_TILE, Y_BUFFER);
-        e.copy(P_TILE, P_BUFFER);
+        self.begin_tiles(e);
         let tile = |e: &mut Emitter| {
             if let Size::In(register) = self.tile {
                 self.tile.set(e, N_LEFT, self.tile_cols);
@@ -109,6 +141,9 @@ impl Conv<'_> {
             e.ordered(Op::MxNop {}, &[], &[ACC_FULL]);
             self.requantize(e);
             e.add(Y_TILE, self.tile_cols as i64);
+            if self.adds_from_elsewhere() {
+                e.add(A_TILE, self.tile_cols as i64);
+            }
             e.add(P_TILE, (self.tile_cols * PARAMETER_BYTES) as i64);
         };
         match (self.channels, self.tile) {
@@ -188,7 +223,8 @@ impl Conv<'_> {
         };
         e.ordered(requantize, &[ACC_FULL], &[ACC_FREE]);
         if let Some(residual) = self.stage.residual {
-            let operands = (T.into(), at(A, Y_TILE));
+            let added = if self.adds_from_elsewhere() { A_TILE } else { Y_TILE };
+            let operands = (T.into(), at(A, added));
             let (a, b) = if residual.is_first {
                 (operands.1, operands.0)
             } else {

@@ -42,6 +42,9 @@ impl Conv<'_> {
     }
 
     fn input_views(&self, e: &mut Emitter) {
+        if self.stage.x.is_resident() {
+            return self.image_view(e);
+        }
         let (x, y, ci) = (&self.stage.x, &self.stage.y, self.stage.x.channels);
         let s = &self.stage.sliding;
         let (step, taken) = (s.sampling(), s.sampled());
@@ -50,7 +53,7 @@ impl Conv<'_> {
         let dram = View {
             space: Space::Dram,
             format,
-            base: x.address as i64 - (s.pads[1] * x.pitch) as i64,
+            base: x.place.address as i64 - (s.pads[1] * x.pitch) as i64,
             zero_point,
             rows: &[(self.t.images, x.image_bytes()), (in_rows, step[0] * x.row_bytes())],
             columns: &[(in_cols, step[1] * x.pitch), (ci, 1)],
@@ -83,6 +86,39 @@ impl Conv<'_> {
             (&rows[1..], &apart[..])
         };
         e.view(X, &View { rows, columns, ..fill });
+    }
+
+    /// The view of inputs in the scratchpad as they are, from the first block's first column on.
+    fn image_view(&self, e: &mut Emitter) {
+        let (x, s) = (&self.stage.x, &self.stage.sliding);
+        let view = View {
+            space: Space::Spm,
+            format: x.format,
+            base: x.place.address as i64 - (s.pads[1] * x.pitch) as i64,
+            zero_point: x.zero_point,
+            rows: &[
+                (self.t.block_rows, s.strides[0] * x.row_bytes()),
+                (self.stage.y.width, s.strides[1] * x.pitch),
+            ],
+            columns: &[
+                (s.kernel[0], s.dilations[0] * x.row_bytes()),
+                (s.kernel[1], s.dilations[1] * x.pitch),
+                (x.channels, 1),
+            ],
+        };
+        e.view(X, &view);
+        if s.pads[1] > 0 || s.span(1, self.stage.y.width) > x.width {
+            let origin = -(s.pads[1] as i64);
+            e.sliding_window(X, Axis::X, [s.strides[1], s.dilations[1]], origin, x.width);
+        }
+    }
+
+    /// Bounds the rows of the present block of inputs in the scratchpad to the image.
+    pub(super) fn bound_rows(&self, e: &mut Emitter, first_row: Reg) {
+        let (x, s) = (&self.stage.x, &self.stage.sliding);
+        if self.t.reaches_beyond(self.stage) {
+            e.sliding_window(X, Axis::Y, [s.strides[0], s.dilations[0]], first_row, x.height);
+        }
     }
 
     fn weight_views(&self, e: &mut Emitter) {
@@ -150,23 +186,22 @@ impl Conv<'_> {
             rows: &rows,
             columns: &columns,
         };
-        e.view(Y, &fill);
+        let in_place = View {
+            space: y.place.space,
+            base: y.place.address as i64,
+            rows: &[(n_pixels, y.pitch)],
+            ..fill
+        };
+        e.view(Y, if y.is_resident() { &in_place } else { &fill });
         let (lo, hi) = self.stage.clip;
         e.op(Op::Clip {
             d: Y,
             lo: Imm(i64::from(lo)),
             hi: Imm(i64::from(hi)),
         });
-        let rows = [(n_pixels, y.pitch)];
-        e.view(
-            Y_DRAM,
-            &View {
-                space: Space::Dram,
-                base: y.address as i64,
-                rows: &rows,
-                ..fill
-            },
-        );
+        if !y.is_resident() {
+            e.view(Y_DRAM, &in_place);
+        }
     }
 
     /// The views of the addition at the end.
@@ -175,7 +210,7 @@ impl Conv<'_> {
         let (n_pixels, channels) = (self.t.pixels(self.stage), self.t.block_channels);
         let (x, (format, zero_point, (lo, hi))) = (residual.x, residual.products);
         let columns = [(channels, 1)];
-        let (in_dram, in_spm) = ([(n_pixels, x.pitch)], [(n_pixels, channels)]);
+        let (in_place, in_buffer) = ([(n_pixels, x.pitch)], [(n_pixels, channels)]);
         let view = |space, base: u64, rows| View {
             space,
             format: x.format,
@@ -184,8 +219,17 @@ impl Conv<'_> {
             rows,
             columns: &columns,
         };
-        e.view(A_DRAM, &view(Space::Dram, x.address, &in_dram));
-        e.view(A, &view(Space::Spm, self.spm[3], &in_spm));
+        if x.is_resident() {
+            e.view(A, &view(Space::Spm, x.place.address, &in_place));
+        } else {
+            e.view(A_DRAM, &view(Space::Dram, x.place.address, &in_place));
+            let y = &self.stage.y;
+            if y.is_resident() {
+                e.view(A, &view(Space::Spm, y.place.address, &in_place));
+            } else {
+                e.view(A, &view(Space::Spm, self.spm[3], &in_buffer));
+            }
+        }
         let products = View {
             space: Space::Spm,
             format,
@@ -226,10 +270,10 @@ impl Conv<'_> {
 
     /// Sets the row length of the outputs in the scratchpad to the channels of the present block.
     pub(super) fn restride_output(&self, e: &mut Emitter, channels: Reg) {
-        let views = if self.stage.residual.is_some() {
-            &[Y, A][..]
-        } else {
-            &[Y][..]
+        let views: &[Desc] = match (self.stage.y.is_resident(), self.stage.loads_addition()) {
+            (true, _) => &[],
+            (false, true) => &[Y, A],
+            (false, false) => &[Y],
         };
         for &d in views {
             e.op(Op::Level {

@@ -92,10 +92,10 @@ impl Kernel for Depthwise<'_> {
     }
 
     fn begin(&self, e: &mut Emitter, piece: &Piece) -> Vec<Ring> {
-        let rows = [(piece.pixels(), piece.y_pixel)];
+        let rows = [(piece.pixels(), piece.y_channels)];
         for (d, columns) in [
             (SUMS, [(piece.units, self.n_outputs)]),
-            (ALL_SUMS, [(piece.y_pixel, 1)]),
+            (ALL_SUMS, [(piece.y_channels, 1)]),
         ] {
             let view = View {
                 space: Space::Acc,
@@ -112,7 +112,7 @@ impl Kernel for Depthwise<'_> {
 
     fn compute(&self, e: &mut Emitter, piece: &Piece) {
         let m = (piece.pixels() as i64).into();
-        let (src, mode) = (at(X[2], piece.x_buffer()), Accumulate::Over);
+        let (src, mode) = (at(X[2], piece.x_at), Accumulate::Over);
         let convolve = |dst: Reg, weights: Reg| Op::VxDwConv {
             dst: at(SUMS, dst),
             src,
@@ -134,11 +134,11 @@ impl Kernel for Depthwise<'_> {
             });
         }
         let requantize = Op::VxRequant {
-            dst: at(Y, piece.y_buffer()),
+            dst: at(Y, piece.y_at),
             src: ALL_SUMS.into(),
             par: at(TABLES[1][2], piece.table_buffer(1)),
             m,
-            n: (piece.y_pixel as i64).into(),
+            n: (piece.y_channels as i64).into(),
             rounding: self.rounding,
         };
         e.ordered(requantize, &[OUTPUT_FREE], &[INPUT_FREE, OUTPUT_FULL]);

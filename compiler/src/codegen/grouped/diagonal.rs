@@ -208,14 +208,14 @@ impl Diagonal<'_> {
     fn result_view(&self, e: &mut Emitter, piece: &Piece) {
         let y = &self.stage.conv.y;
         let [down, across] = self.tile;
-        let row = piece.columns * across * piece.y_pixel;
+        let [row, pixel] = piece.y_strides;
         let view = View {
             space: Space::Spm,
             format: y.format,
             base: piece.y_address as i64,
             zero_point: y.zero_point,
-            rows: &[(piece.rows, down * row), (piece.columns, across * piece.y_pixel)],
-            columns: &[(down, row), (across, piece.y_pixel), (self.unit()[1], 1)],
+            rows: &[(piece.rows, down * row), (piece.columns, across * pixel)],
+            columns: &[(down, row), (across, pixel), (self.unit()[1], 1)],
         };
         e.view(RESULTS, &view);
         clip(e, RESULTS, self.clip());
@@ -294,10 +294,10 @@ impl Kernel for Diagonal<'_> {
         e.ordered(Op::MxNop {}, &[INPUT_FULL], &[]);
         e.ordered(Op::VxNop {}, &[OUTPUT_FREE], &[]);
         let starts = [
-            (INPUT, piece.x_buffer()),
+            (INPUT, piece.x_at),
             (WEIGHTS, piece.table_buffer(0)),
             (PARAMETERS, piece.table_buffer(1)),
-            (OUTPUT, piece.y_buffer()),
+            (OUTPUT, piece.y_at),
         ];
         starts.iter().for_each(|&(register, buffer)| e.copy(register, buffer));
         e.repeat(piece.units, |e| self.one_unit(e, piece));

@@ -1,7 +1,7 @@
 //! Operations on elements and rows as nests of axes.
 
 use super::super::elementwise::words;
-use super::super::stage::{ElementStage, Function, Operand, StageKind};
+use super::super::stage::{ElementStage, Function, Operand, Place, StageKind};
 use super::{Lowering, format_of};
 use crate::error::CompileError;
 use crate::quantized::{ClipRange, QAdd, QLayerNorm, QLut, QMul, QPrelu, QRequant, QSoftmax, TensorId};
@@ -144,7 +144,7 @@ impl Lowering<'_> {
         }
         debug_assert!(slice.pitch >= channels, "pixels do not overlap");
         Ok(Operand {
-            address: self.address(id)?,
+            place: Place::in_dram(self.address(id)?),
             format: format_of(&tensor.name, tensor.dtype)?,
             zero_point,
             strides,
