@@ -12,6 +12,7 @@ use crate::course::{Course, CourseAction};
 use crate::driver::{Request, Speed};
 use crate::edits::{Edit, Edits};
 use crate::engine::Landmark;
+use crate::export::{Shown, WINDOW};
 use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::Focus;
 use crate::machine_bench::MachineBench;
@@ -195,7 +196,8 @@ impl Dashboard {
         if let Some(frame) = self.worker.poll()
             && frame.sequence > self.frame.sequence
         {
-            self.frame = frame;
+            let before = std::mem::replace(&mut self.frame, frame);
+            self.leave(&before);
             self.show_found();
             self.take_opened();
         }
@@ -246,7 +248,7 @@ impl Dashboard {
             Action::CloseDialog => self.update_source(ctx, SourceAction::Cancel),
             Action::Source(action) => self.update_source(ctx, action),
             Action::AskExport(label) => {
-                let export = exports().find(|export| export.label == label);
+                let export = exports().chain([&WINDOW]).find(|export| export.label == label);
                 self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
             }
             Action::Export(path) => self.export(ctx, path),
@@ -278,6 +280,7 @@ impl Dashboard {
                 self.view.selected_span = place;
                 self.worker.send(Request::SelectSpan(place));
             }
+            Action::ShowDramLanes(is_shown) => self.view.has_dram_lanes = is_shown,
             Action::PinLane(lane_idx, is_pinned) => {
                 self.view.pinned_lanes.retain(|pinned| *pinned != lane_idx);
                 self.view.pinned_lanes.extend(is_pinned.then_some(lane_idx));
@@ -477,7 +480,15 @@ impl Dashboard {
         let Some(Dialog::Export(export, _)) = self.view.dialog.take() else {
             return;
         };
-        match (export.content)(&self.frame, &self.view) {
+        if export.is_of_window() {
+            return self.background.export_window(ctx, path);
+        }
+        let shown = Shown {
+            frame: &self.frame,
+            view: &self.view,
+            bench: &self.bench,
+        };
+        match export.bytes(&shown) {
             Ok(content) => self.background.export(ctx, path, content),
             Err(reason) => self.notice = Some(format!("{} cannot be written: {reason}", export.label)),
         }

@@ -1,5 +1,6 @@
 //! Work that may block and therefore has a thread of its own: the system's file chooser, writing files, looking which are there.
 
+use crate::picture::encode;
 use crate::recent;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
@@ -106,6 +107,15 @@ impl Background {
         });
     }
 
+    /// Writes what the window will have painted with its next frame, as PNG.
+    pub(crate) fn export_window(&self, ctx: &egui::Context, path: PathBuf) {
+        let (sender, wake) = (self.sender.clone(), ctx.clone());
+        ctx.request_screenshot(move |image| {
+            let write = move || encode(&image).and_then(|content| write(&path, &content)).map(|()| path);
+            start(sender, &wake, "systole-export", move || Finished::Exported(write()));
+        });
+    }
+
     /// Writes a source text and the arrays that it names.
     pub(crate) fn save(&self, ctx: &egui::Context, saving: Saving) {
         self.start(ctx, "systole-save", move || {
@@ -127,14 +137,23 @@ impl Background {
 
     /// Starts a thread; returns whether the system gave one.
     fn start(&self, ctx: &egui::Context, name: &str, work: impl FnOnce() -> Finished + Send + 'static) -> bool {
-        let (sender, ctx) = (self.sender.clone(), ctx.clone());
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // The dashboard may have been closed in the meantime.
-            let _ = sender.send(work());
-            ctx.request_repaint();
-        });
-        thread.is_ok()
+        start(self.sender.clone(), ctx, name, work)
     }
+}
+
+fn start(
+    sender: Sender<Finished>,
+    ctx: &egui::Context,
+    name: &str,
+    work: impl FnOnce() -> Finished + Send + 'static,
+) -> bool {
+    let ctx = ctx.clone();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // The dashboard may have been closed in the meantime.
+        let _ = sender.send(work());
+        ctx.request_repaint();
+    });
+    thread.is_ok()
 }
 
 fn write_source(saving: &Saving) -> Result<(), String> {

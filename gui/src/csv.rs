@@ -1,18 +1,20 @@
 //! The data of the panels along time as tables of comma-separated values, one header line, plain numbers, units in the names.
 
+use crate::dram_lanes::{ChannelLanes, DramTimeline, Strip, activity_name};
+use crate::export::Shown;
 use crate::format::grouped;
-use crate::frame::{Frame, Lane, UNIT_NAMES};
+use crate::frame::{ActivityId, Bins, Lane, UNIT_NAMES};
 use crate::overview::PORTS;
-use crate::view::View;
 use std::fmt::Write;
 
 /// A field that may hold any text.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 /// The spans of the visible stretch, or the cycles per activity where spans are too many.
-pub(crate) fn timeline_csv(frame: &Frame, _: &View) -> Result<Vec<u8>, String> {
+pub(crate) fn timeline_csv(shown: &Shown<'_>) -> Result<String, String> {
+    let frame = shown.frame;
     let program = frame.program.as_ref().ok_or("no program is open")?;
     let timeline = &frame.now.timeline;
     let mut text = "lane,start_cycle,end_cycle,activity,cycles,instruction,layer\n".to_owned();
@@ -41,24 +43,79 @@ pub(crate) fn timeline_csv(frame: &Frame, _: &View) -> Result<Vec<u8>, String> {
                 }
             }
             Lane::Bins(bins) => {
-                let edge = |idx: usize| {
-                    let width = u128::from(timeline.end - timeline.start);
-                    timeline.start + (width * idx as u128 / bins.n_bins.max(1) as u128) as u64
-                };
-                for bin_idx in 0..bins.n_bins {
-                    for (idx, n) in bins.bin(bin_idx).iter().enumerate().filter(|(_, n)| **n > 0) {
-                        let (start, end) = (edge(bin_idx), edge(bin_idx + 1));
-                        let _ = writeln!(text, "{name},{start},{end},{},{n},,", quoted(&activity(idx)));
-                    }
+                for (start, end, idx, n) in shares(bins, (timeline.start, timeline.end)) {
+                    let _ = writeln!(text, "{name},{start},{end},{},{n},,", quoted(&activity(idx)));
                 }
             }
         }
     }
-    Ok(text.into_bytes())
+    Ok(text)
+}
+
+/// Bins as start, end, index of the activity, and how much of it there is, without the empty ones.
+fn shares(bins: &Bins, (start, end): (u64, u64)) -> impl Iterator<Item = (u64, u64, usize, u64)> {
+    let edge = move |idx: usize| {
+        let width = u128::from(end - start);
+        start + (width * idx as u128 / bins.n_bins.max(1) as u128) as u64
+    };
+    let of_bin = move |bin_idx: usize| {
+        let parts = bins.bin(bin_idx).iter().enumerate().filter(|(_, n)| **n > 0);
+        parts.map(move |(idx, n)| (edge(bin_idx), edge(bin_idx + 1), idx, *n))
+    };
+    (0..bins.n_bins).flat_map(of_bin)
+}
+
+/// What the DRAM's channels did in the visible stretch: commands, or clocks per activity where those are too many.
+pub(crate) fn dram_csv(shown: &Shown<'_>) -> Result<String, String> {
+    let dram = &shown.frame.now.timeline.dram;
+    let mut text =
+        "channel,lane,start_clock,end_clock,activity,clocks,instruction,bank,row,column,outcome,rank\n".to_owned();
+    for (channel_idx, channel) in dram.channels.iter().enumerate() {
+        for (strip, lane) in Strip::ALL.into_iter().zip(channel.lanes()) {
+            let name = format!("{channel_idx},{}", strip.name());
+            match lane {
+                Lane::Spans(_) if !channel.commands.is_empty() => commands_into(&mut text, &name, channel, strip),
+                lane => lane_into(&mut text, &name, lane, dram),
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn commands_into(text: &mut String, name: &str, channel: &ChannelLanes, strip: Strip) {
+    for command in channel.commands.iter().filter(|command| command.strip() == strip) {
+        let activity = activity_name(command.activity);
+        let clocks = command.end - command.start;
+        let _ = write!(text, "{name},{},{},{activity},{clocks}", command.start, command.end);
+        let rank = command.rank.map_or_else(String::new, |rank| rank.to_string());
+        let _ = match command.request {
+            Some(r) => writeln!(text, ",{},{},{},{},{},{rank}", r.pc, r.bank, r.row, r.column, r.outcome),
+            None => writeln!(text, ",,,,,,{rank}"),
+        };
+    }
+}
+
+fn lane_into(text: &mut String, name: &str, lane: &Lane, dram: &DramTimeline) {
+    match lane {
+        Lane::Spans(spans) => {
+            for span in spans {
+                let (activity, clocks) = (activity_name(span.activity), span.end - span.start);
+                let pc = span.pc.map_or_else(String::new, |pc| pc.to_string());
+                let _ = writeln!(text, "{name},{},{},{activity},{clocks},{pc},,,,,", span.start, span.end);
+            }
+        }
+        Lane::Bins(bins) => {
+            for (start, end, idx, n) in shares(bins, (dram.start, dram.end)) {
+                let activity = activity_name(ActivityId(idx as u8));
+                let _ = writeln!(text, "{name},{start},{end},{activity},{n},,,,,,");
+            }
+        }
+    }
 }
 
 /// Traffic and power of each window.
-pub(crate) fn plots_csv(frame: &Frame, _: &View) -> Result<Vec<u8>, String> {
+pub(crate) fn plots_csv(shown: &Shown<'_>) -> Result<String, String> {
+    let frame = shown.frame;
     let program = frame.program.as_ref().ok_or("no program is open")?;
     let (series, overview) = (&frame.now.series, &frame.now.overview);
     if series.n_windows() == 0 {
@@ -84,23 +141,23 @@ pub(crate) fn plots_csv(frame: &Frame, _: &View) -> Result<Vec<u8>, String> {
         }
         text.push('\n');
     }
-    Ok(text.into_bytes())
+    Ok(text)
 }
 
 /// The points of the roofline.
-pub(crate) fn roofline_csv(frame: &Frame, _: &View) -> Result<Vec<u8>, String> {
+pub(crate) fn roofline_csv(shown: &Shown<'_>) -> Result<String, String> {
     let mut text = "name,macs_per_byte,macs_per_second,share_of_roofline\n".to_owned();
-    for point in &frame.now.overview.roofline.points {
+    for point in &shown.frame.now.overview.roofline.points {
         let intensity = point.macs_per_byte.map_or_else(String::new, |value| value.to_string());
         let (rate, ratio) = (point.macs_per_second, point.ratio);
         let _ = writeln!(text, "{},{intensity},{rate},{ratio}", quoted(&point.name));
     }
-    Ok(text.into_bytes())
+    Ok(text)
 }
 
 /// Energy of every layer by component.
-pub(crate) fn energy_csv(frame: &Frame, _: &View) -> Result<Vec<u8>, String> {
-    let overview = &frame.now.overview;
+pub(crate) fn energy_csv(shown: &Shown<'_>) -> Result<String, String> {
+    let overview = &shown.frame.now.overview;
     let mut text = "layer,operation,start_cycle,end_cycle".to_owned();
     for component in overview.components {
         let _ = write!(text, ",{component}_femtojoules");
@@ -120,5 +177,5 @@ pub(crate) fn energy_csv(frame: &Frame, _: &View) -> Result<Vec<u8>, String> {
         }
         text.push('\n');
     }
-    Ok(text.into_bytes())
+    Ok(text)
 }

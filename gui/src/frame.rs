@@ -4,6 +4,7 @@
 //! thread and shared by reference count, so that the user interface reads without waiting. Large parts are behind `Arc`.
 
 use crate::bench::Rig;
+use crate::dram_lanes::DramTimeline;
 use crate::format::Quantity;
 use crate::inspect::{CloseUp, MemorySpace, ModelGraph};
 use crate::loading::Stage;
@@ -328,9 +329,49 @@ pub struct ArrayState {
     pub cells: Vec<PeCell>,
     /// What the array is doing, in one line.
     pub caption: String,
+    /// Cells in each state, in the order of [`PeState::ALL`].
+    n_in_state: [usize; PeState::ALL.len()],
+    largest: Magnitudes,
+}
+
+/// The largest absolute values of an array.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Magnitudes {
+    /// Of the weights.
+    pub weight: u64,
+    /// Of the weights that wait.
+    pub next_weight: u64,
+    /// Of the activations.
+    pub activation: u64,
+    /// Of the partial sums.
+    pub partial_sum: u64,
 }
 
 impl ArrayState {
+    /// An array with its totals, which are formed here once and not while it is drawn.
+    pub fn new((n_rows, n_cols): (usize, usize), cells: Vec<PeCell>, caption: String) -> Self {
+        let mut n_in_state = [0; PeState::ALL.len()];
+        let mut largest = Magnitudes::default();
+        for cell in &cells {
+            n_in_state[state_idx(cell.state)] += 1;
+            let raise = |largest: &mut u64, value: Option<i64>| {
+                *largest = (*largest).max(value.map_or(0, i64::unsigned_abs));
+            };
+            raise(&mut largest.weight, cell.weight.map(i64::from));
+            raise(&mut largest.next_weight, cell.next_weight.map(i64::from));
+            raise(&mut largest.activation, cell.activation.map(i64::from));
+            raise(&mut largest.partial_sum, cell.partial_sum);
+        }
+        Self {
+            n_rows,
+            n_cols,
+            cells,
+            caption,
+            n_in_state,
+            largest,
+        }
+    }
+
     /// The cell in a row and a column, if both exist.
     pub fn cell(&self, row_idx: usize, col_idx: usize) -> Option<&PeCell> {
         if col_idx >= self.n_cols {
@@ -349,7 +390,23 @@ impl ArrayState {
 
     /// Number of cells in a state.
     pub fn count(&self, state: PeState) -> usize {
-        self.cells.iter().filter(|cell| cell.state == state).count()
+        self.n_in_state[state_idx(state)]
+    }
+
+    /// The largest absolute values.
+    pub fn largest(&self) -> Magnitudes {
+        self.largest
+    }
+}
+
+fn state_idx(state: PeState) -> usize {
+    match state {
+        PeState::Active => 0,
+        PeState::Zero => 1,
+        PeState::Gated => 2,
+        PeState::Passing => 3,
+        PeState::Loading => 4,
+        PeState::Idle => 5,
     }
 }
 
@@ -368,6 +425,8 @@ pub struct Timeline {
     pub lanes: Vec<Lane>,
     /// Tokens that were posted or taken in the stretch; none if they are too many to be told apart.
     pub links: Vec<TokenLink>,
+    /// The channels of the DRAM.
+    pub dram: DramTimeline,
 }
 
 /// One lane of the timeline.
@@ -471,6 +530,26 @@ impl Default for TimelineView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn totals_of_an_array_are_those_of_its_cells() {
+        let cell = |state, weight, partial_sum| PeCell {
+            state,
+            weight,
+            partial_sum,
+            ..PeCell::default()
+        };
+        let cells: Vec<PeCell> = (0..12)
+            .map(|i| cell(PeState::ALL[i % 5], Some(3 - i as i32), Some(-(i as i64) * 100)))
+            .collect();
+        let array = ArrayState::new((3, 4), cells.clone(), String::new());
+        for state in PeState::ALL {
+            let n = cells.iter().filter(|cell| cell.state == state).count();
+            assert_eq!(array.count(state), n, "{state:?}");
+        }
+        let largest = array.largest();
+        assert_eq!((largest.weight, largest.partial_sum, largest.activation), (8, 1_100, 0));
+    }
 
     #[test]
     fn windows_are_never_empty_and_contain_now_when_following() {

@@ -37,16 +37,23 @@ pub struct LaneLog {
     /// Cycles per activity of all exact spans before span `i * CHECKPOINT_SPANS`, for every `i`, one group after the other.
     checkpoints: Vec<u64>,
     n_activities: usize,
+    max_exact_spans: usize,
 }
 
 impl LaneLog {
     /// An empty log for activities `0..n_activities`, of which activity 0 means idle.
     pub fn new(n_activities: usize) -> Self {
+        Self::with_limit(n_activities, MAX_EXACT_SPANS)
+    }
+
+    /// The same with at most so many exact spans, at least 4.
+    pub(crate) fn with_limit(n_activities: usize, max_exact_spans: usize) -> Self {
         let mut log = Self {
             coarse: CoarseLog::new(n_activities),
             changes: Vec::new(),
             checkpoints: Vec::new(),
             n_activities,
+            max_exact_spans: max_exact_spans.max(4),
         };
         log.push(0, ActivityId(0), NO_PC);
         log
@@ -79,7 +86,7 @@ impl LaneLog {
                 return;
             }
         }
-        if self.changes.len() >= MAX_EXACT_SPANS {
+        if self.changes.len() >= self.max_exact_spans {
             self.merge_oldest_quarter();
         }
         self.push(cycle, activity, pc);
@@ -199,7 +206,7 @@ impl LaneLog {
     }
 
     fn merge_oldest_quarter(&mut self) {
-        let kept = self.changes.split_off(MAX_EXACT_SPANS / 4);
+        let kept = self.changes.split_off(self.max_exact_spans / 4);
         let ends = self.changes.iter().skip(1).chain(&kept).map(|next| next.start);
         for (change, end) in self.changes.iter().zip(ends) {
             self.coarse.add(end, change.activity);

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 /// Size of a picture, in points.
 const SIZE: [f32; 2] = [1_280.0, 560.0];
 
-/// Pixels per point of a PNG.
-const PIXELS_PER_POINT: f32 = 2.0;
+/// Pixels per point of a PNG for a file.
+pub(crate) const PIXELS_PER_POINT: f32 = 2.0;
 
 /// Passes until every part has found its size.
 const N_PASSES: usize = 3;
@@ -83,12 +83,12 @@ pub(crate) fn svg(draw: impl FnMut(&mut Ui)) -> Result<Vec<u8>, String> {
 }
 
 /// A panel as a PNG image.
-pub(crate) fn png(draw: impl FnMut(&mut Ui)) -> Result<Vec<u8>, String> {
-    encode(&raster::paint(Picture::of(PIXELS_PER_POINT, draw)))
+pub(crate) fn png(pixels_per_point: f32, draw: impl FnMut(&mut Ui)) -> Result<Vec<u8>, String> {
+    encode(&raster::paint(Picture::of(pixels_per_point, draw)))
 }
 
 /// An image as PNG.
-fn encode(image: &ColorImage) -> Result<Vec<u8>, String> {
+pub(crate) fn encode(image: &ColorImage) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let [width, height] = image.size.map(|n| n as u32);
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
@@ -139,7 +139,7 @@ mod tests {
             .filter(|pixel| **pixel != background && **pixel != Color32::RED)
             .count();
         assert!(n_text > 100, "text covers {n_text} pixels");
-        let bytes = png(draw).expect("it can be drawn");
+        let bytes = png(PIXELS_PER_POINT, draw).expect("it can be drawn");
         let reader = png::Decoder::new(std::io::Cursor::new(bytes))
             .read_info()
             .expect("it is a PNG");

@@ -1,6 +1,7 @@
 //! What is remembered of a run: the lanes, amounts over time, and tokens. An observer of the simulator's events, in bounded memory,
 //! that can be taken back to an earlier cycle.
 
+use crate::dram_log::DramLog;
 use crate::frame::{ActivityId, N_UNITS};
 use crate::lane_log::LaneLog;
 use crate::overview::{FIRST_ENERGY, MACS, N_AMOUNTS, N_EVENT_COMPONENTS};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use systole_isa::operand::N_TOKENS;
 use systole_isa::{Op, Program, Unit};
 use systole_simulator::energy::EnergyModel;
+use systole_simulator::observer::DramEvent;
 use systole_simulator::{Activity, BusyKind, Event, EventCounts, Machine, Observer, StallReason};
 
 /// The past of a run.
@@ -20,6 +22,8 @@ pub(crate) struct Recording {
     pub(crate) profile: Profile<N_AMOUNTS>,
     /// Posts and takes.
     pub(crate) tokens: TokenLog,
+    /// What the channels of the DRAM did.
+    pub(crate) dram: DramLog,
     /// Instructions completed by each unit.
     pub(crate) n_completed: [u64; N_UNITS],
     program: Arc<Program>,
@@ -34,14 +38,17 @@ impl Recording {
             lanes: vec![LaneLog::new(n_activities); N_UNITS],
             profile: Profile::default(),
             tokens: TokenLog::new(N_TOKENS),
+            dram: DramLog::new(machine),
             n_completed: [0; N_UNITS],
             program: Arc::clone(machine.program()),
             model: EnergyModel::of(machine.description()),
         }
     }
 
-    /// Forgets what happened in cycle `cycle` or later.
-    pub(crate) fn truncate(&mut self, cycle: u64) {
+    /// Forgets what happened in the current cycle of a machine that has gone back in time, or later.
+    pub(crate) fn truncate(&mut self, machine: &Machine) {
+        let cycle = machine.now();
+        self.dram.truncate(machine);
         self.lanes.iter_mut().for_each(|lane| lane.truncate(cycle));
         self.profile.truncate(cycle);
         self.tokens.truncate(cycle);
@@ -90,6 +97,10 @@ impl Recording {
 }
 
 impl Observer for Recording {
+    fn dram(&mut self, event: &DramEvent) {
+        self.dram.hear(event);
+    }
+
     fn event(&mut self, event: &Event) {
         match *event {
             Event::Span {

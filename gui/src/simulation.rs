@@ -152,7 +152,8 @@ impl Simulation {
         self.inspection.truncate(cycle);
         self.inspection
             .look_back(|from| self.history.keyframe_before(from).clone(), cycle);
-        self.recording.truncate(cycle);
+        self.recording.truncate(self.history.machine());
+        self.recording.dram.catch_up(self.history.machine());
         self.executing = [None; N_UNITS];
         self.note_statuses(&self.recording.n_completed.clone());
     }
@@ -170,12 +171,7 @@ impl Simulation {
         });
         let cells: Vec<frame::PeCell> = view.cells.iter().map(pe_cell).collect();
         let caption = self.array_caption(&cells);
-        ArrayState {
-            n_rows: view.n_rows,
-            n_cols: view.n_cols,
-            cells,
-            caption,
-        }
+        ArrayState::new((view.n_rows, view.n_cols), cells, caption)
     }
 
     fn array_caption(&self, cells: &[frame::PeCell]) -> String {
@@ -214,6 +210,10 @@ impl Simulation {
             coarse_width: lanes.iter().map(LaneLog::coarse_width).max().unwrap_or(1),
             lanes: lanes.iter().map(|lane| lane.lane(start, end, now, n_bins)).collect(),
             links: self.recording.tokens.links(start, end, MAX_LINKS).unwrap_or_default(),
+            dram: self
+                .recording
+                .dram
+                .timeline(self.history.machine(), (start, end), n_bins),
         }
     }
 
@@ -266,6 +266,7 @@ impl Engine for Simulation {
             observer.1.0.keep(self.history.machine());
         }
         self.history.advance_to(cycle, &mut observer);
+        self.recording.dram.catch_up(self.history.machine());
         self.note_statuses(&n_completed_before);
     }
 

@@ -3,6 +3,7 @@
 //! Unit colours are variations of the Okabe-Ito palette, which readers with the common colour vision deficiencies can tell
 //! apart; stalls also differ from work by their height and never by colour alone. No other file names a colour.
 
+use crate::dram_lanes::{ACTIVATE, PRECHARGE, READ, READS_FULL, REFRESH, WRITE, WRITES_FULL};
 use crate::frame::{ActivityClass, ActivityId, ActivityInfo, N_UNITS, PeState};
 use crate::inspect::Bound;
 use egui::{
@@ -24,8 +25,14 @@ pub(crate) const BUTTON_HEIGHT: f32 = 28.0;
 /// Height of a row of the program listing, in points.
 pub(crate) const ROW_HEIGHT: f32 = 20.0;
 
+/// The least height of a timeline lane, in points; with less room the timeline scrolls.
+pub(crate) const MIN_LANE_HEIGHT: f32 = 20.0;
+
 /// Height of a timeline lane, in points.
 pub(crate) const LANE_HEIGHT: f32 = 26.0;
+
+/// Height of the two lanes of a DRAM channel together, in points.
+pub(crate) const CHANNEL_HEIGHT: f32 = 26.0;
 
 /// Width of the column with the names of the lanes, in points.
 pub(crate) const LANE_LABEL_WIDTH: f32 = 44.0;
@@ -263,6 +270,21 @@ impl Palette {
             ActivityClass::Idle => None,
             ActivityClass::Stalled => Some(self.stalls[usize::from(info.shade) % self.stalls.len()]),
             ActivityClass::Busy => Some(self.shade(self.units[unit_idx % N_UNITS], info.shade)),
+        }
+    }
+
+    /// The fill of what a channel of the DRAM does; none while it rests.
+    pub(crate) fn channel_activity(&self, id: ActivityId) -> Option<Color32> {
+        match id {
+            // As the units that ask for it.
+            READ => Some(self.units[1]),
+            WRITE => Some(self.units[2]),
+            ACTIVATE => Some(self.units[3]),
+            PRECHARGE => Some(self.units[0]),
+            REFRESH => Some(self.units[4]),
+            READS_FULL => Some(self.stalls[0]),
+            WRITES_FULL => Some(self.stalls[2]),
+            _ => None,
         }
     }
 

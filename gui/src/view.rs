@@ -5,10 +5,11 @@
 use crate::command::Command;
 use crate::course::CourseAction;
 use crate::driver::Speed;
+use crate::export::Export;
 use crate::frame::{PeCell, TimelineView};
 use crate::look::{Look, LookAction};
 use crate::machine_bench::BenchAction;
-use crate::panels::panes::{Export, Pane};
+use crate::panels::panes::Pane;
 use crate::recent::RecentFiles;
 use crate::source_editor::SourceAction;
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub(crate) struct View {
     pub(crate) cursor: Option<u64>,
     /// The lane and the cycle of the span that is explained.
     pub(crate) selected_span: Option<(usize, u64)>,
+    /// Whether the timeline shows the DRAM's channels.
+    pub(crate) has_dram_lanes: bool,
     /// Lanes that stand first.
     pub(crate) pinned_lanes: Vec<usize>,
     /// Text that the lanes are searched for.
@@ -73,6 +76,7 @@ impl Default for View {
             shown_panes: Vec::new(),
             cursor: None,
             selected_span: None,
+            has_dram_lanes: true,
             pinned_lanes: Vec::new(),
             lane_search: String::new(),
             shown_search: 0,
@@ -237,6 +241,8 @@ pub(crate) enum Action {
     SetCursor(u64),
     /// Explain the span at a cycle of a lane, or none.
     SelectSpan(Option<(usize, u64)>),
+    /// Show the DRAM's channels in the timeline, or hide them.
+    ShowDramLanes(bool),
     /// Let a lane stand first, or no longer.
     PinLane(usize, bool),
     /// Change the text that the lanes are searched for.

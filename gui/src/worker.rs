@@ -184,7 +184,14 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// The thread's body: ends when the sender is gone.
-fn work(driver: &mut Driver, requests: &Receiver<Request>, publish: &impl Fn(Arc<Frame>)) {
+fn work(driver: &mut Driver, requests: &Receiver<Request>, hand_out: &impl Fn(Arc<Frame>)) {
+    // A frame of a large array is megabytes. What this thread holds as well, the window does not have to free.
+    let mut handed_out: Vec<Arc<Frame>> = Vec::new();
+    let mut publish = |frame: Arc<Frame>| {
+        handed_out.retain(|old| Arc::strong_count(old) > 1);
+        handed_out.push(Arc::clone(&frame));
+        hand_out(frame);
+    };
     publish(driver.frame());
     let mut last_slice = Instant::now();
     let mut last_frame = Instant::now();

@@ -3,31 +3,22 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
+#[path = "support/window.rs"]
+mod window;
 
 use egui::Key;
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use systole_gui::app::Dashboard;
+use systole_gui::dram_lanes::{DramCommand, READ, Strip, WRITE, activity_name};
 use systole_gui::frame::{ActivityClass, Lane, Span, TimelineView};
-use systole_gui::launch::{engine, engine_loader};
+use systole_gui::launch::engine_loader;
 use systole_gui::overview::{FIRST_ENERGY, MACS};
-use systole_gui::worker::SynchronousWorker;
+use window::{Window, frame, window};
 
-type App = Harness<'static, Option<Dashboard>>;
-
-fn dashboard() -> App {
-    let app = move |ui: &mut egui::Ui, dashboard: &mut Option<Dashboard>| {
-        let ctx = ui.ctx().clone();
-        let dashboard = dashboard.get_or_insert_with(|| {
-            let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
-            let source = engine(support::sample_source("tiny4x4", 12));
-            Dashboard::new(Box::new(SynchronousWorker::new(loader, Some(source))), &ctx)
-        });
-        dashboard.dashboard_ui(ui);
-    };
-    let mut harness = Harness::builder()
-        .with_size([1_600.0, 1_000.0])
-        .build_ui_state(app, None);
+fn dashboard() -> Window {
+    let mut harness = window(
+        || engine_loader(Box::new(|_| Err("there are no files here".to_owned()))),
+        true,
+    );
     harness.run();
     click(&mut harness, "Run to end");
     click(&mut harness, "Timeline: Whole run");
@@ -37,13 +28,13 @@ fn dashboard() -> App {
 /// Frames until a question is answered and the panels around it have their sizes.
 const N_SETTLING: usize = 10;
 
-fn click(harness: &mut App, label: &str) {
+fn click(harness: &mut Window, label: &str) {
     harness.get_by_label(label).click();
     harness.run_steps(N_SETTLING);
 }
 
 /// Brings a panel in front of its tabs.
-fn show(harness: &mut App, title: &str) {
+fn show(harness: &mut Window, title: &str) {
     for _ in 0..2 {
         click(harness, "View menu");
         click(harness, &format!("Panel: {title}"));
@@ -52,7 +43,7 @@ fn show(harness: &mut App, title: &str) {
     }
 }
 
-fn find(harness: &mut App, text: &str) {
+fn find(harness: &mut Window, text: &str) {
     harness.get_by_label("Find in lanes").focus();
     harness.run();
     harness.get_by_label("Find in lanes").type_text(text);
@@ -61,12 +52,8 @@ fn find(harness: &mut App, text: &str) {
     harness.run();
 }
 
-fn frame(harness: &App) -> systole_gui::frame::Frame {
-    harness.state().as_ref().unwrap().frame().as_ref().clone()
-}
-
 /// The spans of all lanes over the whole run, with their lanes.
-fn spans(harness: &App) -> Vec<(usize, Span)> {
+fn spans(harness: &Window) -> Vec<(usize, Span)> {
     let lanes = frame(harness).now.timeline.lanes.clone();
     let of_lane = |(idx, lane): (usize, &Lane)| match lane {
         Lane::Spans(spans) => spans.iter().map(|span| (idx, *span)).collect::<Vec<_>>(),
@@ -78,7 +65,7 @@ fn spans(harness: &App) -> Vec<(usize, Span)> {
 #[test]
 fn every_stall_for_a_token_says_who_posted_it_and_when() {
     let mut harness = dashboard();
-    let program = frame(&harness).program.unwrap();
+    let program = frame(&harness).program.clone().unwrap();
     let is_token = |span: &Span| {
         let info = &program.activities[usize::from(span.activity.0)];
         info.class == ActivityClass::Stalled && info.name == "token"
@@ -120,7 +107,7 @@ fn every_stall_for_a_token_says_who_posted_it_and_when() {
 #[test]
 fn a_stall_that_goes_on_names_who_will_post() {
     let mut harness = dashboard();
-    let program = frame(&harness).program.unwrap();
+    let program = frame(&harness).program.clone().unwrap();
     let is_long_stall = |span: &Span| {
         let info = &program.activities[usize::from(span.activity.0)];
         info.class == ActivityClass::Stalled && info.name == "token" && span.end - span.start > 4
@@ -142,7 +129,7 @@ fn a_stall_that_goes_on_names_who_will_post() {
     harness.get_by_label("Find in lanes").type_text("stalled: token");
     harness.run();
     click(&mut harness, "Find previous span");
-    let report = frame(&harness).selected_span.unwrap();
+    let report = frame(&harness).selected_span.clone().unwrap();
     assert!(
         report.facts.iter().any(|fact| fact.text.starts_with("since cycle")),
         "{:?}",
@@ -218,7 +205,7 @@ fn plots_follow_the_timeline_and_tell_values_with_units() {
     let end = TimelineView::Fit.window(frame(&harness).now.cycle).1;
     show(&mut harness, "Bandwidth and power");
     harness.get_by_label(&format!("Bandwidth over cycles 0 to {end}"));
-    let value = |harness: &App, part: &str| {
+    let value = |harness: &Window, part: &str| {
         let node = harness.get_by_label_contains(part);
         node.accesskit_node()
             .value()
@@ -285,9 +272,21 @@ fn energy_is_told_by_layer_and_component_and_leads_to_the_layer() {
     );
 }
 
+/// Draws frames until a file, which is written on a thread of its own, is there.
+fn wait_until_written(harness: &mut Window, name: &str) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let notice = format!("{name} is written.");
+    while harness.query_by_label_contains(&notice).is_none() {
+        assert!(std::time::Instant::now() < deadline, "{name} was not written");
+        harness.step();
+    }
+}
+
 /// Writes an export through its menu item and dialog; gives back the file's bytes.
-fn export(harness: &mut App, label: &str, path: &std::path::Path) -> Vec<u8> {
+fn export(harness: &mut Window, label: &str, path: &std::path::Path) -> Vec<u8> {
+    let title = label.rsplit_once(" as ").unwrap().0;
     click(harness, "File menu");
+    click(harness, &format!("Export {title}"));
     click(harness, &format!("Export: {label}"));
     harness.get_by_label("Path of the new file").focus();
     harness.run_steps(2);
@@ -297,16 +296,7 @@ fn export(harness: &mut App, label: &str, path: &std::path::Path) -> Vec<u8> {
         .type_text(path.to_str().unwrap());
     harness.run_steps(2);
     harness.get_by_label("Write file").click();
-    // The file is written on a thread of its own.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    let name = path.file_name().unwrap().to_str().unwrap();
-    while harness
-        .query_by_label_contains(&format!("{name} is written."))
-        .is_none()
-    {
-        assert!(std::time::Instant::now() < deadline, "{label} was not written");
-        harness.step();
-    }
+    wait_until_written(harness, path.file_name().unwrap().to_str().unwrap());
     std::fs::read(path).unwrap()
 }
 
@@ -331,4 +321,101 @@ fn every_panel_along_time_is_written_as_a_table_and_as_a_picture() {
     let path = folder.path().join("energy.svg");
     let svg = String::from_utf8(export(&mut harness, "Energy as SVG", &path)).unwrap();
     assert!(svg.contains(">product  ") && svg.contains(">dram</text>"), "{svg}");
+}
+
+#[test]
+fn the_dram_has_lanes_that_can_be_hidden() {
+    let mut harness = dashboard();
+    let label = "DRAM channel 0: data bus reads";
+    let node = harness.get_by_label_contains(label).accesskit_node().label().unwrap();
+    let channel = frame(&harness).now.timeline.dram.channels[0].clone();
+    let Lane::Spans(spans) = &channel.bus else {
+        panic!("a short run has few bursts")
+    };
+    let of = |activity| -> u64 {
+        let spans = spans.iter().filter(|span| span.activity == activity);
+        spans.map(|span| span.end - span.start).sum()
+    };
+    assert!(of(READ) > 0 && of(WRITE) > 0);
+    let text = format!("{label} {} clocks, writes {} clocks", of(READ), of(WRITE));
+    assert_eq!(node, text);
+    click(&mut harness, "DRAM channel lanes");
+    assert!(harness.query_by_label_contains(label).is_none());
+    click(&mut harness, "DRAM channel lanes");
+    assert!(harness.query_by_label_contains(label).is_some());
+}
+
+#[test]
+fn a_burst_under_the_pointer_says_where_it_is_and_who_asked() {
+    let mut harness = dashboard();
+    let dram = frame(&harness).now.timeline.dram.clone();
+    let middle = |command: &DramCommand| command.start.midpoint(command.end);
+    let bursts = dram.channels[0]
+        .commands
+        .iter()
+        .filter(|command| command.strip() == Strip::Bus);
+    let command = *bursts
+        .min_by_key(|command| middle(command).abs_diff(dram.end / 2))
+        .unwrap();
+    let (request, what) = (command.request.unwrap(), activity_name(command.activity));
+    harness.key_press(Key::Plus);
+    harness.run_steps(N_SETTLING);
+    let (start, end) = (frame(&harness).now.timeline.start, frame(&harness).now.timeline.end);
+    let at = (command.start + command.end) as f64 / 2.0 * dram.cycles_per_clock;
+    let share = (at - start as f64) / (end - start) as f64;
+    assert!(
+        (0.0..1.0).contains(&share),
+        "a burst is in the middle of the run: {share}"
+    );
+    let name = harness.get_by_label_contains("DRAM channel 0").rect();
+    let all = harness.get_by_label_contains("Timeline, cycles ").rect();
+    let pos = egui::pos2(name.max.x + (all.max.x - name.max.x) * share as f32, name.min.y + 4.0);
+    harness.event(egui::Event::PointerMoved(pos));
+    harness.run_steps(N_SETTLING);
+    harness.get_by_label_contains(&format!("channel 0, data bus: {what}"));
+    harness.get_by_label_contains(&format!(
+        "bank {}, row {}, burst {}: ",
+        request.bank, request.row, request.column
+    ));
+    let line = &frame(&harness).program.as_ref().unwrap().lines[request.pc as usize];
+    assert_eq!(line.mnemonic, if command.activity == READ { "ld" } else { "st" });
+    let asker = format!("by {}  {} {}", request.pc, line.mnemonic, line.operands);
+    harness.get_by_label_contains(&asker);
+}
+
+#[test]
+fn the_window_is_written_as_it_is_painted() {
+    let mut harness = dashboard();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("window.png");
+    click(&mut harness, "File menu");
+    click(&mut harness, "Export: Window as PNG");
+    harness.get_by_label("Path of the new file").focus();
+    harness.run_steps(2);
+    harness.key_press_modifiers(egui::Modifiers::CTRL | egui::Modifiers::COMMAND, Key::A);
+    harness
+        .get_by_label("Path of the new file")
+        .type_text(path.to_str().unwrap());
+    harness.run_steps(2);
+    harness.get_by_label("Write file").click();
+    // A window would hand over its pixels; here the test does.
+    let mut screenshot = None;
+    for _ in 0..N_SETTLING {
+        harness.step();
+        for viewport in harness.output().viewport_output.values() {
+            for command in &viewport.commands {
+                if let egui::ViewportCommand::Screenshot(callback) = command {
+                    screenshot = Some(callback.clone());
+                }
+            }
+        }
+    }
+    let pixels = egui::ColorImage::filled([30, 20], egui::Color32::from_rgb(1, 2, 3));
+    screenshot
+        .expect("the window is asked for its pixels")
+        .complete(std::sync::Arc::new(pixels));
+    wait_until_written(&mut harness, "window.png");
+    let file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
+    let reader = png::Decoder::new(file).read_info().unwrap();
+    assert_eq!((reader.info().width, reader.info().height), (30, 20));
 }

@@ -3,31 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
+#[path = "support/window.rs"]
+mod window;
 
 use egui::Key;
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use systole_gui::app::Dashboard;
-use systole_gui::frame::{Frame, RunState};
+use systole_gui::frame::RunState;
 use systole_gui::inspect::{Bound, MemorySpace};
-use systole_gui::launch::{engine, engine_loader};
-use systole_gui::worker::SynchronousWorker;
-
-type Window = Harness<'static, Option<Dashboard>>;
+use systole_gui::launch::engine_loader;
+use window::{Window, frame, window};
 
 fn dashboard() -> Window {
-    let app = |ui: &mut egui::Ui, dashboard: &mut Option<Dashboard>| {
-        let ctx = ui.ctx().clone();
-        let dashboard = dashboard.get_or_insert_with(|| {
-            let loader = engine_loader(Box::new(|_| Err("nothing to open".to_owned())));
-            let source = engine(support::sample_source("tiny4x4", 12));
-            Dashboard::new(Box::new(SynchronousWorker::new(loader, Some(source))), &ctx)
-        });
-        dashboard.dashboard_ui(ui);
-    };
-    let mut harness = Harness::builder()
-        .with_size([1_600.0, 1_000.0])
-        .build_ui_state(app, None);
+    let mut harness = window(|| engine_loader(Box::new(|_| Err("nothing to open".to_owned()))), true);
     harness.run();
     harness
 }
@@ -35,10 +22,6 @@ fn dashboard() -> Window {
 fn click(harness: &mut Window, label: &str) {
     harness.get_by_label(label).click();
     harness.run();
-}
-
-fn frame(harness: &Window) -> &Frame {
-    harness.state().as_ref().unwrap().frame()
 }
 
 /// Steps until the array multiplies in its corner.

@@ -3,17 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
+#[path = "support/window.rs"]
+mod window;
 
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::path::Path;
-use systole_gui::app::Dashboard;
 use systole_gui::command::{COMMANDS, Command, Menu};
 use systole_gui::engine::EngineLoader;
 use systole_gui::frame::RunState;
-use systole_gui::launch::{engine, engine_loader};
-use systole_gui::worker::SynchronousWorker;
+use systole_gui::launch::engine_loader;
+use window::{Window, frame, window};
 
 fn loader() -> EngineLoader {
     engine_loader(Box::new(|path: &Path| match path.to_str() {
@@ -22,31 +22,23 @@ fn loader() -> EngineLoader {
     }))
 }
 
-fn dashboard(is_loaded: bool) -> Harness<'static, Option<Dashboard>> {
-    let app = move |ui: &mut egui::Ui, dashboard: &mut Option<Dashboard>| {
-        let ctx = ui.ctx().clone();
-        let dashboard = dashboard.get_or_insert_with(|| {
-            let source = is_loaded.then(|| engine(support::sample_source("tiny4x4", 12)));
-            Dashboard::new(Box::new(SynchronousWorker::new(loader(), source)), &ctx)
-        });
-        dashboard.dashboard_ui(ui);
-    };
-    let mut harness = Harness::builder().with_size([1_400.0, 900.0]).build_ui_state(app, None);
+fn dashboard(is_loaded: bool) -> Window {
+    let mut harness = window(loader, is_loaded);
     harness.run();
     harness
 }
 
-fn click(harness: &mut Harness<'_, Option<Dashboard>>, label: &str) {
+fn click(harness: &mut Window, label: &str) {
     harness.get_by_label(label).click();
     harness.run();
 }
 
-fn cycle(harness: &Harness<'_, Option<Dashboard>>) -> u64 {
-    harness.state().as_ref().unwrap().frame().now.cycle
+fn cycle(harness: &Window) -> u64 {
+    frame(harness).now.cycle
 }
 
-fn run_state(harness: &Harness<'_, Option<Dashboard>>) -> RunState {
-    harness.state().as_ref().unwrap().frame().run_state.clone()
+fn run_state(harness: &Window) -> RunState {
+    frame(harness).run_state.clone()
 }
 
 #[test]
@@ -84,14 +76,14 @@ fn going_back_shows_what_was_shown_before() {
     for _ in 0..9 {
         click(&mut harness, "Step 10");
     }
-    let before = harness.state().as_ref().unwrap().frame().clone();
+    let before = frame(&harness).clone();
     for _ in 0..2 {
         click(&mut harness, "Step 10");
     }
     for _ in 0..4 {
         click(&mut harness, "Step back 5");
     }
-    let after = harness.state().as_ref().unwrap().frame().clone();
+    let after = frame(&harness).clone();
     assert_eq!(before.now.cycle, after.now.cycle);
     assert_eq!(before.now.array.cells, after.now.array.cells);
     assert_eq!(before.now.counters, after.now.counters);
@@ -164,7 +156,7 @@ fn every_shortcut_triggers_its_command() {
     harness.get_by_label("Path of the file");
 }
 
-fn press(harness: &mut Harness<'_, Option<Dashboard>>, command: Command) {
+fn press(harness: &mut Window, command: Command) {
     let shortcut = command.info().shortcuts.first().unwrap();
     let modifiers = if shortcut.modifiers.command {
         Modifiers {
@@ -188,7 +180,7 @@ fn run_and_pause_share_a_button_and_time_passes() {
     let mut last_sequence = 0;
     for _ in 0..60 {
         harness.step();
-        let sequence = harness.state().as_ref().unwrap().frame().sequence;
+        let sequence = frame(&harness).sequence;
         assert!(sequence >= last_sequence, "frames go forwards");
         last_sequence = sequence;
     }
@@ -202,7 +194,7 @@ fn run_and_pause_share_a_button_and_time_passes() {
 #[test]
 fn a_breakpoint_stops_a_run_where_the_unit_starts_the_instruction() {
     let mut harness = dashboard(true);
-    let program = harness.state().as_ref().unwrap().frame().program.clone().unwrap();
+    let program = frame(&harness).program.clone().unwrap();
     let pc = program
         .lines
         .iter()
@@ -214,7 +206,7 @@ fn a_breakpoint_stops_a_run_where_the_unit_starts_the_instruction() {
         harness.step();
     }
     assert_eq!(run_state(&harness), RunState::Paused);
-    assert_eq!(harness.state().as_ref().unwrap().frame().now.units[0].pc, Some(pc));
+    assert_eq!(frame(&harness).now.units[0].pc, Some(pc));
 }
 
 #[test]
@@ -223,7 +215,7 @@ fn the_array_is_described_and_its_wavefront_is_seen() {
     let mut n_active_seen = Vec::new();
     while run_state(&harness) == RunState::Paused {
         click(&mut harness, "Step");
-        let array = harness.state().as_ref().unwrap().frame().now.array.clone();
+        let array = frame(&harness).now.array.clone();
         let n_active = array.n_computing();
         harness.get_by_label(&format!("PE array, 4 rows by 4 columns, {n_active} computing"));
         n_active_seen.push(n_active);
@@ -285,6 +277,7 @@ fn an_export_writes_what_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("counters.csv");
     click(&mut harness, "File menu");
+    click(&mut harness, "Export Counters");
     click(&mut harness, "Export: Counters as CSV");
     harness.get_by_label("Path of the new file").focus();
     harness.run();
@@ -307,8 +300,8 @@ fn an_export_writes_what_is_shown() {
     );
 }
 
-fn now(harness: &Harness<'_, Option<Dashboard>>) -> std::sync::Arc<systole_gui::frame::Frame> {
-    harness.state().as_ref().unwrap().frame().clone()
+fn now(harness: &Window) -> std::sync::Arc<systole_gui::frame::Frame> {
+    frame(harness).clone()
 }
 
 #[test]

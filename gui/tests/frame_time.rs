@@ -1,7 +1,11 @@
 //! How long a frame takes to lay out and tessellate at 1600 x 1000, on the heaviest that there is to show: a timeline of ten million
-//! spans, and an array of 256 x 256 in a run at full speed.
+//! spans, and an array of 256 x 256 at work, of which each frame shows another cycle.
 //!
-//! `cargo test --release -p systole-gui --test frame_time -- --nocapture` prints median and maximum. A debug build is not optimised, so
+//! The first frames of a window load fonts, draw the letters that it needs and find the sizes of its parts; they are printed and not
+//! judged. Of all others median and 99th percentile must keep the limit. What is judged is the time of the thread that draws: the time in
+//! which the system gave both cores to other programs is known and taken off, and printed as well.
+//!
+//! `cargo test --release -p systole-gui --test frame_time -- --nocapture` prints the figures. A debug build is not optimised, so
 //! its limit only finds what does not scale.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -25,7 +29,7 @@ use systole_gui::launch::{engine, engine_loader};
 use systole_gui::overview::SpanReport;
 use systole_gui::worker::{SynchronousWorker, ThreadWorker, Worker};
 
-/// The longest that a frame may take half of the time.
+/// The longest that 99 of 100 frames may take.
 const LIMIT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 16 });
 
 /// Spans of the long run, over all lanes.
@@ -34,7 +38,11 @@ const N_SPANS: u64 = 10_000_000;
 /// Bytes that the lanes of the long run may hold.
 const MAX_LANE_BYTES: usize = 64 << 20;
 
-const N_FRAMES: usize = 120;
+/// Frames that are judged.
+const N_FRAMES: usize = 300;
+
+/// Frames before those.
+const N_WARM_UP: usize = 20;
 
 /// A run that is over and of which only the lanes are known.
 struct LongRun {
@@ -146,7 +154,7 @@ impl Engine for LongRun {
             exact_from: self.lanes[0].exact_from(),
             coarse_width: self.lanes[0].coarse_width(),
             lanes: self.lanes.iter().map(lane).collect(),
-            links: Vec::new(),
+            ..Timeline::default()
         };
         Observation {
             cycle: self.end,
@@ -164,8 +172,30 @@ impl Engine for LongRun {
     }
 }
 
+/// How long a frame took.
+#[derive(Clone, Copy)]
+struct Drawn {
+    /// By the clock on the wall.
+    wall: Duration,
+    /// Of that, how long the thread was ready to go on and had no core.
+    waited: Duration,
+}
+
+impl Drawn {
+    fn own(&self) -> Duration {
+        self.wall.saturating_sub(self.waited)
+    }
+}
+
+/// How long this thread has been ready and had no core, as the system counts it; nothing where it does not tell.
+fn time_without_core() -> Duration {
+    let counts = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = counts.split_whitespace().nth(1).and_then(|text| text.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
+}
+
 /// Draws a frame with the given keys pressed; returns how long layout and tessellation took.
-fn draw(ctx: &egui::Context, dashboard: &mut Dashboard, keys: &[Key], now: f64) -> Duration {
+fn draw(ctx: &egui::Context, dashboard: &mut Dashboard, keys: &[Key], now: f64) -> Drawn {
     let events = keys.iter().map(|key| Event::Key {
         key: *key,
         physical_key: None,
@@ -179,23 +209,40 @@ fn draw(ctx: &egui::Context, dashboard: &mut Dashboard, keys: &[Key], now: f64) 
         events: events.collect(),
         ..RawInput::default()
     };
+    let waited = time_without_core();
     let start = Instant::now();
     let mut output = ctx.run_ui(input, |ui| dashboard.dashboard_ui(ui));
     let primitives = ctx.tessellate(output.shapes, output.pixels_per_point);
-    let elapsed = start.elapsed();
+    let wall = start.elapsed();
+    let waited = time_without_core().saturating_sub(waited);
     output.textures_delta.clear();
     assert!(!primitives.is_empty());
-    elapsed
+    Drawn { wall, waited }
 }
 
-fn judge(what: &str, mut times: Vec<Duration>) {
-    times.sort_unstable();
-    let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+fn judge(what: &str, drawn: &[Drawn]) {
+    let (warm_up, judged) = drawn.split_at(N_WARM_UP);
+    let sorted = |of: fn(&Drawn) -> Duration| {
+        let mut times: Vec<Duration> = judged.iter().map(of).collect();
+        times.sort_unstable();
+        let of_100 = |n: usize| times[(times.len() * n).div_ceil(100) - 1];
+        (of_100(50), of_100(99), of_100(100))
+    };
+    let (median, high, longest) = sorted(Drawn::own);
+    let wall = sorted(|drawn| drawn.wall);
+    let first = warm_up.iter().map(Drawn::own).max().unwrap_or_default();
     println!(
-        "{what}: median {median:.2?}, maximum {longest:.2?} of {} frames",
-        times.len()
+        "{what}: median {median:.2?}, 99th percentile {high:.2?}, maximum {longest:.2?} of {} frames; with other programs on the \
+         cores {:.2?}, {:.2?}, {:.2?}; longest of the first {N_WARM_UP} frames {first:.2?}",
+        judged.len(),
+        wall.0,
+        wall.1,
+        wall.2
     );
-    assert!(median <= LIMIT, "{what}: {median:.2?} is longer than {LIMIT:?}");
+    assert!(
+        median <= LIMIT && high <= LIMIT,
+        "{what}: {median:.2?} and {high:.2?}, the limit is {LIMIT:?}"
+    );
 }
 
 #[test]
@@ -218,7 +265,7 @@ fn ten_million_spans_fit_into_memory_and_into_a_frame() {
     let mut now = 0.0;
     let mut frames = |keys: &dyn Fn(usize) -> &'static [Key]| {
         let mut times = Vec::new();
-        for frame_idx in 0..N_FRAMES {
+        for frame_idx in 0..N_WARM_UP + N_FRAMES {
             now += 1.0 / 60.0;
             times.push(draw(&ctx, &mut dashboard, keys(frame_idx), now));
         }
@@ -233,27 +280,35 @@ fn ten_million_spans_fit_into_memory_and_into_a_frame() {
             &[Key::Minus]
         }
     };
-    judge("timeline of the whole run, zooming", frames(&zooms));
+    judge("timeline of the whole run, zooming", &frames(&zooms));
     judge(
         "timeline, from the whole run down to single spans",
-        frames(&|frame_idx| {
-            if frame_idx.is_multiple_of(6) { &[Key::Plus] } else { &[] }
+        &frames(&|frame_idx| {
+            if frame_idx.is_multiple_of(12) {
+                &[Key::Plus]
+            } else {
+                &[]
+            }
         }),
     );
 }
 
 #[test]
-fn an_array_of_256_by_256_runs_at_full_speed_in_a_frame() {
+fn an_array_of_256_by_256_at_work_fits_into_a_frame() {
     let ctx = egui::Context::default();
     let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
-    let source = engine(support::sample_source("tpu_v1", 1_500));
-    let mut worker = ThreadWorker::spawn(loader, Some(source), || {}).unwrap();
-    worker.send(Request::SetSpeed(Speed::CyclesPerSecond(20_000)));
+    let mut engine = engine(support::sample_source("tpu_v1", 1_500));
+    while engine.observe(TimelineView::Fit, 16).array.n_computing() == 0 {
+        assert_eq!(engine.outcome(), None, "the array works at some time");
+        engine.advance_to(engine.cycle() + 500);
+    }
+    let mut worker = ThreadWorker::spawn(loader, Some(engine), || {}).unwrap();
+    worker.send(Request::SetSpeed(Speed::CyclesPerSecond(1_000)));
     worker.send(Request::Run);
     let mut dashboard = Dashboard::new(Box::new(worker), &ctx);
     let (mut times, mut n_new) = (Vec::new(), 0);
     let mut last = 0;
-    for frame_idx in 0..N_FRAMES {
+    for frame_idx in 0..N_WARM_UP + N_FRAMES {
         times.push(draw(&ctx, &mut dashboard, &[], frame_idx as f64 / 60.0));
         let frame = dashboard.frame();
         n_new += usize::from(frame.sequence > last);
@@ -265,7 +320,8 @@ fn an_array_of_256_by_256_runs_at_full_speed_in_a_frame() {
     }
     let array = &dashboard.frame().now.array;
     assert_eq!((array.n_rows, array.n_cols), (256, 256));
-    assert!(n_new > 5, "only {n_new} of the frames were new");
+    assert!(times.len() > N_WARM_UP + N_FRAMES / 2, "only {} frames", times.len());
+    assert!(n_new > times.len() / 5, "only {n_new} of the frames were new");
     println!("{n_new} of {} frames showed another cycle", times.len());
-    judge("array of 256 x 256, running", times);
+    judge("array of 256 x 256, running", &times);
 }

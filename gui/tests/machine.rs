@@ -3,45 +3,35 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
+#[path = "support/window.rs"]
+mod window;
 
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::time::Duration;
-use systole_gui::app::Dashboard;
 use systole_gui::bench::{Progress, Rig};
 use systole_gui::frame::RunState;
-use systole_gui::launch::{engine, engine_loader};
-use systole_gui::worker::SynchronousWorker;
+use systole_gui::launch::engine_loader;
 use systole_isa::machine::preset;
+use window::{Window, frame, window};
 
-type Panel = Harness<'static, Option<Dashboard>>;
-
-fn panel() -> Panel {
-    let app = |ui: &mut egui::Ui, dashboard: &mut Option<Dashboard>| {
-        let ctx = ui.ctx().clone();
-        let dashboard = dashboard.get_or_insert_with(|| {
-            let source = Some(engine(support::sample_source("tiny4x4", 12)));
-            let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
-            Dashboard::new(Box::new(SynchronousWorker::new(loader, source)), &ctx)
-        });
-        dashboard.dashboard_ui(ui);
-    };
-    let mut harness = Harness::builder()
-        .with_size([1_600.0, 1_000.0])
-        .build_ui_state(app, None);
+fn panel() -> Window {
+    let mut harness = window(
+        || engine_loader(Box::new(|_| Err("there are no files here".to_owned()))),
+        true,
+    );
     harness.run_steps(2);
     click(&mut harness, "Machine");
     wait_for(&mut harness, "Cycles, change: same");
     harness
 }
 
-fn click(harness: &mut Panel, label: &str) {
+fn click(harness: &mut Window, label: &str) {
     harness.get_by_label(label).click();
     harness.run_steps(3);
 }
 
 /// Draws frames until a label is there; runs are on a thread of their own.
-fn wait_for(harness: &mut Panel, label: &str) {
+fn wait_for(harness: &mut Window, label: &str) {
     for _ in 0..500 {
         harness.run_steps(1);
         if harness.query_all_by_label_contains(label).next().is_some() {
@@ -52,12 +42,12 @@ fn wait_for(harness: &mut Panel, label: &str) {
     panic!("{label:?} does not appear: {harness:?}");
 }
 
-fn label_starting_with(harness: &Panel, start: &str) -> String {
+fn label_starting_with(harness: &Window, start: &str) -> String {
     harness.get_by_label_contains(start).accesskit_node().value().unwrap()
 }
 
 /// Replaces the whole text of the description.
-fn write_description(harness: &mut Panel, text: &str) {
+fn write_description(harness: &mut Window, text: &str) {
     click(harness, "Description: Text");
     harness.get_by_label("Machine description as text").focus();
     harness.run_steps(2);
@@ -106,7 +96,7 @@ fn a_changed_description_runs_at_once_and_can_be_taken_back() {
     wait_for(&mut harness, &change);
 
     click(&mut harness, "Use this machine");
-    let frame = harness.state().as_ref().unwrap().frame().clone();
+    let frame = frame(&harness).clone();
     let program = frame.program.as_ref().unwrap();
     assert_eq!((program.machine.name.as_str(), program.machine.n_cols), ("wide4x8", 8));
     assert_eq!((frame.now.cycle, frame.run_state.clone()), (0, RunState::Paused));

@@ -2,6 +2,7 @@
 //! is watched and cancelled.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a test tells its figures and what it skips")]
 
 mod shared;
 mod support;

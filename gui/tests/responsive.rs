@@ -1,6 +1,7 @@
 //! The worker on its thread under a user's hands: keys that repeat, going back over a long run, and a newer wish that replaces one.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a test tells its figures and what it skips")]
 
 mod shared;
 mod support;

@@ -283,6 +283,10 @@ fn a_breakpoint_of_the_margin_stops_the_run_and_stays_with_its_line() {
     wait_for(&mut window, "Assembled");
     assert!(is_set(&window, 7));
     assert_eq!(frame(&window).breakpoints.iter().copied().collect::<Vec<_>>(), [3]);
+    // What would be taken back was a breakpoint of the program before.
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(frame(&window).breakpoints.len(), 1);
     click(&mut window, "Run");
     for _ in 0..600 {
         window.run_steps(1);

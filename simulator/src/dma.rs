@@ -5,8 +5,9 @@
 
 use crate::clock::ClockRatio;
 use crate::counts::EventCounts;
-use crate::dram::{Accepted, Burst, Channel, ChannelRules, DramConfig, DramCounts};
+use crate::dram::{Accepted, Burst, Channel, ChannelEvent, ChannelRules, DramConfig, DramCounts};
 use crate::machine::DramChannelView;
+use crate::observer::{DramEvent, Observer};
 use crate::order::Release;
 use crate::work::{Dispatched, Work};
 use std::collections::VecDeque;
@@ -38,6 +39,11 @@ impl DramParameters {
             max_outstanding: machine.dram.max_outstanding as usize,
             max_transfers: machine.dram.max_transfers,
         }
+    }
+
+    /// The core's clock and that of the DRAM.
+    pub(crate) fn clock(&self) -> ClockRatio {
+        self.clock
     }
 
     /// Bytes of one burst.
@@ -397,7 +403,7 @@ impl Dram {
         let mut counts = DramCounts::default();
         for channel in &self.channels {
             let mut channel = channel.clone();
-            channel.advance(&p.rules, clock, |_| ());
+            channel.advance(&p.rules, clock, &mut |_| ());
             counts.add(&channel.counts_at(clock));
         }
         counts
@@ -408,7 +414,7 @@ impl Dram {
         let clock = p.clock.dram_from_core(now);
         let view = |channel: &Channel| {
             let mut channel = channel.clone();
-            channel.advance(&p.rules, clock, |_| ());
+            channel.advance(&p.rules, clock, &mut |_| ());
             let (n_reads, n_writes) = channel.queue_lengths();
             DramChannelView {
                 open_rows: channel.open_rows(),
@@ -419,15 +425,34 @@ impl Dram {
         self.channels.iter().map(view).collect()
     }
 
+    /// Tells what the channels do by themselves up to cycle `now`.
+    pub(crate) fn tell_idle(&self, p: &DramParameters, now: u64, observer: &mut impl Observer) {
+        let clock = p.clock.dram_from_core(now);
+        for (index, channel) in self.channels.iter().enumerate() {
+            channel.clone().advance(&p.rules, clock, &mut telling(observer, index));
+        }
+    }
+
+    /// The channels, which may be ahead of the current cycle.
+    pub(crate) fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
     /// Lets units and channels run from cycle `now` up to cycle `horizon`, or to the first cycle in which an instruction is complete or a
     /// unit may turn to the next one. What happens in that cycle itself is left for the next call. Without transfers, what waits is worked
     /// off.
-    pub(crate) fn run_ahead(&mut self, p: &DramParameters, units: &mut [DmaUnit; 2], now: u64, horizon: u64) -> Ahead {
+    pub(crate) fn run_ahead(
+        &mut self,
+        p: &DramParameters,
+        units: &mut [DmaUnit; 2],
+        (now, horizon): (u64, u64),
+        observer: &mut impl Observer,
+    ) -> Ahead {
         let is_active = units.iter().any(|unit| unit.oldest().is_some());
         let clock = p.clock.dram_from_core(now);
-        for (channel, command_at) in self.channels.iter_mut().zip(&mut self.command_at) {
+        for (index, (channel, command_at)) in self.channels.iter_mut().zip(&mut self.command_at).enumerate() {
             if channel.is_idle() {
-                channel.pass_idle_time(&p.rules, clock);
+                channel.pass_idle_time(&p.rules, clock, &mut telling(observer, index));
                 *command_at = channel.next_command_at(&p.rules);
             }
         }
@@ -445,10 +470,10 @@ impl Dram {
             } = next[unit];
             let (command_at, channel) = self.next_command();
             let concerned = if offer_at < end && offer_clock <= command_at {
-                self.offer(p, &mut units[unit], offer_at);
+                self.offer(p, &mut units[unit], offer_at, observer);
                 Some(unit)
             } else if command_at < end_clock {
-                self.send(p, units, channel)
+                self.send(p, units, channel, observer)
             } else {
                 return Ahead {
                     event,
@@ -474,7 +499,7 @@ impl Dram {
         next
     }
 
-    fn offer(&mut self, p: &DramParameters, unit: &mut DmaUnit, at: u64) {
+    fn offer(&mut self, p: &DramParameters, unit: &mut DmaUnit, at: u64, observer: &mut impl Observer) {
         let Some(index) = unit.under_way.len().checked_sub(1) else {
             return;
         };
@@ -489,15 +514,17 @@ impl Dram {
         while unit.outstanding.front().is_some_and(|&done| done <= at) {
             unit.outstanding.pop_front();
         }
-        let place = transfer.place;
+        let (place, pc) = (transfer.place, transfer.dispatched.pc);
         let burst = Burst {
             bank: location.bank,
             row: location.row,
             column: location.column,
             is_write: unit.is_write,
             master: unit.master(place),
+            pc,
         };
-        let accepted = channel.offer(&p.rules, burst, p.clock.dram_from_core(at));
+        let clock = p.clock.dram_from_core(at);
+        let accepted = channel.offer(&p.rules, burst, clock, &mut telling(observer, index_of_channel));
         self.command_at[index_of_channel] = channel.next_command_at(&p.rules);
         unit.issued(at, p.n_channels);
         let transfer = &mut unit.under_way[index];
@@ -514,9 +541,15 @@ impl Dram {
     }
 
     /// Sends a channel's next command; the unit for which it was, if it moved data.
-    fn send(&mut self, p: &DramParameters, units: &mut [DmaUnit; 2], channel: usize) -> Option<usize> {
+    fn send(
+        &mut self,
+        p: &DramParameters,
+        units: &mut [DmaUnit; 2],
+        channel: usize,
+        observer: &mut impl Observer,
+    ) -> Option<usize> {
         let at = self.command_at[channel];
-        let served = self.channels[channel].send(&p.rules);
+        let served = self.channels[channel].send(&p.rules, &mut telling(observer, channel));
         self.command_at[channel] = self.channels[channel].next_command_at(&p.rules);
         let served = served?;
         let index = usize::from(served.master % 2);
@@ -528,4 +561,9 @@ impl Dram {
         unit.unblock(p.clock.core_from_dram(at + 1));
         Some(index)
     }
+}
+
+/// Hands what a channel tells on to an observer.
+fn telling(observer: &mut impl Observer, channel: usize) -> impl FnMut(ChannelEvent) {
+    move |event| observer.dram(&DramEvent { channel, event })
 }

@@ -6,15 +6,19 @@
 mod channel;
 mod counts;
 mod device;
+mod event;
 mod queue;
+mod request;
 mod stream;
 mod trace;
 mod trace_text;
 
-pub use channel::{Accepted, Burst, Channel, ChannelRules, DRAIN_FROM, DRAIN_TO, MAX_BYPASSED, Served};
+pub use channel::{Channel, ChannelRules, DRAIN_FROM, DRAIN_TO, MAX_BYPASSED};
 pub use counts::{DramCounts, DramEnergyBreakdown};
 pub use device::{DeviceRules, DeviceState};
+pub use event::{ChannelEvent, ChannelEventKind, Request, RowOutcome};
 pub use queue::QUEUE_DEPTH;
+pub use request::{Accepted, Burst, Served};
 pub use trace::{TraceRequest, TraceRun, TraceSummary};
 pub use trace_text::{CODES, TraceReader};
 

@@ -7,7 +7,7 @@
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
 use crate::counts::{EventCounts, matrix_counts, static_counts};
 use crate::dma::{Ahead, DmaUnit, Dram, DramParameters, bursts_of};
-use crate::dram::DramCounts;
+use crate::dram::{Channel, DramCounts};
 use crate::exec::{self, Memories};
 use crate::facts::Facts;
 use crate::fault::{self, Fault, FaultKind, Overflow};
@@ -266,6 +266,29 @@ impl Machine {
             .channel_views(&self.dram_parameters, self.state.now)
     }
 
+    /// The channels of the DRAM as they are, perhaps ahead of the current cycle: observers have been told of everything up to here.
+    pub fn dram_ahead(&self) -> &[Channel] {
+        self.state.dram_timing.channels()
+    }
+
+    /// Tells what the DRAM does by itself up to the current cycle while nothing is under way: refreshes. The run tells of them again with the
+    /// next request. Changes nothing.
+    pub fn tell_idle_dram(&self, observer: &mut impl Observer) {
+        self.state
+            .dram_timing
+            .tell_idle(&self.dram_parameters, self.state.now, observer);
+    }
+
+    /// The first clock of the DRAM that does not begin before a cycle does.
+    pub fn dram_clock_from_cycle(&self, cycle: u64) -> u64 {
+        self.dram_parameters.clock().dram_from_core(cycle)
+    }
+
+    /// The first cycle that does not begin before a clock of the DRAM does.
+    pub fn cycle_from_dram_clock(&self, clock: u64) -> u64 {
+        self.dram_parameters.clock().core_from_dram(clock)
+    }
+
     /// One past the highest scratchpad byte that an instruction has touched so far.
     pub fn spm_peak_bytes(&self) -> u64 {
         self.state.spm_peak_bytes
@@ -352,14 +375,20 @@ impl Machine {
         self.update_statuses(sequencer_activity, changes, observer);
         // A queue place that became free lets a stalled sequencer go on in the next cycle.
         let retry = started && matches!(sequencer_activity, Activity::Stalled(_));
-        self.state.next_event = self.next_event(sequencer_activity, retry, changes);
+        self.state.next_event = self.next_event(sequencer_activity, retry, changes, observer);
         if self.state.next_event == u64::MAX {
             return Err(self.deadlock());
         }
         Ok(())
     }
 
-    fn next_event(&mut self, sequencer_activity: Activity, retry: bool, changes: Changes) -> u64 {
+    fn next_event(
+        &mut self,
+        sequencer_activity: Activity,
+        retry: bool,
+        changes: Changes,
+        observer: &mut impl Observer,
+    ) -> u64 {
         let state = &mut self.state;
         let sequencer = match sequencer_activity {
             Activity::Busy(_) => state.sequencer.ready_at,
@@ -377,7 +406,8 @@ impl Machine {
         let horizon = state.mx_event.min(vx).min(sequencer).max(state.now + 1);
         let p = &self.dram_parameters;
         if changes.concern_dram() || !state.ahead.reaches(p, horizon) {
-            state.ahead = state.dram_timing.run_ahead(p, &mut state.dma, state.now, horizon);
+            let times = (state.now, horizon);
+            state.ahead = state.dram_timing.run_ahead(p, &mut state.dma, times, observer);
         }
         let next = state.ahead.event.max(state.now + 1).min(horizon);
         if next == u64::MAX && sequencer_activity == Activity::Stalled(StallReason::Fence) && self.all_units_idle() {

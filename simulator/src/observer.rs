@@ -2,6 +2,7 @@
 
 use crate::activity::Activity;
 use crate::counts::EventCounts;
+use crate::dram::ChannelEvent;
 use systole_isa::{Descriptor, Unit};
 
 /// Something that happened.
@@ -62,6 +63,19 @@ pub struct Transfer<'a> {
     pub n: u64,
 }
 
+/// Something that a channel of the DRAM did.
+///
+/// Between two events of other units the DRAM runs ahead, so it tells of what lies a little in the future as well; and of what it does
+/// by itself while nothing is under way it tells with the next request, or when asked by
+/// [`Machine::tell_idle_dram`](crate::Machine::tell_idle_dram). Each channel tells in the order of its own clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DramEvent {
+    /// Index of the channel.
+    pub channel: usize,
+    /// What it did.
+    pub event: ChannelEvent,
+}
+
 /// A receiver of events.
 pub trait Observer {
     /// Receives an event. Spans of one unit come in order; spans of different units interleave.
@@ -70,6 +84,11 @@ pub trait Observer {
     /// Receives a transfer, right before the event that says that it is complete.
     fn transfer(&mut self, transfer: &Transfer<'_>) {
         let _ = transfer;
+    }
+
+    /// Receives what a channel of the DRAM did.
+    fn dram(&mut self, event: &DramEvent) {
+        let _ = event;
     }
 }
 
@@ -97,6 +116,11 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.transfer(transfer);
         self.1.transfer(transfer);
     }
+
+    fn dram(&mut self, event: &DramEvent) {
+        self.0.dram(event);
+        self.1.dram(event);
+    }
 }
 
 impl<A: Observer> Observer for &mut A {
@@ -106,5 +130,9 @@ impl<A: Observer> Observer for &mut A {
 
     fn transfer(&mut self, transfer: &Transfer<'_>) {
         (**self).transfer(transfer);
+    }
+
+    fn dram(&mut self, event: &DramEvent) {
+        (**self).dram(event);
     }
 }

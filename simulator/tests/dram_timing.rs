@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use systole_isa::dram::{Command, DramStandard, PagePolicy, Scope};
-use systole_simulator::dram::{Accepted, Burst, Channel, ChannelRules, DeviceState, QUEUE_DEPTH};
+use systole_simulator::dram::{
+    Accepted, Burst, Channel, ChannelEvent, ChannelEventKind, ChannelRules, DeviceState, QUEUE_DEPTH, Request,
+};
 
 fn rules(standard: DramStandard, n_ranks: u64) -> ChannelRules {
     ChannelRules::new(standard.timing(), standard.organization(), n_ranks, PagePolicy::Open)
@@ -16,7 +18,24 @@ fn burst(bank: u32, row: u32, column: u32, is_write: bool) -> Burst {
         column,
         is_write,
         master: 0,
+        pc: 0,
     }
+}
+
+/// The request that an event says to be served, and the clock at which its data are there.
+fn served(event: &ChannelEvent) -> Option<(Request, u64)> {
+    match event.kind {
+        ChannelEventKind::Column { request, data, .. } => Some((request, data.1)),
+        _ => None,
+    }
+}
+
+fn data_end(event: &ChannelEvent) -> Option<u64> {
+    served(event).map(|(_, end)| end)
+}
+
+fn is_write(event: &ChannelEvent) -> Option<bool> {
+    served(event).map(|(request, _)| request.is_write)
 }
 
 /// A bank in this relation to bank 0, and in no closer one; `None` if the standard has none.
@@ -119,13 +138,13 @@ fn a_miss_a_hit_and_a_conflict_take_what_the_book_says() {
     let mut channel = Channel::new(&rules);
     let mut done = Vec::new();
     for (row, at) in [(0, 0), (0, 1), (1, 2)] {
-        channel.advance(&rules, at, |served| done.push(served.done_at));
+        channel.advance(&rules, at, &mut |event| done.extend(data_end(&event)));
         assert_eq!(
-            channel.offer(&rules, burst(0, row, at as u32, false), at),
+            channel.offer(&rules, burst(0, row, at as u32, false), at, &mut |_| ()),
             Accepted::Queued
         );
     }
-    channel.advance(&rules, 1000, |served| done.push(served.done_at));
+    channel.advance(&rules, 1000, &mut |event| done.extend(data_end(&event)));
     let t = &rules.timing;
     let miss = t.rcd + t.cl + t.burst_clocks;
     let conflict = t.ras.max(t.rcd + t.ccd_l + t.rtp) + t.rp + miss;
@@ -146,14 +165,14 @@ fn a_refresh_comes_on_its_clock_and_blocks_the_rank_alone() {
     let mut channel = Channel::new(&rules);
     // The ranks take turns: the first one at half the interval.
     let due = t.refi / 2;
-    channel.advance(&rules, due, |_| ());
+    channel.advance(&rules, due, &mut |_| ());
     assert_eq!(channel.counts_at(due).refreshes, 0);
-    channel.advance(&rules, due + 1, |_| ());
+    channel.advance(&rules, due + 1, &mut |_| ());
     assert_eq!(channel.counts_at(due).refreshes, 1);
     let mut done = Vec::new();
-    channel.offer(&rules, burst(0, 5, 0, false), due + 1);
-    channel.offer(&rules, burst(16, 5, 0, false), due + 1);
-    channel.advance(&rules, due + 2000, |served| done.push(served.done_at));
+    channel.offer(&rules, burst(0, 5, 0, false), due + 1, &mut |_| ());
+    channel.offer(&rules, burst(16, 5, 0, false), due + 1, &mut |_| ());
+    channel.advance(&rules, due + 2000, &mut |event| done.extend(data_end(&event)));
     let miss = t.rcd + t.cl + t.burst_clocks;
     assert_eq!(done, [due + 1 + miss, due + t.rfc + miss]);
 }
@@ -163,14 +182,14 @@ fn idle_time_passes_in_closed_form_with_every_refresh() {
     let rules = rules(DramStandard::Hbm2, 2);
     let (mut leap, mut steps) = (Channel::new(&rules), Channel::new(&rules));
     for channel in [&mut leap, &mut steps] {
-        channel.offer(&rules, burst(20, 1, 0, false), 10);
+        channel.offer(&rules, burst(20, 1, 0, false), 10, &mut |_| ());
     }
     let until = 100 * rules.timing.refi + 17;
-    leap.advance(&rules, until, |_| ());
+    leap.advance(&rules, until, &mut |_| ());
     for clock in (1000..until).step_by(777) {
-        steps.advance(&rules, clock, |_| ());
+        steps.advance(&rules, clock, &mut |_| ());
     }
-    steps.advance(&rules, until, |_| ());
+    steps.advance(&rules, until, &mut |_| ());
     assert_eq!(leap, steps);
     assert_eq!(leap.counts_at(until).refreshes, 200);
 }
@@ -179,22 +198,28 @@ fn idle_time_passes_in_closed_form_with_every_refresh() {
 fn writes_wait_until_reads_rest_or_their_queue_is_full_and_serve_later_reads() {
     let rules = rules(DramStandard::Ddr4_2400, 1);
     let mut channel = Channel::new(&rules);
-    channel.offer(&rules, burst(0, 0, 0, false), 0);
-    channel.offer(&rules, burst(1, 0, 0, true), 0);
-    assert_eq!(channel.offer(&rules, burst(1, 0, 0, false), 0), Accepted::Forwarded(1));
-    assert_eq!(channel.offer(&rules, burst(1, 0, 0, true), 0), Accepted::Merged);
+    channel.offer(&rules, burst(0, 0, 0, false), 0, &mut |_| ());
+    channel.offer(&rules, burst(1, 0, 0, true), 0, &mut |_| ());
+    assert_eq!(
+        channel.offer(&rules, burst(1, 0, 0, false), 0, &mut |_| ()),
+        Accepted::Forwarded(1)
+    );
+    assert_eq!(
+        channel.offer(&rules, burst(1, 0, 0, true), 0, &mut |_| ()),
+        Accepted::Merged
+    );
     let mut order = Vec::new();
-    channel.advance(&rules, 500, |served| order.push(served.is_write));
+    channel.advance(&rules, 500, &mut |event| order.extend(is_write(&event)));
     assert_eq!(order, [false, true]);
     // A write queue that is full is emptied although reads wait.
     for i in 0..QUEUE_DEPTH as u32 {
         assert!(channel.has_room(true));
-        channel.offer(&rules, burst(i % 16, 3, i, true), 500);
-        channel.offer(&rules, burst(i % 16, 4, i, false), 500);
+        channel.offer(&rules, burst(i % 16, 3, i, true), 500, &mut |_| ());
+        channel.offer(&rules, burst(i % 16, 4, i, false), 500, &mut |_| ());
     }
     assert!(!channel.has_room(true) && !channel.has_room(false));
     order.clear();
-    channel.advance(&rules, 5000, |served| order.push(served.is_write));
+    channel.advance(&rules, 5000, &mut |event| order.extend(is_write(&event)));
     assert_eq!(order.len(), 2 * QUEUE_DEPTH);
     assert!(order.iter().position(|&write| write).unwrap() <= QUEUE_DEPTH);
     assert!(channel.is_idle());
@@ -206,15 +231,15 @@ fn a_stream_of_hits_does_not_starve_another_row() {
     let mut channel = Channel::new(&rules);
     let mut clock = 0;
     let mut other_row_done = None;
-    channel.offer(&rules, burst(0, 0, 0, false), 0);
-    channel.advance(&rules, 30, |_| ());
+    channel.offer(&rules, burst(0, 0, 0, false), 0, &mut |_| ());
+    channel.advance(&rules, 30, &mut |_| ());
     for i in 0..2000u32 {
         let row = if i == 10 { 9 } else { 0 };
         while !channel.has_room(false) {
             clock += 1;
-            channel.advance(&rules, clock, |_| ());
+            channel.advance(&rules, clock, &mut |_| ());
         }
-        channel.offer(&rules, burst(0, row, i, false), clock.max(30));
+        channel.offer(&rules, burst(0, row, i, false), clock.max(30), &mut |_| ());
         if channel.counts_at(clock).row_conflicts > 0 && other_row_done.is_none() {
             other_row_done = Some(i);
         }

@@ -3,6 +3,8 @@
 use super::Dashboard;
 use crate::background::Saving;
 use crate::driver::Request;
+use crate::edits::Edits;
+use crate::frame::Frame;
 use crate::source_editor::{HeldBack, SourceAction};
 use crate::view::Dialog;
 use egui::ViewportCommand;
@@ -16,6 +18,19 @@ impl Dashboard {
             self.hold_back(HeldBack::Request(request));
         } else {
             self.worker.send(request);
+        }
+    }
+
+    /// Forgets what names instructions of a program that is not loaded any more.
+    pub(super) fn leave(&mut self, before: &Frame) {
+        let text = |frame: &Frame| {
+            let program = frame.program.as_ref()?;
+            Some(Arc::clone(&program.source.as_ref()?.text))
+        };
+        if text(before).is_some_and(|before| Some(before) != text(&self.frame)) {
+            self.edits = Edits::default();
+            self.view.selected_pc = None;
+            self.view.selected_span = None;
         }
     }
 

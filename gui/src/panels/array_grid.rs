@@ -288,14 +288,16 @@ fn cells(array: &ArrayState) -> impl Iterator<Item = (usize, usize, &PeCell)> {
 
 /// The largest absolute value that the array shows, at least 1.
 pub(crate) fn magnitude(array: &ArrayState, value: ArrayValue) -> u64 {
-    array
-        .cells
-        .iter()
-        .filter_map(|cell| value.of(cell))
-        .map(i64::unsigned_abs)
-        .max()
-        .unwrap_or(1)
-        .max(1)
+    let largest = array.largest();
+    let of_value = match value {
+        // States have colours of their own.
+        ArrayValue::State => 1,
+        ArrayValue::Weight => largest.weight,
+        ArrayValue::NextWeight => largest.next_weight,
+        ArrayValue::Activation => largest.activation,
+        ArrayValue::PartialSum => largest.partial_sum,
+    };
+    of_value.max(1)
 }
 
 fn cell_fill(cell: &PeCell, value: ArrayValue, magnitude: u64, palette: &Palette) -> Color32 {
@@ -349,12 +351,7 @@ mod tests {
 
     #[test]
     fn every_cell_is_found_at_its_centre() {
-        let array = ArrayState {
-            n_rows: 3,
-            n_cols: 5,
-            cells: vec![PeCell::default(); 15],
-            caption: String::new(),
-        };
+        let array = ArrayState::new((3, 5), vec![PeCell::default(); 15], String::new());
         let area = Rect::from_min_size(pos2(10.0, 20.0), vec2(400.0, 300.0));
         let grid = Grid::fit(area, &array, ArrayZoom::default()).unwrap();
         for (row_idx, col_idx, _) in cells(&array) {
@@ -368,12 +365,7 @@ mod tests {
 
     #[test]
     fn zooming_keeps_what_is_under_the_pointer() {
-        let array = ArrayState {
-            n_rows: 64,
-            n_cols: 64,
-            cells: vec![PeCell::default(); 64 * 64],
-            caption: String::new(),
-        };
+        let array = ArrayState::new((64, 64), vec![PeCell::default(); 64 * 64], String::new());
         let area = Rect::from_min_size(pos2(0.0, 0.0), vec2(434.0, 434.0));
         let whole = Grid::fit(area, &array, ArrayZoom::default()).unwrap();
         assert_eq!(whole.visible(), (0..64, 0..64));

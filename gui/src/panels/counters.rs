@@ -4,7 +4,6 @@ use super::widgets::{UNIT_TAG_WIDTH, paint_unit_tag};
 use crate::format;
 use crate::frame::{Frame, N_UNITS, UNIT_NAMES, UnitState};
 use crate::theme::{self, Palette};
-use crate::view::View;
 use egui::{Align2, CornerRadius, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
 /// Height of a counter's row, in points.
@@ -31,16 +30,6 @@ pub(crate) fn counters_ui(ui: &mut Ui, frame: &Frame) {
             counter_ui(ui, &counter.name, &format::quantity(counter.value));
         }
     });
-}
-
-/// The counters as comma-separated values: group, name, value as it is shown.
-pub(crate) fn counters_csv(frame: &Frame, _view: &View) -> Result<Vec<u8>, String> {
-    let mut text = String::from("group,counter,value\n");
-    for counter in frame.now.counters.iter() {
-        let (name, value) = (counter.name.trim(), format::quantity(counter.value));
-        text.push_str(&format!("\"{}\",\"{name}\",\"{value}\"\n", counter.group));
-    }
-    Ok(text.into_bytes())
 }
 
 fn utilization_ui(ui: &mut Ui, unit_idx: usize, unit: &UnitState, cycle: u64) {

@@ -5,7 +5,7 @@ use super::lesson::LessonMemory;
 use super::panes::{PANES, Pane, Region};
 use super::program::Listing;
 use super::source::SourceMemory;
-use super::timeline_density::DensityTexture;
+use super::timeline_density::LaneTextures;
 use crate::course::Course;
 use crate::frame::Frame;
 use crate::machine_bench::MachineBench;
@@ -85,7 +85,7 @@ pub(crate) fn set_shown(tree: &mut Tree<Pane>, pane: Pane, is_shown: bool) {
 pub(crate) struct PanelMemory {
     pub(crate) texture: ArrayTexture,
     pub(crate) listing: Listing,
-    pub(crate) density: DensityTexture,
+    pub(crate) density: LaneTextures,
     pub(crate) lesson: LessonMemory,
     pub(crate) source: SourceMemory,
 }

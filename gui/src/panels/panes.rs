@@ -1,7 +1,7 @@
 //! The one table of panels. Layout, menu, command palette, exports and tests read it; nothing else names a panel's title.
 
 use super::array::array_ui;
-use super::counters::{counters_csv, counters_ui};
+use super::counters::counters_ui;
 use super::energy::energy_ui;
 use super::graph::graph_ui;
 use super::layout::Panels;
@@ -13,11 +13,11 @@ use super::program::program_ui;
 use super::roofline::roofline_ui;
 use super::source::source_ui;
 use super::timeline::timeline_ui;
-use super::timeline_density::DensityTexture;
-use crate::csv::{energy_csv, plots_csv, roofline_csv, timeline_csv};
-use crate::frame::Frame;
-use crate::picture::{png, svg};
-use crate::view::View;
+use crate::csv::{dram_csv, energy_csv, plots_csv, roofline_csv, timeline_csv};
+use crate::csv_state::{
+    array_csv, comparison_csv, counters_csv, graph_csv, layer_comparison_csv, layers_csv, memory_csv, program_csv,
+};
+use crate::export::{Export, draw};
 use egui::Ui;
 
 /// A panel that can be moved, shown and hidden.
@@ -85,17 +85,6 @@ pub(crate) struct PaneInfo {
     pub(crate) exports: &'static [Export],
 }
 
-/// Something that a panel can write into a file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Export {
-    /// The text of its menu item, unique among all exports.
-    pub(crate) label: &'static str,
-    /// The file name that is proposed.
-    pub(crate) file_name: &'static str,
-    /// Makes the file's content from what is shown, or says why there is none.
-    pub(crate) content: fn(&Frame, &View) -> Result<Vec<u8>, String>,
-}
-
 /// All panels.
 pub(crate) const PANES: &[PaneInfo] = &[
     PaneInfo {
@@ -116,7 +105,11 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Main,
         is_shown_first: true,
         ui: |ui, p| array_ui(ui, p.frame, p.view, &mut p.memory.texture, p.actions),
-        exports: &[],
+        exports: &[
+            Export::csv("PE array as CSV", "array.csv", array_csv),
+            Export::svg("PE array as SVG", "array.svg", draw::array),
+            Export::png("PE array as PNG", "array.png", draw::array),
+        ],
     },
     PaneInfo {
         pane: Pane::Machine,
@@ -126,7 +119,16 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Main,
         is_shown_first: true,
         ui: |ui, p| machine_ui(ui, p.bench, p.view, p.actions),
-        exports: &[],
+        exports: &[
+            Export::csv(
+                "Machines by layer as CSV",
+                "machines-by-layer.csv",
+                layer_comparison_csv,
+            ),
+            Export::csv("Comparison of machines as CSV", "comparison.csv", comparison_csv),
+            Export::svg("Machine as SVG", "machine.svg", draw::machine),
+            Export::png("Machine as PNG", "machine.png", draw::machine),
+        ],
     },
     PaneInfo {
         pane: Pane::Program,
@@ -136,7 +138,11 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Right,
         is_shown_first: true,
         ui: |ui, p| program_ui(ui, p.frame, p.view, &mut p.memory.listing, p.actions),
-        exports: &[],
+        exports: &[
+            Export::csv("Program as CSV", "program.csv", program_csv),
+            Export::svg("Program as SVG", "program.svg", draw::program),
+            Export::png("Program as PNG", "program.png", draw::program),
+        ],
     },
     PaneInfo {
         pane: Pane::Source,
@@ -156,11 +162,11 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::RightBelow,
         is_shown_first: true,
         ui: |ui, p| counters_ui(ui, p.frame),
-        exports: &[Export {
-            label: "Counters as CSV",
-            file_name: "counters.csv",
-            content: counters_csv,
-        }],
+        exports: &[
+            Export::csv("Counters as CSV", "counters.csv", counters_csv),
+            Export::svg("Counters as SVG", "counters.svg", draw::counters),
+            Export::png("Counters as PNG", "counters.png", draw::counters),
+        ],
     },
     PaneInfo {
         pane: Pane::Memory,
@@ -170,7 +176,11 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::RightBelow,
         is_shown_first: true,
         ui: |ui, p| memory_ui(ui, p.frame, p.view, p.actions),
-        exports: &[],
+        exports: &[
+            Export::csv("Memory as CSV", "memory.csv", memory_csv),
+            Export::svg("Memory as SVG", "memory.svg", draw::memory),
+            Export::png("Memory as PNG", "memory.png", draw::memory),
+        ],
     },
     PaneInfo {
         pane: Pane::Graph,
@@ -180,7 +190,12 @@ pub(crate) const PANES: &[PaneInfo] = &[
         region: Region::Main,
         is_shown_first: true,
         ui: |ui, p| graph_ui(ui, p.frame, p.view, p.actions),
-        exports: &[],
+        exports: &[
+            Export::csv("Model graph as CSV", "graph.csv", graph_csv),
+            Export::csv("Layers as CSV", "layers.csv", layers_csv),
+            Export::svg("Model graph as SVG", "graph.svg", draw::graph),
+            Export::png("Model graph as PNG", "graph.png", draw::graph),
+        ],
     },
     PaneInfo {
         pane: Pane::Timeline,
@@ -191,27 +206,10 @@ pub(crate) const PANES: &[PaneInfo] = &[
         is_shown_first: true,
         ui: |ui, p| timeline_ui(ui, p.frame, p.view, &mut p.memory.density, p.actions),
         exports: &[
-            Export {
-                label: "Timeline as CSV",
-                file_name: "timeline.csv",
-                content: timeline_csv,
-            },
-            Export {
-                label: "Timeline as SVG",
-                file_name: "timeline.svg",
-                content: |frame, view| {
-                    let mut texture = DensityTexture::default();
-                    svg(|ui| timeline_ui(ui, frame, view, &mut texture, &mut Vec::new()))
-                },
-            },
-            Export {
-                label: "Timeline as PNG",
-                file_name: "timeline.png",
-                content: |frame, view| {
-                    let mut texture = DensityTexture::default();
-                    png(|ui| timeline_ui(ui, frame, view, &mut texture, &mut Vec::new()))
-                },
-            },
+            Export::csv("Timeline as CSV", "timeline.csv", timeline_csv),
+            Export::csv("DRAM channels as CSV", "dram.csv", dram_csv),
+            Export::svg("Timeline as SVG", "timeline.svg", draw::timeline),
+            Export::png("Timeline as PNG", "timeline.png", draw::timeline),
         ],
     },
     PaneInfo {
@@ -223,21 +221,9 @@ pub(crate) const PANES: &[PaneInfo] = &[
         is_shown_first: true,
         ui: |ui, p| plots_ui(ui, p.frame, p.view, p.actions),
         exports: &[
-            Export {
-                label: "Bandwidth and power as CSV",
-                file_name: "bandwidth.csv",
-                content: plots_csv,
-            },
-            Export {
-                label: "Bandwidth and power as SVG",
-                file_name: "bandwidth.svg",
-                content: |frame, view| svg(|ui| plots_ui(ui, frame, view, &mut Vec::new())),
-            },
-            Export {
-                label: "Bandwidth and power as PNG",
-                file_name: "bandwidth.png",
-                content: |frame, view| png(|ui| plots_ui(ui, frame, view, &mut Vec::new())),
-            },
+            Export::csv("Bandwidth and power as CSV", "bandwidth.csv", plots_csv),
+            Export::svg("Bandwidth and power as SVG", "bandwidth.svg", draw::plots),
+            Export::png("Bandwidth and power as PNG", "bandwidth.png", draw::plots),
         ],
     },
     PaneInfo {
@@ -249,21 +235,9 @@ pub(crate) const PANES: &[PaneInfo] = &[
         is_shown_first: true,
         ui: |ui, p| roofline_ui(ui, p.frame, p.view, p.actions),
         exports: &[
-            Export {
-                label: "Roofline as CSV",
-                file_name: "roofline.csv",
-                content: roofline_csv,
-            },
-            Export {
-                label: "Roofline as SVG",
-                file_name: "roofline.svg",
-                content: |frame, view| svg(|ui| roofline_ui(ui, frame, view, &mut Vec::new())),
-            },
-            Export {
-                label: "Roofline as PNG",
-                file_name: "roofline.png",
-                content: |frame, view| png(|ui| roofline_ui(ui, frame, view, &mut Vec::new())),
-            },
+            Export::csv("Roofline as CSV", "roofline.csv", roofline_csv),
+            Export::svg("Roofline as SVG", "roofline.svg", draw::roofline),
+            Export::png("Roofline as PNG", "roofline.png", draw::roofline),
         ],
     },
     PaneInfo {
@@ -275,21 +249,9 @@ pub(crate) const PANES: &[PaneInfo] = &[
         is_shown_first: true,
         ui: |ui, p| energy_ui(ui, p.frame, p.view, p.actions),
         exports: &[
-            Export {
-                label: "Energy as CSV",
-                file_name: "energy.csv",
-                content: energy_csv,
-            },
-            Export {
-                label: "Energy as SVG",
-                file_name: "energy.svg",
-                content: |frame, view| svg(|ui| energy_ui(ui, frame, view, &mut Vec::new())),
-            },
-            Export {
-                label: "Energy as PNG",
-                file_name: "energy.png",
-                content: |frame, view| png(|ui| energy_ui(ui, frame, view, &mut Vec::new())),
-            },
+            Export::csv("Energy as CSV", "energy.csv", energy_csv),
+            Export::svg("Energy as SVG", "energy.svg", draw::energy),
+            Export::png("Energy as PNG", "energy.png", draw::energy),
         ],
     },
 ];

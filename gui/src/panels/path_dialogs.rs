@@ -1,6 +1,6 @@
 //! The dialogs that ask for a path: of a file to open, of an export to write. They have a path field of their own, because the system's file chooser is not always there.
 
-use super::panes::Export;
+use crate::export::Export;
 use crate::source_editor::SourceAction;
 use crate::theme;
 use crate::view::Action;

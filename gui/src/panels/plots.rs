@@ -1,6 +1,7 @@
 //! Bandwidth and power over the timeline's stretch of time. The horizontal axis is the timeline's: both move and zoom together and
 //! share the cursor.
 
+use super::still_plot::{explain, still_plot};
 use super::timeline_scale::{Scale, navigate};
 use super::widgets::{legend_entry_ui, switch_ui, unless_at_edge};
 use crate::format::{self, Quantity};
@@ -8,8 +9,8 @@ use crate::frame::Frame;
 use crate::overview::{N_COMPONENTS, Overview, PORTS, Series};
 use crate::theme::{self, Palette};
 use crate::view::{Action, PlotChoice, View};
-use egui::{Color32, Role, Stroke, Ui, WidgetInfo};
-use egui_plot::{FilledArea, HLine, Line, Plot, PlotPoints, VLine};
+use egui::{Color32, Pos2, Stroke, Ui};
+use egui_plot::{FilledArea, HLine, Line, PlotPoints, VLine};
 
 /// One curve: name, colour, and its value in each window.
 struct Curve {
@@ -158,18 +159,11 @@ fn plot_ui(ui: &mut Ui, frame: &Frame, view: &View, content: &Content, actions: 
         .map(|(_, value)| *value)
         .fold(highest(content), f64::max);
     let text = content.text;
-    let plot = Plot::new(("along time", view.plot as u8))
-        .allow_zoom(false)
-        .allow_drag(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_double_click_reset(false)
-        .show_crosshair(false)
+    let plot = still_plot(("along time", view.plot as u8))
         .y_axis_min_width(theme::LANE_LABEL_WIDTH)
         .grid_color(palette.line)
         .x_axis_formatter(|mark, range| unless_at_edge(mark, range, |value| format::grouped(value.max(0.0) as u64)))
-        .y_axis_formatter(move |mark, range| unless_at_edge(mark, range, text))
-        .label_formatter(|_| None);
+        .y_axis_formatter(move |mark, range| unless_at_edge(mark, range, text));
     let response = plot.show(ui, |plot_ui| {
         plot_ui.set_plot_bounds_x(start as f64..=end as f64);
         plot_ui.set_plot_bounds_y(0.0..=highest.max(1e-9) * 1.08);
@@ -194,16 +188,14 @@ fn plot_ui(ui: &mut Ui, frame: &Frame, view: &View, content: &Content, actions: 
         format::grouped(start),
         format::grouped(end)
     );
-    response
-        .response
-        .widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
-    navigate(ui, &response.response, &scale, actions);
-    if let Some(pointer) = response.response.hover_pos() {
+    let response = &response.response;
+    let text = |pointer: Pos2| Some(readout(content, series, scale.cycle(pointer.x)).replace("   ", "\n"));
+    let pointer = explain(response, &label, text);
+    navigate(ui, response, &scale, actions);
+    if let Some(pointer) = pointer {
         let cycle = scale.cycle(pointer.x);
         actions.push(Action::SetCursor(cycle));
-        let text = readout(content, series, cycle).replace("   ", "\n");
-        response.response.clone().on_hover_text_at_pointer(text);
-        if response.response.double_clicked() {
+        if response.double_clicked() {
             actions.push(Action::GoTo(cycle));
         }
     }

@@ -1,13 +1,14 @@
 //! The roofline: compute roofs by precision, DRAM roofs, and a point for the network and for each layer, on logarithmic axes.
 
+use super::still_plot::{explain, still_plot};
 use super::widgets::{legend_entry_ui, unless_at_edge};
 use crate::format;
 use crate::frame::Frame;
 use crate::overview::{RooflinePoint, RooflineView};
 use crate::theme::Palette;
 use crate::view::{Action, View};
-use egui::{Align2, RichText, Role, Ui, WidgetInfo};
-use egui_plot::{GridMark, Line, LineStyle, Plot, PlotPoint, PlotPoints, Points, Text};
+use egui::{Align2, Pos2, RichText, Ui};
+use egui_plot::{GridMark, Line, LineStyle, PlotPoint, PlotPoints, Points, Text};
 
 /// How near to a point the pointer must be, in points.
 const NEAR: f32 = 14.0;
@@ -125,19 +126,12 @@ fn plot_ui(ui: &mut Ui, roofline: &RooflineView, current: Option<usize>, palette
             String::new()
         }
     };
-    let plot = Plot::new("roofline")
-        .allow_zoom(false)
-        .allow_drag(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_double_click_reset(false)
-        .show_crosshair(false)
+    let plot = still_plot("roofline")
         .x_grid_spacer(|_| marks(bounds.x))
         .y_grid_spacer(|_| marks(bounds.y))
         .grid_color(palette.line)
         .x_axis_formatter(|mark, range| unless_at_edge(mark, range, |_| text_if_decade(mark, format::macs_per_byte)))
-        .y_axis_formatter(|mark, range| unless_at_edge(mark, range, |_| text_if_decade(mark, format::macs_per_second)))
-        .label_formatter(|_| None);
+        .y_axis_formatter(|mark, range| unless_at_edge(mark, range, |_| text_if_decade(mark, format::macs_per_second)));
     let response = plot.show(ui, |plot_ui| {
         plot_ui.set_plot_bounds_x(bounds.x.0..=bounds.x.1);
         plot_ui.set_plot_bounds_y(bounds.y.0..=bounds.y.1);
@@ -145,28 +139,19 @@ fn plot_ui(ui: &mut Ui, roofline: &RooflineView, current: Option<usize>, palette
         add_points(plot_ui, roofline, &bounds, current, palette);
     });
     let label = format!("Roofline with {} points", roofline.points.len());
-    response
-        .response
-        .widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
-    let Some(pointer) = response.response.hover_pos() else {
-        return;
+    let near = |pointer: Pos2| {
+        let distance = |point: &&RooflinePoint| {
+            let [x, y] = place(point, &bounds);
+            let at = response.transform.position_from_point(&PlotPoint::new(x, y));
+            at.distance(pointer)
+        };
+        let points = roofline.points.iter().filter(|point| distance(point) <= NEAR);
+        points.min_by(|a, b| distance(a).total_cmp(&distance(b)))
     };
-    let distance = |point: &&RooflinePoint| {
-        let [x, y] = place(point, &bounds);
-        response
-            .transform
-            .position_from_point(&PlotPoint::new(x, y))
-            .distance(pointer)
-    };
-    let nearest = roofline
-        .points
-        .iter()
-        .min_by(|a, b| distance(a).total_cmp(&distance(b)));
-    if let Some(point) = nearest.filter(|point| distance(point) <= NEAR) {
-        response.response.clone().on_hover_text_at_pointer(describe(point));
-        if response.response.clicked() && point.layer_idx.is_some() {
-            actions.push(Action::ShowLayer(point.layer_idx));
-        }
+    let pointer = explain(&response.response, &label, |pointer| near(pointer).map(describe));
+    let clicked = pointer.filter(|_| response.response.clicked()).and_then(near);
+    if let Some(layer_idx) = clicked.and_then(|point| point.layer_idx) {
+        actions.push(Action::ShowLayer(Some(layer_idx)));
     }
 }
 

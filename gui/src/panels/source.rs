@@ -376,3 +376,54 @@ impl<'a> Rows<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::{Driver, Request};
+    use egui::{Mesh, Vec2, epaint::Primitive};
+
+    /// Glyphs painted to the right of the margin by the panel with this text.
+    fn n_painted(text: &str) -> usize {
+        let engine = crate::launch::engine(crate::examples::example("matmul", None).unwrap());
+        let mut driver = Driver::new(std::sync::Arc::new(|_, _| Err(String::new())), Some(engine));
+        driver.handle(Request::Step(10));
+        let frame = driver.frame();
+        let mut editor = SourceEditor::default();
+        editor.update(frame.program.as_ref(), None, || {});
+        editor.edit(text.to_owned());
+        let ctx = egui::Context::default();
+        crate::theme::apply(&ctx);
+        let (view, mut memory, mut meshes) = (View::default(), SourceMemory::default(), Vec::new());
+        for _ in 0..3 {
+            let input = egui::RawInput {
+                screen_rect: Some(Rect::from_min_size(Pos2::ZERO, Vec2::new(900.0, 600.0))),
+                ..egui::RawInput::default()
+            };
+            let mut output = ctx.run_ui(input, |ui| {
+                source_ui(ui, &frame, &view, &editor, &mut memory, &mut Vec::new());
+            });
+            output.textures_delta.clear();
+            meshes = ctx.tessellate(output.shapes, output.pixels_per_point);
+        }
+        let is_text = |mesh: &Mesh| {
+            let in_text = |vertex: &&egui::epaint::Vertex| vertex.pos.x > width(true) && vertex.pos.y > 80.0;
+            let on_glyph = |vertex: &&egui::epaint::Vertex| vertex.uv != egui::epaint::WHITE_UV;
+            mesh.vertices.iter().filter(in_text).filter(on_glyph).count()
+        };
+        let n_vertices: usize = meshes
+            .iter()
+            .map(|clipped| match &clipped.primitive {
+                Primitive::Mesh(mesh) => is_text(mesh),
+                Primitive::Callback(_) => 0,
+            })
+            .sum();
+        n_vertices / 4
+    }
+
+    #[test]
+    fn the_text_is_painted() {
+        assert_eq!(n_painted(""), 0);
+        assert_eq!(n_painted("   halt\n\n nop"), 7);
+    }
+}

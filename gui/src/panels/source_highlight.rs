@@ -68,11 +68,8 @@ impl Highlighter {
             self.lines.insert(key, Arc::clone(&galley));
             galleys.push(galley);
         }
-        let job = LayoutJob {
-            text: text.to_owned(),
-            keep_trailing_whitespace: true,
-            ..LayoutJob::default()
-        };
+        // The colours are those of the lines; but what has no section counts as empty and is not painted.
+        let job = LayoutJob::simple(text.to_owned(), theme::mono(FONT_SIZE), palette.text, f32::INFINITY);
         Galley::concat(Arc::new(job), &galleys, ui.pixels_per_point())
     }
 }

@@ -2,7 +2,8 @@
 //! too many to be told apart, a lane shows for each pixel how its cycles are shared.
 
 use super::span_report::span_report_ui;
-use super::timeline_density::DensityTexture;
+use super::timeline_channels::channel_legend_ui;
+use super::timeline_density::LaneTextures;
 use super::timeline_lanes::{Lanes, visible_activities};
 use super::timeline_scale::{Scale, navigate};
 use super::widgets::{legend_entry_ui, switch_ui};
@@ -11,7 +12,7 @@ use crate::format;
 use crate::frame::{ActivityClass, ActivityId, Bins, Frame, ProgramInfo, Timeline, TimelineView, UNIT_NAMES};
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
-use egui::{Align, Key, Layout, Panel, Rangef, Response, Role, Sense, TextEdit, Ui, WidgetInfo, vec2};
+use egui::{Align, Key, Layout, Panel, Rangef, Rect, Response, Role, Sense, TextEdit, Ui, WidgetInfo, vec2};
 
 /// Width of the part that explains the selected span, in points.
 const REPORT_WIDTH: f32 = 380.0;
@@ -21,7 +22,7 @@ pub(crate) fn timeline_ui(
     ui: &mut Ui,
     frame: &Frame,
     view: &View,
-    texture: &mut DensityTexture,
+    textures: &mut LaneTextures,
     actions: &mut Vec<Action>,
 ) {
     let Some(program) = &frame.program else { return };
@@ -37,7 +38,8 @@ pub(crate) fn timeline_ui(
             .show(ui, |ui| span_report_ui(ui, report, actions));
     }
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        let height = Lanes::min_height(view).max(ui.available_height());
+        let n_channels = frame.now.timeline.dram.channels.len();
+        let height = Lanes::min_height(view, n_channels).max(ui.available_height());
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click_and_drag());
         let (start, end) = view.timeline.window(frame.now.cycle);
         let x = Rangef::new(rect.min.x + theme::LANE_LABEL_WIDTH, rect.max.x);
@@ -53,7 +55,8 @@ pub(crate) fn timeline_ui(
             palette: Palette::of(ui.visuals()),
         };
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, describe(&lanes.scale)));
-        lanes.paint(ui, texture);
+        lanes.paint(ui, textures);
+        channels_ui(ui, &lanes);
         pins_ui(ui, &lanes, actions);
         interact(ui, &lanes, &response, actions);
         actions.push(Action::SetTimelineWidth(
@@ -82,11 +85,21 @@ fn header_ui(ui: &mut Ui, frame: &Frame, program: &ProgramInfo, view: &View, act
         }
         let (start, end) = view.timeline.window(frame.now.cycle);
         ui.weak(format::cycles(end - start));
+        let mut has_dram_lanes = view.has_dram_lanes;
+        let dram = ui
+            .toggle_value(&mut has_dram_lanes, "DRAM")
+            .accessible_name("DRAM channel lanes");
+        if dram.on_hover_text("The DRAM's channels below the units.").clicked() {
+            actions.push(Action::ShowDramLanes(has_dram_lanes));
+        }
         find_ui(ui, view, actions);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.add_space(theme::GAP * 2.0);
                 legend_ui(ui, &frame.now.timeline, program);
+                if view.has_dram_lanes {
+                    channel_legend_ui(ui, &frame.now.timeline.dram.channels);
+                }
             });
         });
     });
@@ -131,6 +144,16 @@ fn legend_ui(ui: &mut Ui, timeline: &Timeline, program: &ProgramInfo) {
     }
 }
 
+/// The names of the DRAM's channels say what their lanes hold, for whoever cannot see them.
+fn channels_ui(ui: &Ui, lanes: &Lanes<'_>) {
+    for channel_idx in 0..lanes.channels().len() {
+        let lane = lanes.channel_rect(channel_idx);
+        let name = Rect::from_x_y_ranges(lanes.rect.min.x..=lane.min.x, lane.y_range());
+        let response = ui.interact(name, ui.scope_id().with(("channel", channel_idx)), Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, lanes.describe_channel(channel_idx)));
+    }
+}
+
 /// The names of the lanes are buttons that pin them.
 fn pins_ui(ui: &Ui, lanes: &Lanes<'_>, actions: &mut Vec<Action>) {
     for (unit_idx, name) in UNIT_NAMES.iter().enumerate() {
@@ -163,6 +186,8 @@ fn interact(ui: &Ui, lanes: &Lanes<'_>, response: &Response, actions: &mut Vec<A
         .then(|| lanes.frame.now.overview.layer_at(cycle))
         .flatten();
     let lane_idx = lanes.lane_at(pointer.y);
+    let channel = lanes.channel_at(pointer.y);
+    let clock = lanes.clock_at(pointer.x);
     response.clone().on_hover_ui_at_pointer(|ui| {
         match layer {
             Some(layer) => {
@@ -174,7 +199,12 @@ fn interact(ui: &Ui, lanes: &Lanes<'_>, response: &Response, actions: &mut Vec<A
                 ));
                 ui.weak("Click to show this layer.");
             }
-            None => tooltip_ui(ui, lanes, cycle, lane_idx),
+            None => {
+                tooltip_ui(ui, lanes, cycle, lane_idx);
+                if let Some(place) = channel {
+                    lanes.channel_tooltip_ui(ui, place, clock);
+                }
+            }
         };
     });
     if response.double_clicked() {
@@ -185,6 +215,11 @@ fn interact(ui: &Ui, lanes: &Lanes<'_>, response: &Response, actions: &mut Vec<A
             (None, Some((lane_idx, span))) => {
                 actions.push(Action::SelectInstruction(span.pc));
                 actions.push(Action::SelectSpan(Some((lane_idx, span.start.max(lanes.scale.start)))));
+            }
+            (None, None) if channel.is_some() => {
+                actions.push(Action::SelectInstruction(
+                    channel.and_then(|place| lanes.asker_at(place, clock)),
+                ));
             }
             (None, None) => actions.extend([Action::SelectInstruction(None), Action::SelectSpan(None)]),
         }

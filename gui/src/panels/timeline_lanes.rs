@@ -1,8 +1,9 @@
 //! Painting the lanes of the timeline: axis, layers, spans, shares, tokens, and the marks over all of them.
 
-use super::timeline_density::DensityTexture;
+use super::timeline_density::{DensityTexture, LaneTextures, unit_layers};
 use super::timeline_scale::{Scale, span_at};
 use super::widgets::{UNIT_TAG_WIDTH, paint_clipped_text, paint_unit_tag};
+use crate::dram_lanes::ChannelLanes;
 use crate::format;
 use crate::frame::{
     ActivityClass, ActivityId, ActivityInfo, Bins, Frame, Lane, ProgramInfo, Span, Timeline, UNIT_NAMES,
@@ -58,13 +59,27 @@ pub(crate) struct Lanes<'a> {
 
 impl Lanes<'_> {
     /// The height that axis, layers and lanes need, in points.
-    pub(crate) fn min_height(view: &View) -> f32 {
-        AXIS_HEIGHT + LAYERS_HEIGHT + theme::LANE_HEIGHT * total_weight(view)
+    pub(crate) fn min_height(view: &View, n_channels: usize) -> f32 {
+        AXIS_HEIGHT + LAYERS_HEIGHT + theme::MIN_LANE_HEIGHT * total_weight(view) + channels_height(view, n_channels)
+    }
+
+    /// The DRAM channels that are shown.
+    pub(crate) fn channels(&self) -> &[ChannelLanes] {
+        let channels = &self.frame.now.timeline.dram.channels;
+        if self.view.has_dram_lanes { channels } else { &[] }
+    }
+
+    /// Where the two lanes of a channel are drawn, below those of the units.
+    pub(crate) fn channel_rect(&self, channel_idx: usize) -> Rect {
+        let height = channels_height(self.view, self.channels().len());
+        let min_y = self.rect.max.y - height + theme::CHANNEL_HEIGHT * channel_idx as f32;
+        Rect::from_x_y_ranges(self.scale.x, min_y + 2.0..=min_y + theme::CHANNEL_HEIGHT - 1.0)
     }
 
     /// Where a lane is drawn: pinned ones first.
     pub(crate) fn lane_rect(&self, lane_idx: usize) -> Rect {
-        let room = self.rect.height() - AXIS_HEIGHT - LAYERS_HEIGHT;
+        let below = channels_height(self.view, self.channels().len());
+        let room = self.rect.height() - AXIS_HEIGHT - LAYERS_HEIGHT - below;
         let unit = room / total_weight(self.view);
         let is_before = |other: &usize| {
             let (theirs, own) = (!is_pinned(self.view, *other), !is_pinned(self.view, lane_idx));
@@ -126,7 +141,7 @@ impl Lanes<'_> {
     }
 
     /// Draws everything.
-    pub(crate) fn paint(&self, ui: &Ui, texture: &mut DensityTexture) {
+    pub(crate) fn paint(&self, ui: &Ui, textures: &mut LaneTextures) {
         let painter = ui.painter_at(self.rect);
         self.paint_axis(&painter);
         let inner = painter.with_clip_rect(painter.clip_rect().intersect(self.rect.with_min_x(self.scale.x.min)));
@@ -141,13 +156,14 @@ impl Lanes<'_> {
             inner.rect_filled(rect, 3.0, self.palette.raised.gamma_multiply(0.6));
             match self.frame.now.timeline.lanes.get(lane_idx) {
                 Some(Lane::Spans(spans)) => self.paint_spans(&inner, lane_idx, spans),
-                Some(Lane::Bins(_)) => self.paint_bins(&inner, ui, lane_idx, texture),
+                Some(Lane::Bins(_)) => self.paint_bins(&inner, ui, lane_idx, &mut textures.units),
                 None => {}
             }
         }
         for link in &self.frame.now.timeline.links {
             self.paint_link(&inner, link);
         }
+        self.paint_channels(ui, &painter, &inner, &mut textures.channels);
         self.paint_merged(&inner);
         self.paint_marks(&painter);
     }
@@ -291,7 +307,14 @@ impl Lanes<'_> {
         let timeline = &self.frame.now.timeline;
         let (left, right) = (self.scale.x(timeline.start), self.scale.x(timeline.end));
         let rect = Rect::from_x_y_ranges(left..=right, self.lane_rect(lane_idx).y_range());
-        if let Some((id, uv)) = texture.of_lane(ui, self.frame, self.program, self.palette, lane_idx) {
+        let layered = || {
+            let lanes = timeline.lanes.iter().enumerate();
+            lanes
+                .map(|(idx, lane)| (lane, unit_layers(idx, self.program, self.palette)))
+                .collect()
+        };
+        let place = (lane_idx, timeline.lanes.len());
+        if let Some((id, uv)) = texture.of_lane(ui, (self.frame.sequence, self.palette), &layered, place) {
             painter.image(id, rect, uv, Color32::WHITE);
         }
     }
@@ -368,4 +391,12 @@ fn weight(view: &View, lane_idx: usize) -> f32 {
 
 fn total_weight(view: &View) -> f32 {
     (0..UNIT_NAMES.len()).map(|idx| weight(view, idx)).sum()
+}
+
+fn channels_height(view: &View, n_channels: usize) -> f32 {
+    if view.has_dram_lanes {
+        theme::CHANNEL_HEIGHT * n_channels as f32
+    } else {
+        0.0
+    }
 }

@@ -18,8 +18,13 @@ pub(crate) struct Scale {
 impl Scale {
     /// The point at which a cycle begins. Cycles outside the stretch lie outside the range, by at most its width.
     pub(crate) fn x(&self, cycle: u64) -> f32 {
+        self.x_of(cycle as f64)
+    }
+
+    /// The point of a time in cycles that need not be whole.
+    pub(crate) fn x_of(&self, cycles: f64) -> f32 {
         let n_cycles = (self.end - self.start) as f64;
-        let offset = cycle as f64 - self.start as f64;
+        let offset = cycles - self.start as f64;
         self.x.min + (offset / n_cycles).clamp(-1.0, 2.0) as f32 * self.x.span()
     }
 

@@ -7,6 +7,7 @@ use super::widgets::command_button_ui;
 use crate::command::{COMMANDS, Command, Menu};
 use crate::course::Course;
 use crate::driver::Speed;
+use crate::export::WINDOW;
 use crate::format;
 use crate::frame::Frame;
 use crate::theme::{self, Palette};
@@ -80,15 +81,22 @@ fn recent_menu_ui(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
 /// The menu items that write what a panel shows into a file.
 fn exports_menu_ui(ui: &mut Ui, frame: &Frame, actions: &mut Vec<Action>) {
     ui.separator();
-    for info in PANES {
-        for export in info.exports {
-            let text = format!("Export: {}", export.label);
-            let response = ui.add_enabled(frame.program.is_some(), Button::new(text));
-            if response.on_hover_text(info.help).clicked() {
-                actions.push(Action::AskExport(export.label));
-                ui.close();
-            }
-        }
+    if ui.button(format!("Export: {}", WINDOW.label)).clicked() {
+        actions.push(Action::AskExport(WINDOW.label));
+        ui.close();
+    }
+    for info in PANES.iter().filter(|info| !info.exports.is_empty()) {
+        ui.add_enabled_ui(frame.program.is_some(), |ui| {
+            let submenu = ui.menu_button(format!("Export {}", info.title), |ui| {
+                for export in info.exports {
+                    if ui.button(format!("Export: {}", export.label)).clicked() {
+                        actions.push(Action::AskExport(export.label));
+                        ui.close();
+                    }
+                }
+            });
+            submenu.response.on_hover_text(info.help);
+        });
     }
 }
 

@@ -6,7 +6,9 @@
 
 use super::counts::DramCounts;
 use super::device::{DeviceRules, DeviceState};
+use super::event::{ChannelEvent, ChannelEventKind, RowOutcome};
 use super::queue::{Entry, QUEUE_DEPTH, Queue};
+use super::request::{Accepted, Burst, Served};
 use systole_isa::dram::{Command, DramOrganization, DramTiming, PagePolicy};
 
 /// Waiting writes at which the controller turns to writing.
@@ -40,43 +42,6 @@ impl ChannelRules {
             page_policy,
         }
     }
-}
-
-/// What a request wants of the channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Burst {
-    /// Bank within the channel.
-    pub bank: u32,
-    /// Row of the bank.
-    pub row: u32,
-    /// Burst of the row.
-    pub column: u32,
-    /// Whether it writes.
-    pub is_write: bool,
-    /// Whoever asks: index of its counters.
-    pub master: u8,
-}
-
-/// What became of a request that was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepted {
-    /// It waits in its queue. To its master a write is complete.
-    Queued,
-    /// A read of a burst whose write waits: the data come from the write queue and are there at this clock.
-    Forwarded(u64),
-    /// A write of a burst that another write in the queue overwrites anyway.
-    Merged,
-}
-
-/// A read whose data have been ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// Who asked.
-    pub master: u8,
-    /// Clock at which the data have moved.
-    pub done_at: u64,
-    /// Whether it is a write.
-    pub is_write: bool,
 }
 
 /// In order of preference among commands that are possible in the same clock.
@@ -211,6 +176,32 @@ impl Channel {
             .collect()
     }
 
+    /// How far the channel has come: it grows by one or more with every request that it queues and every command but refreshes.
+    pub fn progress(&self) -> u64 {
+        let c = &self.counts;
+        self.next_sequence + c.activates + c.precharges + c.reads + c.writes
+    }
+
+    /// Clock at which the next refresh of each rank is due; what was due before has been sent.
+    pub fn refresh_due(&self) -> &[u64] {
+        &self.refresh_due
+    }
+
+    fn event(&self, at: u64, kind: ChannelEventKind) -> ChannelEvent {
+        ChannelEvent {
+            at,
+            progress: self.progress(),
+            n_reads: self.reads.len(),
+            n_writes: self.writes.len(),
+            kind,
+        }
+    }
+
+    fn refresh_event(&self, rules: &ChannelRules, rank: usize, at: u64) -> ChannelEvent {
+        let (due, until) = (self.refresh_due[rank], at + rules.timing.rfc);
+        self.event(at, ChannelEventKind::Refresh { rank, due, until })
+    }
+
     /// Clock at which the last data moved so far are at their end.
     pub fn data_end(&self) -> u64 {
         self.data_end
@@ -236,7 +227,13 @@ impl Channel {
     }
 
     /// Takes a request that arrives in clock `at`, for which there is room. Every command before that clock has gone out.
-    pub fn offer(&mut self, rules: &ChannelRules, burst: Burst, at: u64) -> Accepted {
+    pub fn offer(
+        &mut self,
+        rules: &ChannelRules,
+        burst: Burst,
+        at: u64,
+        tell: &mut impl FnMut(ChannelEvent),
+    ) -> Accepted {
         self.floor = self.floor.max(at);
         let bank = burst.bank as usize;
         if !self.writes.is_empty() && self.writes.holds(bank, burst.row, burst.column) {
@@ -247,7 +244,7 @@ impl Channel {
             self.count(burst.master, |c| c.forwarded_reads += 1);
             return Accepted::Forwarded(self.floor + 1);
         }
-        let mut entry = Entry::new(burst.bank, burst.row, burst.column, burst.master);
+        let mut entry = Entry::of(&burst);
         (entry.sequence, entry.arrived_at) = (self.next_sequence, at);
         self.next_sequence += 1;
         let open_row = self.device.open_row(bank);
@@ -256,6 +253,7 @@ impl Channel {
         } else {
             self.reads.push(entry, open_row);
         }
+        tell(self.event(at, ChannelEventKind::Queued(entry.request(burst.is_write))));
         if self.choose_direction() {
             self.plan_all_banks();
             return Accepted::Queued;
@@ -424,36 +422,39 @@ impl Channel {
         })
     }
 
-    /// Sends every command before clock `until`; `served` hears of reads and writes.
-    pub fn advance(&mut self, rules: &ChannelRules, until: u64, mut served: impl FnMut(Served)) {
-        self.pass_idle_time(rules, until);
+    /// Sends every command before clock `until`; `tell` hears of each.
+    pub fn advance(&mut self, rules: &ChannelRules, until: u64, tell: &mut impl FnMut(ChannelEvent)) {
+        self.pass_idle_time(rules, until, tell);
         while self.planned(rules).at < until {
-            if let Some(done) = self.send(rules) {
-                served(done);
-            }
+            self.send(rules, tell);
         }
     }
 
-    /// While nothing waits and all rows are closed, refreshes follow each other at their interval: all but the last two before clock `until`
-    /// are only counted.
-    pub fn pass_idle_time(&mut self, rules: &ChannelRules, until: u64) {
+    /// While nothing waits and all rows of a rank are closed, its refreshes follow each other at their interval, and nothing else has to be
+    /// planned: all but the last two before clock `until`, in the order of time.
+    pub fn pass_idle_time(&mut self, rules: &ChannelRules, until: u64, tell: &mut impl FnMut(ChannelEvent)) {
         if !self.is_idle() {
             return;
         }
-        for rank in 0..rules.device.n_ranks() {
-            if self.n_open[rank] == 0 {
-                let n = (until.saturating_sub(self.refresh_due[rank]) / rules.timing.refi).saturating_sub(2);
-                if n > 0 {
-                    self.counts.refreshes += n;
-                    self.refresh_due[rank] += n * rules.timing.refi;
-                    self.plan = None;
-                }
-            }
+        let interval = rules.timing.refi;
+        let is_skipped = |due: u64| until.saturating_sub(due) >= 3 * interval;
+        loop {
+            let closed = (0..rules.device.n_ranks()).filter(|&rank| self.n_open[rank] == 0);
+            let next = closed.filter(|&rank| is_skipped(self.refresh_due[rank]));
+            let Some(rank) = next.min_by_key(|&rank| self.refresh_due[rank]) else {
+                return;
+            };
+            let first_bank = rules.device.banks_of(rank).start;
+            let earliest = self.device.earliest(&rules.device, Command::Refresh, first_bank);
+            tell(self.refresh_event(rules, rank, self.refresh_due[rank].max(earliest)));
+            self.counts.refreshes += 1;
+            self.refresh_due[rank] += interval;
+            self.plan = None;
         }
     }
 
     /// Sends the next command; what it served if it was a read or write.
-    pub fn send(&mut self, rules: &ChannelRules) -> Option<Served> {
+    pub fn send(&mut self, rules: &ChannelRules, tell: &mut impl FnMut(ChannelEvent)) -> Option<Served> {
         let plan = self.planned(rules);
         self.plan = None;
         self.floor = plan.at;
@@ -461,19 +462,21 @@ impl Channel {
             Action::Bank { bank } => {
                 let next = self.bank_plans[bank];
                 if matches!(next.command, Command::Read | Command::Write) {
-                    return self.send_column(rules, bank, plan.at);
+                    return self.send_column(rules, bank, plan.at, tell);
                 }
-                self.send_row_command(rules, bank, next, plan.at);
+                self.send_row_command(rules, bank, next, plan.at, tell);
             }
             Action::PrechargeAll { rank } => {
                 let n = self.device.precharge_all(&rules.device, rank, plan.at);
                 self.counts.precharges += n;
                 self.note_closed(rank, n as u32, plan.at);
                 rules.device.banks_of(rank).for_each(|bank| self.row_changed(bank));
+                tell(self.event(plan.at, ChannelEventKind::PrechargeAll { rank }));
             }
             Action::Refresh { rank } => {
                 let bank = rules.device.banks_of(rank).start;
                 self.device.commit(&rules.device, Command::Refresh, bank, 0, plan.at);
+                tell(self.refresh_event(rules, rank, plan.at));
                 self.counts.refreshes += 1;
                 self.refresh_due[rank] += rules.timing.refi;
             }
@@ -481,10 +484,18 @@ impl Channel {
         None
     }
 
-    fn send_row_command(&mut self, rules: &ChannelRules, bank: usize, next: BankPlan, at: u64) {
+    fn send_row_command(
+        &mut self,
+        rules: &ChannelRules,
+        bank: usize,
+        next: BankPlan,
+        at: u64,
+        tell: &mut impl FnMut(ChannelEvent),
+    ) {
         let rank = rules.device.rank_of(bank);
         let entry = self.queue_mut(next.for_write).entry_mut(next.slot);
         let (row, master) = (entry.row, entry.master);
+        let request = entry.request(next.for_write);
         if next.command == Command::Activate {
             entry.opened_row = true;
             self.count(master, |c| c.activates += 1);
@@ -496,9 +507,20 @@ impl Channel {
         }
         self.device.commit(&rules.device, next.command, bank, row, at);
         self.row_changed(bank);
+        let kind = match next.command {
+            Command::Activate => ChannelEventKind::Activate(request),
+            _ => ChannelEventKind::Precharge(request),
+        };
+        tell(self.event(at, kind));
     }
 
-    fn send_column(&mut self, rules: &ChannelRules, bank: usize, at: u64) -> Option<Served> {
+    fn send_column(
+        &mut self,
+        rules: &ChannelRules,
+        bank: usize,
+        at: u64,
+        tell: &mut impl FnMut(ChannelEvent),
+    ) -> Option<Served> {
         let is_write = self.is_draining;
         let entry = self.queue_mut(is_write).take_hit(bank)?;
         let (command, latency) = if is_write {
@@ -527,6 +549,12 @@ impl Channel {
         } else {
             self.plan_bank(bank);
         }
+        let kind = ChannelEventKind::Column {
+            request: entry.request(is_write),
+            outcome: RowOutcome::of(entry.opened_row, entry.closed_row),
+            data: (done_at - rules.timing.burst_clocks, done_at),
+        };
+        tell(self.event(at, kind));
         Some(Served {
             master: entry.master,
             done_at,

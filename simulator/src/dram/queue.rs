@@ -1,10 +1,14 @@
 //! A request queue of a channel: bounded, in order of arrival, and by bank, so that the scheduler looks at banks and not at requests.
 
+use super::event::Request;
+use super::request::Burst;
+use std::hash::{Hash, Hasher};
+
 /// Requests that a queue holds.
 pub const QUEUE_DEPTH: usize = 32;
 
 /// A waiting request for one burst.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) bank: u8,
     /// Whoever asked.
@@ -20,17 +24,52 @@ pub(crate) struct Entry {
     /// Clock of arrival.
     pub(crate) arrived_at: u64,
     next: Option<u8>,
+    /// The instruction that asked, for observers.
+    pc: u32,
 }
 
 impl Entry {
-    pub(crate) fn new(bank: u32, row: u32, column: u32, master: u8) -> Self {
+    pub(crate) fn of(burst: &Burst) -> Self {
         Self {
-            bank: bank as u8,
-            master,
-            row,
-            column,
+            bank: burst.bank as u8,
+            master: burst.master,
+            row: burst.row,
+            column: burst.column,
+            pc: burst.pc,
             ..Self::default()
         }
+    }
+
+    /// The request as observers hear of it.
+    pub(crate) fn request(&self, is_write: bool) -> Request {
+        Request {
+            pc: self.pc,
+            is_write,
+            bank: u32::from(self.bank),
+            row: self.row,
+            column: self.column,
+            arrived_at: self.arrived_at,
+        }
+    }
+}
+
+/// Everything that decides what happens next, which the instruction's number does not.
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            bank,
+            master,
+            opened_row,
+            closed_row,
+            row,
+            column,
+            sequence,
+            arrived_at,
+            next,
+            pc: _,
+        } = self;
+        (bank, master, opened_row, closed_row).hash(state);
+        (row, column, sequence, arrived_at, next).hash(state);
     }
 }
 

@@ -5,9 +5,10 @@
 //! tCCD_S, until a request of another kind or a refresh comes. So `n` commands are one multiplication, and only the last command to each bank
 //! leaves a trace in the state.
 
-use super::channel::{Burst, Channel, ChannelRules};
+use super::channel::{Channel, ChannelRules};
 use super::counts::DramCounts;
 use super::queue::{Entry, QUEUE_DEPTH, Queue};
+use super::request::Burst;
 use systole_isa::dram::{Command, PagePolicy};
 
 /// Shorter streams are left to the general way.
@@ -71,7 +72,7 @@ impl Channel {
                 break;
             }
             group = rules.device.group_of(bank);
-            coming.push(Entry::new(burst.bank, burst.row, burst.column, burst.master));
+            coming.push(Entry::of(&burst));
         }
         if coming.len() < MIN_STREAM {
             return None;

@@ -92,30 +92,30 @@ impl TraceRun {
             (self.clock, self.n_in_clock) = (self.clock + 1, 0);
         }
         let mut arrival = self.clock;
-        channel.advance(&self.rules, arrival, |_| ());
+        channel.advance(&self.rules, arrival, &mut |_| ());
         while !channel.has_room(is_write) {
             arrival = arrival.max(channel.next_command_at(&self.rules) + 1);
-            channel.advance(&self.rules, arrival, |_| ());
+            channel.advance(&self.rules, arrival, &mut |_| ());
         }
         if arrival > self.clock {
             (self.clock, self.n_in_clock) = (arrival, 0);
         }
         self.n_in_clock += 1;
         let burst = burst_at(&self.map, address, is_write);
-        channel.offer(&self.rules, burst, arrival);
+        channel.offer(&self.rules, burst, arrival, &mut |_| ());
     }
 
     /// Works off what waits and sums up.
     pub fn finish(mut self) -> TraceSummary {
         for channel in &mut self.channels {
             while !channel.is_idle() {
-                channel.send(&self.rules);
+                channel.send(&self.rules, &mut |_| ());
             }
         }
         let clocks = self.channels.iter().map(Channel::data_end).max().unwrap_or(0);
         let mut counts = DramCounts::default();
         for channel in &mut self.channels {
-            channel.advance(&self.rules, clocks, |_| ());
+            channel.advance(&self.rules, clocks, &mut |_| ());
             counts.add(&channel.counts_at(clocks));
         }
         TraceSummary {
@@ -135,6 +135,7 @@ fn burst_at(map: &AddressMap, address: u64, is_write: bool) -> Burst {
         column: at.column,
         is_write,
         master: 0,
+        pc: 0,
     }
 }
 
