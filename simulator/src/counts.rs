@@ -147,26 +147,25 @@ impl EventCounts {
         self.mac_pe_time = machine.rate(pair).pe_time(self.macs);
         self.macs_by_width.0[mac_class(pair)] = self.macs;
     }
-}
 
-/// Events of an instruction of the array, known from sizes and facts. `tile` is what a product uses.
-pub(crate) fn matrix_counts(
-    machine: &MachineDescription,
-    work: &Work,
-    tile: Option<&TileShape>,
-    facts: Facts,
-) -> EventCounts {
-    let mut counts = EventCounts::one_instruction();
-    match (work, tile) {
-        (Work::TileLoad(load), _) => counts.tile_load(load),
-        (Work::Product(product), Some(tile)) => counts.product(machine, product, tile, facts.live_rows),
-        (Work::OutputStationary(product), _) => {
-            counts.tile_load(&product.w);
-            counts.product(machine, &product.as_product(), &product.w.shape, product.m);
+    /// Adds the events of an instruction of the array, known from sizes and facts. `tile` is what a product uses.
+    pub(crate) fn add_matrix_work(
+        &mut self,
+        machine: &MachineDescription,
+        work: &Work,
+        tile: Option<&TileShape>,
+        facts: Facts,
+    ) {
+        match (work, tile) {
+            (Work::TileLoad(load), _) => self.tile_load(load),
+            (Work::Product(product), Some(tile)) => self.product(machine, product, tile, facts.live_rows),
+            (Work::OutputStationary(product), _) => {
+                self.tile_load(&product.w);
+                self.product(machine, &product.as_product(), &product.w.shape, product.m);
+            }
+            _ => {}
         }
-        _ => {}
     }
-    counts
 }
 
 /// Events of a piece of work of another unit than the array, known from its sizes alone; DRAM traffic is counted burst by burst

@@ -274,15 +274,17 @@ impl DmaUnit {
     /// Notes that its next burst was accepted in cycle `now`; a unit issues one burst per channel and cycle, or as slowly as the
     /// scratchpad's banks take them.
     fn issued(&mut self, now: u64, n_channels: u32) {
+        let Some(transfer) = self.under_way.back_mut() else {
+            return;
+        };
         match self.queued_from.take() {
-            None => self.waited_for_others(now),
-            Some(from) => {
-                if let Some(transfer) = self.under_way.back_mut() {
-                    transfer.counts.dram_queue_cycles += now - from;
-                }
-            }
+            None => transfer.counts.outstanding_cycles += now - self.next_issue_at,
+            Some(from) => transfer.counts.dram_queue_cycles += now - from,
         }
-        let interval = self.under_way.back().map_or(1, |transfer| transfer.banks.interval);
+        let interval = transfer.banks.interval;
+        transfer.n_issued += 1;
+        transfer.issued_at = now + interval;
+        transfer.last_done_at = transfer.last_done_at.max(now + interval);
         self.n_in_cycle = if now == self.next_issue_at {
             self.n_in_cycle + 1
         } else {
@@ -291,11 +293,6 @@ impl DmaUnit {
         self.next_issue_at = now;
         if self.n_in_cycle >= n_channels {
             (self.next_issue_at, self.n_in_cycle) = (now + interval, 0);
-        }
-        if let Some(transfer) = self.under_way.back_mut() {
-            transfer.n_issued += 1;
-            transfer.issued_at = now + interval;
-            transfer.last_done_at = transfer.last_done_at.max(now + interval);
         }
     }
 

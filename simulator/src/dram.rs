@@ -7,6 +7,7 @@ mod channel;
 mod counts;
 mod device;
 mod event;
+mod plan;
 mod queue;
 mod request;
 mod stream;

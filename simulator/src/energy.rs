@@ -136,6 +136,9 @@ impl EnergyModel {
 
     /// Energy of multiply-accumulates by their operands' widths.
     fn of_macs(&self, counts: &EventCounts) -> Femtojoules {
+        if counts.macs == 0 {
+            return Femtojoules(0);
+        }
         let (all, gated) = (&counts.macs_by_width.0, &counts.gated_by_width.0);
         let of_class = |class: usize| {
             let (full_fj, gated_fj) = (self.events.mac_fj[class], self.events.gated_mac_fj[class]);

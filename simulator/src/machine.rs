@@ -5,7 +5,7 @@
 //! a run may be split anywhere without changing it.
 
 use crate::activity::{Activity, ActivityCycles, BusyKind, StallReason, UnitStatus};
-use crate::counts::{EventCounts, matrix_counts, static_counts};
+use crate::counts::{EventCounts, static_counts};
 use crate::dma::{Ahead, DmaUnit, Dram, DramParameters, bursts_of};
 use crate::dram::{Channel, DramCounts};
 use crate::exec::{self, Memories};
@@ -16,7 +16,7 @@ use crate::mx::{MxState, Start};
 use crate::observer::{Event, Observer};
 use crate::order::deadlock::Standstill;
 use crate::order::tokens::has_tokens;
-use crate::order::{self, Order, Release, Touches};
+use crate::order::{Order, Release, Touch, Touches};
 use crate::race;
 use crate::sequencer::{Effect, Sequencer, Surroundings};
 use crate::vx::{self, VxInFlight};
@@ -121,6 +121,8 @@ pub struct Machine {
     dram_parameters: Arc<DramParameters>,
     mode: Mode,
     pub(crate) state: State,
+    /// What the sequencer's instruction asks for, while it waits for a place in a queue. Not part of the state, which determines it.
+    waiting_dispatch: Option<(Unit, Box<Work>)>,
 }
 
 impl Machine {
@@ -167,6 +169,7 @@ impl Machine {
             dram_parameters,
             mode,
             state,
+            waiting_dispatch: None,
         })
     }
 

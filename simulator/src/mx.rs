@@ -314,15 +314,18 @@ impl MxState {
             Some(Work::OutputStationary(product)) => self.output_stationary_start(machine, product),
             _ => None,
         };
-        let mut next = start.filter(|&at| at > now);
+        // Cycles from the next one on; what is past comes out larger than anything to come.
+        let first = now + 1;
+        let distance = |at: u64| at.wrapping_sub(first);
+        let mut nearest = start.map_or(u64::MAX, distance);
         for x in &self.in_flight {
-            for at in [x.port_free_at, x.summed_at, x.unloaded_at, x.done_at] {
-                if at > now && next.is_none_or(|next| at < next) {
-                    next = Some(at);
-                }
-            }
+            let ends = distance(x.port_free_at)
+                .min(distance(x.summed_at))
+                .min(distance(x.unloaded_at))
+                .min(distance(x.done_at));
+            nearest = nearest.min(ends);
         }
-        next
+        (nearest <= u64::MAX / 2).then(|| first + nearest)
     }
 }
 

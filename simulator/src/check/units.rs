@@ -130,19 +130,16 @@ impl<'a> Units<'a> {
         let array = head.work.array_use();
         self.use_array(head, findings);
         let tile = self.array.active.as_ref();
-        let touches = match self.touches(unit, &head.work, tile) {
-            Ok(touches) => touches,
-            Err(kind) => {
-                findings.add(unit_fault(
-                    &kind,
-                    head.pc,
-                    tile.is_none() && matches!(array, ArrayUse::Product { .. }),
-                ));
-                Touches::new()
-            }
-        };
+        let mut touches = Touches::new();
+        if let Err(kind) = self.check(unit, &head.work, tile, &mut touches) {
+            findings.add(unit_fault(
+                &kind,
+                head.pc,
+                tile.is_none() && matches!(array, ArrayUse::Product { .. }),
+            ));
+        }
         self.look_for_unwritten(head, &touches, findings);
-        let (release, conflicts) = self.order.start((unit, head.pc), array, &head.tokens, touches);
+        let (release, conflicts) = self.order.start((unit, head.pc), array, &head.tokens, &mut touches);
         for conflict in &conflicts {
             let kind = crate::fault::race(conflict, (unit, head.pc), self.program);
             findings.add(Finding::error(
@@ -176,7 +173,8 @@ impl<'a> Units<'a> {
         }
     }
 
-    fn touches(&self, unit: Unit, work: &Work, tile: Option<&TileShape>) -> Result<Touches, FaultKind> {
+    /// Checks operands and bounds and lists what is touched.
+    fn check(&self, unit: Unit, work: &Work, tile: Option<&TileShape>, touches: &mut Touches) -> Result<(), FaultKind> {
         work::check(unit, work, self.machine, tile)?;
         let accesses = race::accesses(work, tile);
         race::check_bounds(&accesses, |space| match space {
@@ -184,7 +182,8 @@ impl<'a> Units<'a> {
             Space::Acc => self.machine.acc.capacity_bytes(),
             Space::Dram => self.program.dram_bytes,
         })?;
-        Ok(order::touches(&accesses))
+        touches.extend(accesses.iter().map(Touch::of));
+        Ok(())
     }
 
     /// Looks for reads of on-chip bytes that nothing has written, and notes the writes.

@@ -7,6 +7,7 @@
 use super::counts::DramCounts;
 use super::device::{DeviceRules, DeviceState};
 use super::event::{ChannelEvent, ChannelEventKind, RowOutcome};
+use super::plan::{Action, BankPlan, Plan, Urgency};
 use super::queue::{Entry, QUEUE_DEPTH, Queue};
 use super::request::{Accepted, Burst, Served};
 use systole_isa::dram::{Command, DramOrganization, DramTiming, PagePolicy};
@@ -42,61 +43,6 @@ impl ChannelRules {
             page_policy,
         }
     }
-}
-
-/// In order of preference among commands that are possible in the same clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Urgency {
-    Refresh,
-    Column,
-    Row,
-    Preparation,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Action {
-    PrechargeAll { rank: usize },
-    Refresh { rank: usize },
-    Bank { bank: usize },
-}
-
-/// The next command of the channel and its clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Plan {
-    at: u64,
-    urgency: Urgency,
-    sequence: u64,
-    action: Action,
-}
-
-impl Plan {
-    fn precedes(&self, other: &Self) -> bool {
-        (self.at, self.urgency, self.sequence) < (other.at, other.urgency, other.sequence)
-    }
-}
-
-/// The next command of one bank. Only requests for this bank, commands to it and the direction change it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct BankPlan {
-    /// Clock from which the bank itself allows it.
-    ready: u64,
-    command: Command,
-    urgency: Urgency,
-    /// The request that it is for, in the write queue or the read queue.
-    slot: u8,
-    for_write: bool,
-    sequence: u64,
-}
-
-impl BankPlan {
-    const NOTHING: Self = Self {
-        ready: 0,
-        command: Command::Precharge,
-        urgency: Urgency::Preparation,
-        slot: 0,
-        for_write: false,
-        sequence: 0,
-    };
 }
 
 /// One channel: devices, queues and what the controller remembers.
@@ -248,14 +194,16 @@ impl Channel {
         (entry.sequence, entry.arrived_at) = (self.next_sequence, at);
         self.next_sequence += 1;
         let open_row = self.device.open_row(bank);
-        if burst.is_write {
-            self.writes.push(entry, open_row);
-        } else {
-            self.reads.push(entry, open_row);
-        }
+        let queue = self.queue_mut(burst.is_write);
+        let had_hit = queue.has_hit(bank);
+        queue.push(entry, open_row);
         tell(self.event(at, ChannelEventKind::Queued(entry.request(burst.is_write))));
         if self.choose_direction() {
             self.plan_all_banks();
+            return Accepted::Queued;
+        }
+        // Behind a request for the open row it changes nothing about what the bank wants next.
+        if had_hit {
             return Accepted::Queued;
         }
         let old_plan = self.plan;
@@ -314,17 +262,24 @@ impl Channel {
     }
 
     fn make_plan(&self, rules: &ChannelRules) -> Plan {
-        let mut best: Option<Plan> = None;
+        let mut first = (u64::MAX, Urgency::Preparation, u64::MAX);
+        let mut first_bank = None;
         let mut banks = self.planned_banks;
         while banks != 0 {
             let bank = banks.trailing_zeros() as usize;
             banks &= banks - 1;
-            if let Some(plan) = self.timed(rules, bank)
-                && best.is_none_or(|best| plan.precedes(&best))
-            {
-                best = Some(plan);
+            let next = &self.bank_plans[bank];
+            let key = (self.bank_at(rules, next, bank), next.urgency, next.sequence);
+            if key < first && key.0 < self.refresh_due[rules.device.rank_of(bank)] {
+                (first, first_bank) = (key, Some(bank));
             }
         }
+        let mut best = first_bank.map(|bank| Plan {
+            at: first.0,
+            urgency: first.1,
+            sequence: first.2,
+            action: Action::Bank { bank },
+        });
         for rank in 0..rules.device.n_ranks() {
             if best.is_none_or(|best| best.at >= self.refresh_due[rank]) {
                 let refresh = self.plan_of_refresh(rules, rank);
@@ -341,16 +296,21 @@ impl Channel {
             return None;
         }
         let next = &self.bank_plans[bank];
-        let shared = self
-            .device
-            .ready_group(&rules.device, next.command, rules.device.group_of(bank));
-        let at = next.ready.max(shared).max(self.floor);
+        let at = self.bank_at(rules, next, bank);
         (at < self.refresh_due[rules.device.rank_of(bank)]).then_some(Plan {
             at,
             urgency: next.urgency,
             sequence: next.sequence,
             action: Action::Bank { bank },
         })
+    }
+
+    /// The first clock in which the next command of a bank may go out.
+    #[inline]
+    fn bank_at(&self, rules: &ChannelRules, next: &BankPlan, bank: usize) -> u64 {
+        let group = rules.device.group_of(bank);
+        let shared = self.device.ready_group(&rules.device, next.command, group);
+        next.ready.max(shared).max(self.floor)
     }
 
     fn plan_of_refresh(&self, rules: &ChannelRules, rank: usize) -> Plan {

@@ -38,7 +38,11 @@ impl Changes {
 
     /// The units, in the order in which they start.
     pub(super) fn units(self) -> impl Iterator<Item = Unit> {
-        const ORDER: [Unit; 4] = [Unit::Ld, Unit::St, Unit::Mx, Unit::Vx];
-        ORDER.into_iter().filter(move |&unit| self.has(unit))
+        let mut left = self.0 & !POSTED;
+        std::iter::from_fn(move || {
+            let unit = *Unit::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(unit)
+        })
     }
 }

@@ -38,7 +38,8 @@ impl Machine {
         let now = self.state.now;
         while let Some(at) = self.state.mx.in_flight.iter().position(|x| x.done_at <= now) {
             let done = self.state.mx.in_flight.remove(at).expect("the position was just found");
-            let counts = self.execute_mx(&done);
+            let mut counts = EventCounts::one_instruction();
+            self.execute_mx(&done, &mut counts);
             let what = (&done.dispatched, &done.release);
             self.retire(Unit::Mx, what, (done.started_at, &counts), changes, observer);
         }
@@ -74,10 +75,10 @@ impl Machine {
     }
 
     /// Performs an instruction of the array and counts what happened.
-    fn execute_mx(&mut self, done: &MxInFlight) -> EventCounts {
+    fn execute_mx(&mut self, done: &MxInFlight, counts: &mut EventCounts) {
         let (work, tile) = (&*done.dispatched.work, done.tile.as_ref());
         let shape = tile.map(|tile| &tile.shape);
-        let mut counts = matrix_counts(&self.description, work, shape, done.facts);
+        counts.add_matrix_work(&self.description, work, shape, done.facts);
         let has_values = self.mode == Mode::Full;
         match work {
             Work::TileLoad(load) => {
@@ -92,17 +93,16 @@ impl Machine {
                 if let Some(tile) = tile {
                     let multiplied = exec::multiply(&mut self.state.memories, tile, product);
                     let pair = tile.shape.pair(product.a.format);
-                    self.note(done, pair, &multiplied, &mut counts);
+                    self.note(done, pair, &multiplied, counts);
                 }
             }
             Work::OutputStationary(product) if has_values => {
                 let multiplied = exec::output_stationary(&mut self.state.memories, product);
                 let pair = product.w.shape.pair(product.a.format);
-                self.note(done, pair, &multiplied, &mut counts);
+                self.note(done, pair, &multiplied, counts);
             }
             _ => {}
         }
-        counts
     }
 
     /// Counts what only the values of a product tell, and keeps the first overflow.
@@ -174,12 +174,18 @@ impl Machine {
             if self.still_finds_queue_full(pc, instruction.op.unit()) {
                 return Ok(Activity::Stalled(StallReason::QueueFull));
             }
-            let effect = self
-                .state
-                .sequencer
-                .preview(&instruction.op)
-                .map_err(|kind| self.fault(kind, pc))?;
+            let effect = match self.waiting_dispatch.take() {
+                Some((unit, work)) => Effect::Dispatch(unit, work),
+                None => self
+                    .state
+                    .sequencer
+                    .preview(&instruction.op)
+                    .map_err(|kind| self.fault(kind, pc))?,
+            };
             if let Some(stall) = self.sequencer_stall(&instruction, &effect) {
+                if let Effect::Dispatch(unit, work) = effect {
+                    self.waiting_dispatch = Some((unit, work));
+                }
                 return Ok(Activity::Stalled(stall));
             }
             let is_free = matches!(effect, Effect::Free);
@@ -256,8 +262,11 @@ impl Machine {
                     let commands = self.state.dram_timing.take_counts(&self.dram_parameters, unit);
                     add_dram_counts(&commands, &mut counts);
                 }
+                self.account(layer, &counts, now);
+            } else if let Some(stats) = self.state.layers.get_mut(layer as usize) {
+                stats.counts.instructions += 1;
+                stats.end = stats.end.max(now);
             }
-            self.account(layer, &counts, now);
             observer.event(&Event::Completed {
                 unit: Unit::Seq,
                 pc,
@@ -322,9 +331,11 @@ impl Machine {
             return Ok(false);
         }
         let tile = self.tile_of(&head.work);
-        let shape = tile.as_ref().map(|tile| &tile.shape);
-        let (touches, spm_end) = self.checked_touches(unit, pc, &head.work, shape)?;
-        let banks = bank_use(&self.description, &head.work, shape);
+        let mut touches = Touches::new();
+        let spm_end = self
+            .check_touches(unit, &head.work, tile, &mut touches)
+            .map_err(|kind| self.fault(kind, pc))?;
+        let banks = bank_use(&self.description, &head.work, tile);
         if !self.banks_admit(banks) {
             return Ok(false);
         }
@@ -333,7 +344,7 @@ impl Machine {
             .expect("the head was just inspected");
         self.take_tokens(&head.tokens);
         self.state.spm_peak_bytes = self.state.spm_peak_bytes.max(spm_end);
-        let release = self.ordered(unit, &head, touches)?;
+        let release = self.ordered(unit, &head, &mut touches)?;
         self.begin(unit, head, release, banks);
         Ok(true)
     }
@@ -369,9 +380,9 @@ impl Machine {
     }
 
     /// The tile that a product would use now.
-    fn tile_of(&self, work: &Work) -> Option<exec::SharedTile> {
+    fn tile_of(&self, work: &Work) -> Option<&TileShape> {
         match work {
-            Work::Product(product) => self.state.mx.tile_for(product.weights).cloned(),
+            Work::Product(product) => self.state.mx.tile_for(product.weights).map(|tile| &tile.shape),
             _ => None,
         }
     }
@@ -383,24 +394,26 @@ impl Machine {
         }
     }
 
-    /// What an instruction that could start touches, and one past its highest byte of the scratchpad.
-    fn checked_touches(
+    /// Checks operands and bounds of an instruction that could start, lists what it touches, and says what is one past its highest byte
+    /// of the scratchpad.
+    fn check_touches(
         &self,
         unit: Unit,
-        pc: u32,
         work: &Work,
         tile: Option<&TileShape>,
-    ) -> Result<(Touches, u64), Fault> {
-        work::check(unit, work, &self.description, tile).map_err(|kind| self.fault(kind, pc))?;
+        touches: &mut Touches,
+    ) -> Result<u64, FaultKind> {
+        work::check(unit, work, &self.description, tile)?;
         let accesses = race::accesses(work, tile);
         let capacity = |space| self.state.memories.of(space).capacity_bytes();
-        race::check_bounds(&accesses, capacity).map_err(|kind| self.fault(kind, pc))?;
+        race::check_bounds(&accesses, capacity)?;
         let spm_end = accesses.iter().filter_map(|access| access.end_in(Space::Spm)).max();
-        Ok((order::touches(&accesses), spm_end.unwrap_or(0)))
+        touches.extend(accesses.iter().map(Touch::of));
+        Ok(spm_end.unwrap_or(0))
     }
 
     /// Looks for races of an instruction that starts now, whose tokens are taken.
-    fn ordered(&mut self, unit: Unit, head: &Dispatched, touches: Touches) -> Result<Release, Fault> {
+    fn ordered(&mut self, unit: Unit, head: &Dispatched, touches: &mut Touches) -> Result<Release, Fault> {
         let place = (unit, head.pc);
         let (release, conflicts) = self
             .state
@@ -455,15 +468,18 @@ impl Machine {
         changes: Changes,
         observer: &mut impl Observer,
     ) {
-        for unit in Unit::ALL {
-            let status = match unit {
-                Unit::Seq => self.sequencer_status(sequencer_activity),
-                Unit::Ld | Unit::St | Unit::Mx | Unit::Vx if changes.has(unit) => self.current_status(unit),
-                Unit::Ld | Unit::St | Unit::Mx | Unit::Vx => continue,
-            };
-            if !status.continues(&self.state.statuses[unit.index()]) {
-                self.close_span(unit, status, observer);
-            }
+        let status = self.sequencer_status(sequencer_activity);
+        self.update_status(Unit::Seq, status, observer);
+        for unit in changes.units() {
+            let status = self.current_status(unit);
+            self.update_status(unit, status, observer);
+        }
+    }
+
+    #[inline]
+    fn update_status(&mut self, unit: Unit, status: UnitStatus, observer: &mut impl Observer) {
+        if !status.continues(&self.state.statuses[unit.index()]) {
+            self.close_span(unit, status, observer);
         }
     }
 

@@ -97,14 +97,15 @@ pub(crate) struct Touch {
 /// What one instruction touches.
 pub(crate) type Touches = SmallVec<[Touch; 4]>;
 
-/// The bytes that accesses cover.
-pub(crate) fn touches(accesses: &[Access<'_>]) -> Touches {
-    let touch = |access: &Access<'_>| Touch {
-        space: access.space(),
-        writes: access.writes(),
-        footprint: Footprint::of(access),
-    };
-    accesses.iter().map(touch).collect()
+impl Touch {
+    /// The bytes of an access.
+    pub(crate) fn of(access: &Access<'_>) -> Self {
+        Self {
+            space: access.space(),
+            writes: access.writes(),
+            footprint: Footprint::of(access),
+        }
+    }
 }
 
 fn chain_of(unit: Unit, array: ArrayUse) -> Chain {
@@ -165,13 +166,14 @@ impl Order {
         self.shadow.clear();
     }
 
-    /// The instruction at the head of a unit's queue starts: what it conflicts with, and what its posts will tell.
+    /// The instruction at the head of a unit's queue starts: what it conflicts with, and what its posts will tell. Takes its touches out
+    /// of their list.
     pub(crate) fn start(
         &mut self,
         (unit, pc): (Unit, u32),
         array: ArrayUse,
         tokens: &Tokens,
-        touches: Touches,
+        touches: &mut Touches,
     ) -> (Release, Vec<Conflict>) {
         let chain = chain_of(unit, array);
         let epoch = self.epochs[chain.index()];
@@ -179,7 +181,7 @@ impl Order {
         let dispatched = self.dispatched[unit.index()].pop_front().unwrap_or_default();
         let clock = self.take(tokens, self.clocks[unit.index()].joined(&dispatched), event);
         self.clocks[unit.index()] = clock;
-        let conflicts = self.shadow.conflicts(chain, &clock, &touches);
+        let conflicts = self.shadow.conflicts(chain, &clock, touches);
         let (clocks, dispatched) = (&self.clocks, &self.dispatched);
         self.shadow
             .record((chain, epoch, pc), touches, || known_to_all(chain, clocks, dispatched));

@@ -56,9 +56,12 @@ impl Log {
             None => self.entries.push_back(entry),
             // What has grown may be one with the rounds of the loop before.
             Some(at) => {
-                let grown = self.entries[at].clone();
-                if self.absorbing(at, &grown).is_some() {
-                    self.entries.remove(at);
+                let is_same = |other: &Entry| (other.epoch, other.pc) == (self.entries[at].epoch, self.entries[at].pc);
+                if self.entries.range(at.saturating_sub(LOOK_BACK)..at).any(is_same) {
+                    let grown = self.entries[at].clone();
+                    if self.absorbing(at, &grown).is_some() {
+                        self.entries.remove(at);
+                    }
                 }
             }
         }
@@ -184,10 +187,10 @@ impl Shadow {
     pub(crate) fn record(
         &mut self,
         (chain, epoch, pc): (Chain, u64, u32),
-        touches: Touches,
+        touches: &mut Touches,
         known_to_all: impl Fn() -> u64,
     ) {
-        for touch in touches {
+        for touch in touches.drain(..) {
             let slot = slot(chain, touch.space, touch.writes);
             self.used |= 1 << slot;
             let log = &mut self.logs[slot];
@@ -208,6 +211,12 @@ impl Shadow {
             for writes in [true, false] {
                 let log = &mut self.logs[slot(chain, *space, writes)];
                 if log.entries.back().is_none_or(|last| last.epoch < from) {
+                    continue;
+                }
+                let len = log.entries.len();
+                let is_only_last = len == 1 || log.entries[len - 2].epoch < from;
+                if is_only_last && let Some(entry) = log.entries.pop_back() {
+                    log.record(Entry { epoch: to, ..entry });
                     continue;
                 }
                 let first = log.entries.partition_point(|entry| entry.epoch < from);
