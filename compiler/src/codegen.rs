@@ -28,6 +28,7 @@ use crate::estimate::{Estimate, estimate};
 use crate::quantized::QuantizedGraph;
 use emitter::Emitter;
 use stage::{Stage, StageKind};
+use std::ops::ControlFlow;
 use systole_isa::program::{LayerPlan, MachineReference, Program, Symbol, SymbolKind};
 use systole_isa::{MachineDescription, Op};
 pub use tiles::LayerTiles;
@@ -129,11 +130,28 @@ pub fn generate_with_tiles(
     machine: &MachineDescription,
     policy: TilingPolicy,
 ) -> Result<(Program, Vec<LayerTiles>), Vec<CompileError>> {
+    generate_watched(graph, machine, policy, &mut |_, _| ControlFlow::Continue(()))
+}
+
+/// As [`generate_with_tiles`]; `watch` is told the index of each layer before its code is generated, and the number of layers, and may
+/// stop there.
+///
+/// # Errors
+/// As [`generate`]; no error at all if `watch` has stopped it.
+pub fn generate_watched(
+    graph: &QuantizedGraph,
+    machine: &MachineDescription,
+    policy: TilingPolicy,
+    watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<(Program, Vec<LayerTiles>), Vec<CompileError>> {
     let mut e = Emitter::default();
     let mut lowered = lower::lower(graph, &mut e)?;
     let machines = residency::assign(&mut lowered, machine, policy);
     let (mut errors, mut pages) = (Vec::new(), Vec::new());
-    for (stage, machine) in lowered.stages.iter().zip(&machines) {
+    for (idx, (stage, machine)) in lowered.stages.iter().zip(&machines).enumerate() {
+        if watch(idx, machines.len()).is_break() {
+            return Err(Vec::new());
+        }
         if let Err(error) = emit_stage(&mut e, stage, machine, policy) {
             errors.push(error);
         }

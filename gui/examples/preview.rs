@@ -6,6 +6,7 @@
 #[allow(dead_code)]
 mod support;
 
+use systole_gui::launch::engine_loader;
 use systole_gui::{GuiError, LaunchOptions, run};
 
 fn main() -> Result<(), GuiError> {
@@ -15,6 +16,8 @@ fn main() -> Result<(), GuiError> {
     let source = (machine != "none").then(|| support::sample_source(&machine, n_rows));
     run(LaunchOptions {
         source,
-        loader: Box::new(|path| Err(format!("{} is not read by the preview", path.display()))),
+        loader: engine_loader(Box::new(|path| {
+            Err(format!("{} is not read by the preview", path.display()))
+        })),
     })
 }

@@ -3,6 +3,7 @@
 
 mod keeping;
 mod learning;
+mod opening;
 mod source;
 
 use crate::background::{Background, Choice, Finished};
@@ -16,6 +17,7 @@ use crate::frame::{Frame, Observation, RunState, TimelineView};
 use crate::inspect::Focus;
 use crate::machine_bench::MachineBench;
 use crate::panels::layout::{PanelMemory, Panels, default_tree, set_shown, shown_panes};
+use crate::panels::load_bar::{drop_hint_ui, load_bar_ui};
 use crate::panels::notice::notice_ui;
 use crate::panels::palette::palette_ui;
 use crate::panels::panes::{Pane, exports};
@@ -46,6 +48,8 @@ pub struct Dashboard {
     source: SourceEditor,
     background: Background,
     edits: Edits,
+    /// Number of the last opening that was noted.
+    n_opened: u64,
     /// What the dashboard itself has to say; the worker's messages are in the frame.
     notice: Option<String>,
     /// The last stretch and width that the worker was told.
@@ -67,6 +71,8 @@ impl Dashboard {
             last_cycle: 0,
             breakpoints: Arc::default(),
             watchpoints: Vec::new(),
+            loading: None,
+            opened: None,
             notice: None,
             rejected: None,
             ticket: 0,
@@ -90,6 +96,7 @@ impl Dashboard {
             source: SourceEditor::default(),
             background: Background::default(),
             edits: Edits::default(),
+            n_opened: 0,
             notice: None,
             sent_timeline: (TimelineView::Fit, 0),
             sent_focus: Focus::default(),
@@ -123,6 +130,9 @@ impl Dashboard {
             ui.add_space(2.0);
             toolbar_ui(ui, &self.frame, &self.view, &mut actions);
             scrubber_ui(ui, &self.frame, &mut actions);
+            if let Some(loading) = &self.frame.loading {
+                load_bar_ui(ui, loading, &mut actions);
+            }
             for notice in self.notice.as_deref().into_iter().chain(self.frame.notice.as_deref()) {
                 notice_ui(ui, notice, &mut actions);
             }
@@ -150,6 +160,8 @@ impl Dashboard {
                 self.tree.ui(&mut panels, ui);
             }
         });
+        drop_hint_ui(ui);
+        self.take_dropped(&mut actions);
         self.dialog_ui(ui, &mut actions);
         self.view.cursor = actions.iter().find_map(|action| match action {
             Action::SetCursor(cycle) => Some(*cycle),
@@ -187,6 +199,7 @@ impl Dashboard {
             let before = std::mem::replace(&mut self.frame, frame);
             self.leave(&before);
             self.show_found();
+            self.take_opened();
         }
         self.bench.update(self.frame.program.as_ref());
         if !self.worker.is_alive() && self.frame.notice.is_none() {
@@ -213,9 +226,10 @@ impl Dashboard {
             },
             Action::OpenPath(path) => {
                 self.view.dialog = None;
-                self.view.recent.add(path.clone());
                 self.send_replacing(Request::Open(path));
             }
+            Action::CancelLoad => self.worker.send(Request::CancelLoad),
+            Action::Tell(text) => self.notice = Some(text),
             Action::CheckRecent => return self.background.look_at(ctx, self.view.recent.paths().to_vec()),
             Action::Browse => match &self.view.dialog {
                 Some(Dialog::Export(export, _)) => {
@@ -238,10 +252,7 @@ impl Dashboard {
                 self.view.dialog = export.map(|export| Dialog::Export(export, export.file_name.to_owned()));
             }
             Action::Export(path) => self.export(ctx, path),
-            Action::ShowPane(pane, is_shown) => {
-                set_shown(&mut self.tree, pane, is_shown);
-                self.view.shown_panes = shown_panes(&self.tree);
-            }
+            Action::ShowPane(pane, is_shown) => self.show_pane(pane, is_shown),
             Action::SetTimeline(timeline) => self.view.timeline = timeline,
             Action::SetTimelineWidth(n_pixels) if n_pixels == self.timeline_width => return,
             Action::SetTimelineWidth(n_pixels) => self.timeline_width = n_pixels,
@@ -297,6 +308,11 @@ impl Dashboard {
             }
         }
         ctx.request_repaint();
+    }
+
+    fn show_pane(&mut self, pane: Pane, is_shown: bool) {
+        set_shown(&mut self.tree, pane, is_shown);
+        self.view.shown_panes = shown_panes(&self.tree);
     }
 
     /// Asks for a match beside the selected span, or from the edge of what is shown.

@@ -1,6 +1,6 @@
 //! The one table of commands. Toolbar, menus, keyboard and tests read it; nothing else names a command's label or key.
 
-use crate::frame::{Frame, RunState};
+use crate::frame::Frame;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// Something the user can ask for by button, menu or key.
@@ -479,7 +479,7 @@ impl Command {
 
     /// Whether the command has an effect in the state that a frame shows.
     pub fn is_enabled(self, frame: &Frame) -> bool {
-        let is_loaded = frame.program.is_some() && !matches!(frame.run_state, RunState::Loading(_));
+        let is_loaded = frame.program.is_some();
         let is_running = frame.run_state.is_moving();
         match self {
             Command::Run | Command::RunToEnd => is_loaded && !is_running && !frame.run_state.has_ended(),

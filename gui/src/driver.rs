@@ -1,12 +1,15 @@
 //! What the worker does, apart from where it does it: obeys requests, paces time, stops at breakpoints, takes pictures.
 
-use crate::engine::{Engine, EngineLoader, Landmark, Outcome};
+mod opening;
+
+use crate::engine::{Engine, EngineLoader, Landmark, Opened, Outcome};
 use crate::examples::example;
-use crate::frame::{Frame, Observation, RunState, TimelineView};
+use crate::frame::{Frame, Observation, OpenedFile, RunState, TimelineView};
 use crate::inspect::{Focus, MemorySpace};
 use crate::inspection::Watch;
 use crate::launch;
 use crate::line_map::moved_breakpoints;
+use crate::loading::{Load, Origin};
 use crate::overview::{Found, SpanReport};
 use crate::source_text::SourceText;
 use serde::{Deserialize, Serialize};
@@ -28,8 +31,10 @@ const MAX_STEP: u64 = 1_000;
 /// What the user interface asks of the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Load a file; the present program stays if that fails.
+    /// Open a file; the present program stays until that is done, and if it fails.
     Open(PathBuf),
+    /// Stop what is being opened; the present program stays.
+    CancelLoad,
     /// Open a shipped example, on its own machine or another one; the present program stays if that fails.
     OpenExample {
         /// Its name.
@@ -126,6 +131,10 @@ pub(crate) struct Driver {
     last_cycle: u64,
     notice: Option<Arc<str>>,
     ticket: u64,
+    /// What is being opened, with the ticket that was given since.
+    load: Option<Load>,
+    late_ticket: Option<u64>,
+    opened: Option<Arc<OpenedFile>>,
     sequence: u64,
     /// The text that was to be opened last and is no program.
     rejected: Option<Arc<SourceText>>,
@@ -170,11 +179,33 @@ impl Driver {
             last_cycle,
             notice: None,
             ticket: 0,
+            load: None,
+            late_ticket: None,
+            opened: None,
             sequence: 0,
             rejected: None,
             postponed: Vec::new(),
             credit: 0,
             run_from: 0,
+        }
+    }
+
+    /// What goes on after a panic: without the program, with everything that the user has chosen.
+    pub(crate) fn after_panic(self, message: &str) -> Self {
+        let notice = format!(
+            "The program is closed, because there is a bug in Systole: {message}. Please report it. Files can be opened again."
+        );
+        Self {
+            speed: self.speed,
+            timeline: self.timeline,
+            n_bins: self.n_bins,
+            focus: self.focus,
+            found: self.found,
+            opened: self.opened,
+            ticket: self.late_ticket.unwrap_or(self.ticket),
+            sequence: self.sequence,
+            notice: Some(Arc::from(notice)),
+            ..Self::new(self.loader, None)
         }
     }
 
@@ -206,17 +237,27 @@ impl Driver {
         }
         match request {
             Request::Open(path) => {
-                let opened = (self.loader)(&path);
-                let text = opened.as_ref().err().and_then(|_| SourceText::read(&path));
-                self.open(opened, &path.display().to_string());
-                self.rejected = text.map(Arc::new);
+                let loader = Arc::clone(&self.loader);
+                let origin = Origin::File(path.clone());
+                self.begin(Load::start(origin, move |progress| loader(&path, progress)));
             }
+            Request::CancelLoad => self.end_load(),
             Request::OpenExample { name, machine } => {
-                let opened = example(&name, machine.as_deref()).map(launch::engine);
-                self.open(opened, &name);
+                let origin = Origin::Example(name.clone());
+                self.begin(Load::start(origin, move |_| {
+                    example(&name, machine.as_deref())
+                        .map(launch::engine)
+                        .map(Opened::Program)
+                }));
             }
+            Request::Ticket(ticket) if self.load.is_some() => self.late_ticket = Some(ticket),
             Request::Ticket(ticket) => self.ticket = ticket,
-            Request::UseMachine(machine) => self.use_machine(&machine),
+            Request::UseMachine(machine) => {
+                if let Some(engine) = &self.engine {
+                    let make = engine.on_machine(&machine);
+                    self.begin(Load::on_machine(make));
+                }
+            }
             Request::Assemble(text) => self.assemble(&text),
             Request::SetSpeed(speed) => self.speed = speed,
             Request::SetTimeline(timeline, n_bins) => {
@@ -342,34 +383,6 @@ impl Driver {
         });
     }
 
-    fn open(&mut self, opened: Result<Box<dyn Engine>, String>, name: &str) {
-        match opened {
-            Ok(mut engine) => {
-                engine.look_at(&self.focus);
-                self.last_cycle = expected_cycles(engine.as_ref());
-                self.engine = Some(engine);
-                self.watches.clear();
-                self.stop();
-                self.notice = None;
-                self.breakpoints = Arc::default();
-                self.selected_span = None;
-            }
-            Err(reason) => self.notice = Some(Arc::from(format!("Cannot open {name}: {reason}"))),
-        }
-    }
-
-    fn use_machine(&mut self, machine: &str) {
-        let Some(engine) = &self.engine else { return };
-        match engine.on_machine(machine) {
-            Ok(engine) => {
-                self.engine = Some(engine);
-                self.stop();
-                self.notice = None;
-            }
-            Err(reason) => self.notice = Some(Arc::from(format!("Cannot use the machine: {reason}"))),
-        }
-    }
-
     /// Breakpoints stay where their lines do.
     fn assemble(&mut self, text: &SourceText) {
         let Some(engine) = &self.engine else { return };
@@ -479,6 +492,8 @@ impl Driver {
                 .iter()
                 .map(|watch| (watch.space, watch.address, watch.n_bytes))
                 .collect(),
+            loading: self.load.as_ref().map(|load| Arc::new(load.view())),
+            opened: self.opened.clone(),
             notice: self.notice.clone(),
             rejected: self.rejected.clone(),
             ticket: self.ticket,
@@ -503,13 +518,6 @@ impl Driver {
                 Some(Outcome::Faulted(reason)) => RunState::Faulted(reason),
             },
         }
-    }
-
-    /// The last frame again, but saying that a file is being loaded.
-    pub(crate) fn loading_frame(&mut self, name: &str) -> Arc<Frame> {
-        let mut frame = Frame::clone(&self.frame());
-        frame.run_state = RunState::Loading(Arc::from(name));
-        Arc::new(frame)
     }
 }
 

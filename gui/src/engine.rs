@@ -5,6 +5,7 @@
 
 use crate::frame::{N_UNITS, Observation, ProgramInfo, Span, TimelineView, UnitState};
 use crate::inspect::{Focus, MemorySpace};
+use crate::loading::LoadProgress;
 use crate::overview::SpanReport;
 use crate::source_text::SourceText;
 use std::collections::BTreeSet;
@@ -50,11 +51,8 @@ pub trait Engine: Send {
     /// If they do not lie inside the memory, in words for the user.
     fn write_memory(&mut self, space: MemorySpace, address: u64, bytes: &[u8]) -> Result<(), String>;
 
-    /// The same program at cycle 0 of another machine.
-    ///
-    /// # Errors
-    /// What is wrong with the description (RON text), or why the program does not fit the machine.
-    fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String>;
+    /// Makes the same program at cycle 0 of another machine, given as RON text.
+    fn on_machine(&self, machine: &str) -> EngineMaker;
 
     /// Another program, made of a text, at cycle 0 of the same machine.
     ///
@@ -100,5 +98,16 @@ pub enum Outcome {
     Faulted(Arc<str>),
 }
 
-/// Opens a file and gives back an engine that stands at cycle 0, or the reason why it cannot.
-pub type EngineLoader = Box<dyn Fn(&Path) -> Result<Box<dyn Engine>, String> + Send>;
+/// Makes an engine that stands at cycle 0, or says why it cannot. May take long.
+pub type EngineMaker = Box<dyn FnOnce(&LoadProgress) -> Result<Box<dyn Engine>, String> + Send>;
+
+/// What was in a file.
+pub enum Opened {
+    /// A program or a model, at cycle 0.
+    Program(Box<dyn Engine>),
+    /// A machine description, as RON text.
+    Machine(Arc<str>),
+}
+
+/// Opens a file, or says why it cannot. Runs on a thread of its own.
+pub type EngineLoader = Arc<dyn Fn(&Path, &LoadProgress) -> Result<Opened, String> + Send + Sync>;

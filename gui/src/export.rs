@@ -195,6 +195,8 @@ mod tests {
             last_cycle: 5_000,
             breakpoints: Arc::default(),
             watchpoints: Vec::new(),
+            loading: None,
+            opened: None,
             notice: None,
             rejected: None,
             ticket: 1,

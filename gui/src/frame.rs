@@ -7,10 +7,12 @@ use crate::bench::Rig;
 use crate::dram_lanes::DramTimeline;
 use crate::format::Quantity;
 use crate::inspect::{CloseUp, MemorySpace, ModelGraph};
+use crate::loading::Stage;
 use crate::overview::{Found, Overview, Series, SpanReport};
 use crate::source_text::SourceText;
 use crate::token_log::TokenLink;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Number of concurrently working units of the machine.
@@ -42,6 +44,10 @@ pub struct Frame {
     pub breakpoints: Arc<BTreeSet<u32>>,
     /// Bytes of memories whose changes pause a run, as memory, address and number of bytes.
     pub watchpoints: Vec<(MemorySpace, u64, usize)>,
+    /// What is being opened; the program that was there before still is.
+    pub loading: Option<Arc<Loading>>,
+    /// The file that was opened last.
+    pub opened: Option<Arc<OpenedFile>>,
     /// A message for the user, such as the reason why a file could not be opened.
     pub notice: Option<Arc<str>>,
     /// The assembly text that was to be opened last, if it is no program.
@@ -54,13 +60,31 @@ pub struct Frame {
     pub found: Option<Found>,
 }
 
+/// What is being opened, and how far that is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loading {
+    /// Path of the file or name of the example.
+    pub name: String,
+    /// What is being done.
+    pub stage: Stage,
+}
+
+/// A file that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedFile {
+    /// Number of the opening; later ones have larger numbers.
+    pub number: u64,
+    /// The file.
+    pub path: PathBuf,
+    /// Its content, if that describes a machine.
+    pub machine: Option<Arc<str>>,
+}
+
 /// What the worker is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunState {
     /// No program is loaded.
     Empty,
-    /// A file is being read and compiled.
-    Loading(Arc<str>),
     /// A program is loaded and time stands still.
     Paused,
     /// Time is moving.

@@ -1,22 +1,22 @@
 //! The native window: starts the worker and hands both to the windowing system.
 
 use crate::app::Dashboard;
-use crate::engine::{Engine, EngineLoader};
+use crate::engine::{Engine, EngineLoader, Opened};
 use crate::simulation::{Simulation, Source};
 use crate::worker::ThreadWorker;
 use egui::{ViewportBuilder, vec2};
 use std::path::Path;
+use std::sync::Arc;
 
-/// Opens a file: reads it, compiles it if it is a model, and prepares a machine. Runs on the worker thread. An error is
-/// shown in the window, and what was open before stays open.
-pub type Loader = Box<dyn Fn(&Path) -> Result<Source, String> + Send>;
+/// Opens a file that holds a program, without telling its progress.
+pub type Loader = Box<dyn Fn(&Path) -> Result<Source, String> + Send + Sync>;
 
 /// What the dashboard starts with.
 pub struct LaunchOptions {
     /// The program that is open from the start, if any.
     pub source: Option<Source>,
     /// How files are opened.
-    pub loader: Loader,
+    pub loader: EngineLoader,
 }
 
 /// Why there is no window.
@@ -43,7 +43,7 @@ pub fn run(options: LaunchOptions) -> Result<(), GuiError> {
     };
     let create = move |context: &eframe::CreationContext<'_>| {
         let ctx = context.egui_ctx.clone();
-        let worker = ThreadWorker::spawn(engine_loader(options.loader), options.source.map(engine), move || {
+        let worker = ThreadWorker::spawn(options.loader, options.source.map(engine), move || {
             ctx.request_repaint()
         })?;
         let mut dashboard = Dashboard::new(Box::new(worker), &context.egui_ctx);
@@ -63,5 +63,5 @@ pub fn engine(source: Source) -> Box<dyn Engine> {
 
 /// A loader of engines from a loader of sources.
 pub fn engine_loader(loader: Loader) -> EngineLoader {
-    Box::new(move |path| loader(path).map(engine))
+    Arc::new(move |path, _| loader(path).map(engine).map(Opened::Program))
 }

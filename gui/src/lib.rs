@@ -2,7 +2,7 @@
 //!
 //! A worker thread owns the machine ([`worker`], [`driver`]) and publishes pictures of it ([`frame`]). Panels are functions
 //! that read a frame and return actions, which [`app::Dashboard`] applies at one place. Behind the trait [`engine::Engine`] the
-//! dashboard refuses to know how a program is simulated. Only [`examples`] compiles anything; it and [`source_text`] assemble.
+//! dashboard refuses to know how a program is simulated. Only [`examples`] and [`files`] compile anything; they and [`source_text`] assemble.
 
 pub mod app;
 mod background;
@@ -21,6 +21,7 @@ pub mod engine;
 pub mod examples;
 mod explain;
 mod export;
+pub mod files;
 pub mod format;
 pub mod frame;
 mod icons;
@@ -33,6 +34,7 @@ pub mod launch;
 pub mod lesson;
 mod line_map;
 mod listing;
+pub mod loading;
 mod look;
 mod machine_bench;
 mod machine_draft;

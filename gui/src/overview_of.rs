@@ -6,11 +6,11 @@ use systole_simulator::energy::{EnergyModel, PowerProfile};
 use systole_simulator::report::{LayerSummary, RunTotals, layer_spans};
 use systole_simulator::roofline::Roofline;
 
-/// The overview of a machine that has run so far.
-pub(crate) fn overview(machine: &Machine) -> Overview {
+/// The overview of a machine that has run so far; `nothing` are the totals of its program before any run.
+pub(crate) fn overview(machine: &Machine, nothing: &RunTotals) -> Overview {
     let description = machine.description();
     let model = EnergyModel::of(description);
-    let mut totals = RunTotals::new(machine.program().clone(), description.clone());
+    let mut totals = nothing.clone();
     totals.add(machine);
     let report = totals.report(&PowerProfile::new(model));
     // The report lists layers by slot and leaves out those without instructions.

@@ -1,6 +1,7 @@
 //! The [`Rig`] of the real thing: makes machines from a [`Recipe`] and runs them on the simulator.
 
 use crate::bench::{LayerCost, Progress, Rig, RunSummary};
+use crate::loading::LoadProgress;
 use std::fmt;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Program};
@@ -15,7 +16,7 @@ const SLICE_CYCLES: u64 = 100_000;
 #[derive(Clone)]
 pub struct Recipe(Arc<Make>);
 
-type Make = dyn Fn(&MachineDescription, Mode) -> Result<Machine, String> + Send + Sync;
+type Make = dyn Fn(&MachineDescription, Mode, &LoadProgress) -> Result<Machine, String> + Send + Sync;
 
 impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,6 +27,13 @@ impl fmt::Debug for Recipe {
 impl Recipe {
     /// A recipe from a function that makes a machine at cycle 0 with its inputs in place.
     pub fn new(make: impl Fn(&MachineDescription, Mode) -> Result<Machine, String> + Send + Sync + 'static) -> Self {
+        Self::watched(move |description, mode, _| make(description, mode))
+    }
+
+    /// As [`new`](Self::new), from a function that tells its progress and stops when nobody wants its result any more.
+    pub fn watched(
+        make: impl Fn(&MachineDescription, Mode, &LoadProgress) -> Result<Machine, String> + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(make))
     }
 
@@ -42,7 +50,20 @@ impl Recipe {
     /// # Errors
     /// Why the program does not fit the machine.
     pub fn make(&self, description: &MachineDescription, mode: Mode) -> Result<Machine, String> {
-        (self.0)(description, mode)
+        self.make_watched(description, mode, &LoadProgress::default())
+    }
+
+    /// As [`make`](Self::make), with progress told.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make), or that nobody wants the machine any more.
+    pub fn make_watched(
+        &self,
+        description: &MachineDescription,
+        mode: Mode,
+        progress: &LoadProgress,
+    ) -> Result<Machine, String> {
+        (self.0)(description, mode, progress)
     }
 }
 

@@ -4,7 +4,7 @@
 //! `recording`) are the only ones that name a type of the simulator or the instruction set.
 
 use crate::counters::counters;
-use crate::engine::{Engine, Landmark, Outcome};
+use crate::engine::{Engine, EngineMaker, Landmark, Outcome};
 use crate::explain::explain;
 use crate::frame::{
     self, ActivityClass, ActivityInfo, ArrayState, MachineInfo, N_UNITS, Observation, ProgramInfo, SEQ, Span, Timeline,
@@ -26,6 +26,7 @@ use crate::source_text::SourceText;
 use std::sync::Arc;
 use systole_isa::{MachineDescription, Program, Unit};
 use systole_simulator::pe_view::{Detail, Region};
+use systole_simulator::report::RunTotals;
 use systole_simulator::{Activity, BusyKind, History, Machine, Mode, PeState, Replay, StallReason, Status};
 
 /// Most pairs of post and take that the timeline shows at once.
@@ -57,6 +58,8 @@ pub struct Simulation {
     /// What each unit was executing at the last look.
     executing: [Option<u32>; N_UNITS],
     inspection: Inspection,
+    /// The totals before any run, made once because they hold the program's hash.
+    no_run: RunTotals,
     way_back: Option<WayBack>,
 }
 
@@ -75,6 +78,7 @@ impl Simulation {
         let inspection = Inspection::new(source.machine.program(), names);
         let recording = Recording::new(&source.machine);
         let landmarks = Landmarks::new(&source.machine);
+        let no_run = RunTotals::new(source.machine.program().clone(), source.machine.description().clone());
         let history = History::new(source.machine);
         let mut simulation = Self {
             history,
@@ -86,6 +90,7 @@ impl Simulation {
             n_started: [0; N_UNITS],
             executing: [None; N_UNITS],
             inspection,
+            no_run,
             way_back: None,
         };
         simulation.note_statuses(&[0; N_UNITS]);
@@ -342,18 +347,22 @@ impl Engine for Simulation {
         Ok(())
     }
 
-    fn on_machine(&self, machine: &str) -> Result<Box<dyn Engine>, String> {
-        let description = MachineDescription::from_ron(machine, "machine").map_err(|problems| {
-            let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-            messages.join("; ")
-        })?;
-        let machine = self.recipe.make(&description, Mode::Full)?;
-        Ok(Box::new(Self::new(Source {
-            name: self.program.name.clone(),
-            machine,
-            recipe: self.recipe.clone(),
-            text: self.text.clone(),
-        })))
+    fn on_machine(&self, machine: &str) -> EngineMaker {
+        let (name, recipe, text) = (self.program.name.clone(), self.recipe.clone(), self.text.clone());
+        let machine = machine.to_owned();
+        Box::new(move |progress| {
+            let description = MachineDescription::from_ron(&machine, "machine").map_err(|problems| {
+                let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                messages.join("; ")
+            })?;
+            let machine = recipe.make_watched(&description, Mode::Full, progress)?;
+            Ok(Box::new(Self::new(Source {
+                name,
+                machine,
+                recipe,
+                text,
+            })))
+        })
     }
 
     fn on_text(&self, text: &SourceText) -> Result<Box<dyn Engine>, String> {
@@ -371,7 +380,7 @@ impl Engine for Simulation {
             counters: Arc::new(counters(self.history.machine())),
             close_up: Arc::new(self.inspection.close_up(self.history.machine())),
             series: Arc::new(self.series(view, n_bins)),
-            overview: Arc::new(overview(self.history.machine())),
+            overview: Arc::new(overview(self.history.machine(), &self.no_run)),
             line_totals: Arc::new(self.landmarks.totals().to_vec()),
         }
     }

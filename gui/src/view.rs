@@ -187,6 +187,10 @@ pub(crate) enum Action {
     OpenExample(&'static str),
     /// Open this file and close the dialog.
     OpenPath(PathBuf),
+    /// Stop what is being opened.
+    CancelLoad,
+    /// Show the user a message.
+    Tell(String),
     /// Look which of the recent files are still there.
     CheckRecent,
     /// Show the system's file chooser.

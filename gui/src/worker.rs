@@ -7,7 +7,9 @@ use crate::driver::{Driver, Request};
 use crate::engine::{Engine, EngineLoader};
 use crate::frame::Frame;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use std::any::Any;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -49,6 +51,7 @@ impl SynchronousWorker {
 impl Worker for SynchronousWorker {
     fn send(&mut self, request: Request) {
         self.driver.handle(request);
+        self.driver.wait_for_load();
         while self.driver.is_bound_to_stop() {
             self.driver.run_slice(FRAME_PERIOD);
         }
@@ -113,10 +116,15 @@ impl ThreadWorker {
         let thread = std::thread::Builder::new()
             .name("systole-worker".to_owned())
             .spawn(move || {
-                work(Driver::new(loader, engine), &receiver, |frame| {
+                let publish = |frame| {
                     outbox.put(frame);
                     wake();
-                });
+                };
+                let mut driver = Driver::new(loader, engine);
+                // A panic costs the program that is open, but not the window.
+                while let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&mut driver, &receiver, &publish))) {
+                    driver = driver.after_panic(message(panic.as_ref()));
+                }
             })?;
         Ok(Self {
             requests: Some(sender),
@@ -168,8 +176,15 @@ impl Drop for ThreadWorker {
     }
 }
 
+/// What a panic says.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
+
 /// The thread's body: ends when the sender is gone.
-fn work(mut driver: Driver, requests: &Receiver<Request>, hand_out: impl Fn(Arc<Frame>)) {
+fn work(driver: &mut Driver, requests: &Receiver<Request>, hand_out: &impl Fn(Arc<Frame>)) {
     // A frame of a large array is megabytes. What this thread holds as well, the window does not have to free.
     let mut handed_out: Vec<Arc<Frame>> = Vec::new();
     let mut publish = |frame: Arc<Frame>| {
@@ -181,18 +196,13 @@ fn work(mut driver: Driver, requests: &Receiver<Request>, hand_out: impl Fn(Arc<
     let mut last_slice = Instant::now();
     let mut last_frame = Instant::now();
     loop {
-        let mut next = match next_request(requests, &driver) {
+        let mut next = match next_request(requests, driver) {
             Ok(request) => Some(request),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let obeying_since = Instant::now();
         while let Some(request) = next {
-            match &request {
-                Request::Open(path) => publish(driver.loading_frame(&path.display().to_string())),
-                Request::OpenExample { name, .. } => publish(driver.loading_frame(name)),
-                _ => {}
-            }
             if !driver.is_running() {
                 last_slice = Instant::now();
             }
@@ -204,7 +214,9 @@ fn work(mut driver: Driver, requests: &Receiver<Request>, hand_out: impl Fn(Arc<
             driver.run_slice(last_slice.elapsed());
             last_slice = Instant::now();
         }
-        if !driver.is_running() || last_frame.elapsed() >= FRAME_PERIOD {
+        driver.take_loaded();
+        let is_moving = driver.is_running() || driver.is_loading();
+        if !is_moving || last_frame.elapsed() >= FRAME_PERIOD {
             last_frame = Instant::now();
             publish(driver.frame());
         }
@@ -214,6 +226,9 @@ fn work(mut driver: Driver, requests: &Receiver<Request>, hand_out: impl Fn(Arc<
 /// Waits for a request: forever while time stands still, not at all at full speed, and until the next frame is due at a
 /// fixed speed.
 fn next_request(requests: &Receiver<Request>, driver: &Driver) -> Result<Request, RecvTimeoutError> {
+    if driver.is_loading() && !driver.is_running() {
+        return requests.recv_timeout(FRAME_PERIOD);
+    }
     if !driver.is_running() {
         return requests.recv().map_err(|_| RecvTimeoutError::Disconnected);
     }

@@ -10,11 +10,15 @@ use egui::Key;
 use egui_kittest::kittest::{NodeT, Queryable};
 use systole_gui::dram_lanes::{DramCommand, READ, Strip, WRITE, activity_name};
 use systole_gui::frame::{ActivityClass, Lane, Span, TimelineView};
+use systole_gui::launch::engine_loader;
 use systole_gui::overview::{FIRST_ENERGY, MACS};
 use window::{Window, frame, window};
 
 fn dashboard() -> Window {
-    let mut harness = window(|| Box::new(|_| Err("there are no files here".to_owned())), true);
+    let mut harness = window(
+        || engine_loader(Box::new(|_| Err("there are no files here".to_owned()))),
+        true,
+    );
     harness.run();
     click(&mut harness, "Run to end");
     click(&mut harness, "Timeline: Whole run");

@@ -10,10 +10,11 @@ use egui::Key;
 use egui_kittest::kittest::{NodeT, Queryable};
 use systole_gui::frame::RunState;
 use systole_gui::inspect::{Bound, MemorySpace};
+use systole_gui::launch::engine_loader;
 use window::{Window, frame, window};
 
 fn dashboard() -> Window {
-    let mut harness = window(|| Box::new(|_| Err("nothing to open".to_owned())), true);
+    let mut harness = window(|| engine_loader(Box::new(|_| Err("nothing to open".to_owned()))), true);
     harness.run();
     harness
 }

@@ -9,7 +9,7 @@ use systole_gui::dram_lanes::{ACTIVATE, ChannelLanes, READ, REFRESH, Strip, WRIT
 use systole_gui::driver::Request;
 use systole_gui::engine::Engine;
 use systole_gui::frame::{ActivityId, Lane, RunState, TimelineView};
-use systole_gui::launch::engine;
+use systole_gui::launch::{engine, engine_loader};
 use systole_gui::worker::{SynchronousWorker, Worker};
 use systole_isa::dram::{DramStandard, PagePolicy};
 use systole_simulator::Status;
@@ -158,7 +158,7 @@ fn every_way_to_a_cycle_shows_the_same() {
 
 #[test]
 fn refreshes_are_shown_at_their_interval_whether_or_not_anybody_asks_for_data() {
-    let loader = Box::new(|_: &std::path::Path| Err("there are no files here".to_owned()));
+    let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
     let mut worker = SynchronousWorker::new(loader, None);
     worker.send(Request::OpenExample {
         name: "digits".to_owned(),

@@ -18,14 +18,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use systole_gui::app::Dashboard;
 use systole_gui::driver::{Request, Speed};
-use systole_gui::engine::{Engine, Outcome};
+use systole_gui::engine::{Engine, EngineMaker, Outcome};
 use systole_gui::frame::{
     ActivityClass, ActivityId, ActivityInfo, Lane, N_UNITS, Observation, ProgramInfo, ProgramLine, RunState, Span,
     Timeline, TimelineView, UnitState,
 };
 use systole_gui::inspect::{Focus, MemorySpace};
 use systole_gui::lane_log::LaneLog;
-use systole_gui::launch::engine;
+use systole_gui::launch::{engine, engine_loader};
 use systole_gui::overview::SpanReport;
 use systole_gui::worker::{SynchronousWorker, ThreadWorker, Worker};
 
@@ -131,8 +131,8 @@ impl Engine for LongRun {
         Default::default()
     }
 
-    fn on_machine(&self, _: &str) -> Result<Box<dyn Engine>, String> {
-        Err("there is no other machine".to_owned())
+    fn on_machine(&self, _: &str) -> EngineMaker {
+        Box::new(|_| Err("there is no other machine".to_owned()))
     }
 
     fn look_at(&mut self, _: &Focus) {}
@@ -259,7 +259,7 @@ fn ten_million_spans_fit_into_memory_and_into_a_frame() {
     }
 
     let ctx = egui::Context::default();
-    let loader = Box::new(|_: &std::path::Path| Err("there are no files here".to_owned()));
+    let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
     let worker = SynchronousWorker::new(loader, Some(Box::new(run)));
     let mut dashboard = Dashboard::new(Box::new(worker), &ctx);
     let mut now = 0.0;
@@ -296,7 +296,7 @@ fn ten_million_spans_fit_into_memory_and_into_a_frame() {
 #[test]
 fn an_array_of_256_by_256_at_work_fits_into_a_frame() {
     let ctx = egui::Context::default();
-    let loader = Box::new(|_: &std::path::Path| Err("there are no files here".to_owned()));
+    let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
     let mut engine = engine(support::sample_source("tpu_v1", 1_500));
     while engine.observe(TimelineView::Fit, 16).array.n_computing() == 0 {
         assert_eq!(engine.outcome(), None, "the array works at some time");

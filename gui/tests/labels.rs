@@ -12,10 +12,14 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
 use std::collections::BTreeMap;
+use systole_gui::launch::engine_loader;
 use window::{Window, frame, window};
 
 fn dashboard() -> Window {
-    let mut harness = window(|| Box::new(|_| Err("there are no files here".to_owned())), true);
+    let mut harness = window(
+        || engine_loader(Box::new(|_| Err("there are no files here".to_owned()))),
+        true,
+    );
     harness.run();
     harness
 }

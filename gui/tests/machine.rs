@@ -10,11 +10,15 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use std::time::Duration;
 use systole_gui::bench::{Progress, Rig};
 use systole_gui::frame::RunState;
+use systole_gui::launch::engine_loader;
 use systole_isa::machine::preset;
 use window::{Window, frame, window};
 
 fn panel() -> Window {
-    let mut harness = window(|| Box::new(|_| Err("there are no files here".to_owned())), true);
+    let mut harness = window(
+        || engine_loader(Box::new(|_| Err("there are no files here".to_owned()))),
+        true,
+    );
     harness.run_steps(2);
     click(&mut harness, "Machine");
     wait_for(&mut harness, "Cycles, change: same");

@@ -1,7 +1,9 @@
 //! The worker on its thread under a user's hands: keys that repeat, going back over a long run, and a newer wish that replaces one.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a test tells its figures and what it skips")]
 
+mod shared;
 mod support;
 
 use egui::{Event, Key, Modifiers, RawInput, Rect, pos2, vec2};
@@ -11,9 +13,11 @@ use std::time::{Duration, Instant};
 use systole_gui::app::Dashboard;
 use systole_gui::driver::{Request, Speed};
 use systole_gui::engine::{Engine, Outcome};
+use systole_gui::files;
 use systole_gui::frame::{Frame, Lane, Observation, RunState, TimelineView};
 use systole_gui::launch::{engine, engine_loader};
 use systole_gui::worker::{ThreadWorker, Worker};
+use systole_isa::machine::preset;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -239,4 +243,99 @@ fn a_way_back_in_slices_ends_where_a_fresh_run_would_be() {
         fresh.advance_to(target);
         assert!(parts(run.as_ref()) == parts(fresh.as_ref()), "target {target}");
     }
+}
+
+/// How soon the worker must answer: a run stands still, a way back is left. Without optimization, on a machine that builds and tests at
+/// the same time, the same may take longer.
+const ANSWER_LIMIT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
+
+/// Frames that name a moment in between are dropped until one says that time stands still.
+fn pause(worker: &mut ThreadWorker) -> Duration {
+    let start = Instant::now();
+    worker.send(Request::Pause);
+    loop {
+        match worker.poll() {
+            Some(frame) if frame.run_state == RunState::Paused => return start.elapsed(),
+            _ => std::thread::sleep(Duration::from_micros(50)),
+        }
+        assert!(start.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn a_large_network_at_full_speed_pauses_and_goes_back_at_once() {
+    let Some(path) = shared::path("table1/resnet50.onnx") else {
+        return;
+    };
+    let loader = files::loader(preset("edge16x16").unwrap());
+    let mut worker = ThreadWorker::spawn(loader, None, || {}).unwrap();
+    let start = Instant::now();
+    worker.send(Request::Open(path));
+    wait_for(&mut worker, "open", |frame| {
+        frame.loading.is_none() && frame.program.is_some()
+    });
+    println!("opened in {:.2?}", start.elapsed());
+    worker.send(Request::SetSpeed(Speed::Unlimited));
+
+    let mut times = Vec::new();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..20 {
+        worker.send(Request::Run);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_millis(20 + (random >> 33) % 150));
+        times.push(pause(&mut worker));
+    }
+    judge("pausing a run", &mut times, ANSWER_LIMIT);
+
+    // A way back over the whole run is given up as soon.
+    let mut times = Vec::new();
+    for _ in 0..10 {
+        worker.send(Request::GoTo(1));
+        std::thread::sleep(Duration::from_millis(1 + (random >> 40) % 5));
+        let start = Instant::now();
+        let ticket = times.len() as u64 + 1;
+        worker.send(Request::Ticket(ticket));
+        wait_for(&mut worker, "an answer", |frame| frame.ticket == ticket);
+        times.push(start.elapsed());
+        pause(&mut worker);
+        worker.send(Request::Run);
+        std::thread::sleep(Duration::from_millis(50));
+        pause(&mut worker);
+    }
+    judge("answering on the way back", &mut times, ANSWER_LIMIT);
+
+    // Far into a run, stepping back does not replay from afar each time.
+    let frame = wait_for_rest(&mut worker);
+    println!("at cycle {}", frame.now.cycle);
+    let mut times = Vec::new();
+    for n_back in 1..=30 {
+        let start = Instant::now();
+        worker.send(Request::StepBack(1));
+        let cycle = frame.now.cycle - n_back;
+        wait_for(&mut worker, "a cycle back", at_rest(cycle));
+        times.push(start.elapsed());
+    }
+    times.remove(0);
+    judge("stepping back again", &mut times, ANSWER_LIMIT);
+}
+
+/// The present, when nothing moves.
+fn wait_for_rest(worker: &mut ThreadWorker) -> Arc<Frame> {
+    worker.send(Request::Pause);
+    worker.send(Request::Ticket(1_000));
+    wait_for(worker, "at rest", |frame| {
+        frame.ticket == 1_000 && !frame.run_state.is_moving()
+    })
+}
+
+fn judge(what: &str, times: &mut [Duration], limit: Duration) {
+    times.sort_unstable();
+    let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+    println!(
+        "{what}: median {median:.2?}, maximum {longest:.2?} of {} tries",
+        times.len()
+    );
+    assert!(longest < limit, "{what}: {longest:.2?} is not less than {limit:?}");
 }

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use systole_gui::app::Dashboard;
-use systole_gui::launch::engine;
+use systole_gui::launch::{engine, engine_loader};
 use systole_gui::worker::SynchronousWorker;
 use systole_gui::{Recipe, Source, SourceText};
 use systole_isa::machine::preset;
@@ -63,7 +63,7 @@ impl Window {
     }
 
     fn dashboard(ctx: &egui::Context) -> Dashboard {
-        let loader = Box::new(|_: &std::path::Path| Err("there are no files here".to_owned()));
+        let loader = engine_loader(Box::new(|_| Err("there are no files here".to_owned())));
         let worker = SynchronousWorker::new(loader, Some(engine(source())));
         Dashboard::new(Box::new(worker), ctx)
     }

@@ -30,6 +30,8 @@ pub struct LayerTotals {
 pub struct RunTotals {
     program: Arc<Program>,
     description: Arc<MachineDescription>,
+    /// Of the program, which takes long where it has many constants, and of the machine.
+    hashes: [u64; 2],
     n_inferences: u64,
     cycles: u64,
     units: [ActivityCycles; Unit::ALL.len()],
@@ -43,9 +45,11 @@ impl RunTotals {
     /// Nothing run yet.
     pub fn new(program: Arc<Program>, description: Arc<MachineDescription>) -> Self {
         let layers = vec![LayerTotals::default(); program.marks.len() + 1];
+        let hashes = [program.hash(), description.hash()];
         Self {
             program,
             description,
+            hashes,
             n_inferences: 0,
             cycles: 0,
             units: Default::default(),
@@ -105,11 +109,11 @@ impl RunTotals {
                 instructions: self.program.code.len() as u64,
                 bytes: self.program.code_bytes(),
                 weight_bytes: self.plans().map(|plan| plan.weight_bytes).sum(),
-                hash: format!("{:016x}", self.program.hash()),
+                hash: format!("{:016x}", self.hashes[0]),
             },
             machine: MachineSummary {
                 name: self.description.name.clone(),
-                hash: format!("{:016x}", self.description.hash()),
+                hash: format!("{:016x}", self.hashes[1]),
             },
             inferences: self.n_inferences,
             cycles: self.cycles,

@@ -1,7 +1,7 @@
 //! `gui`: the dashboard.
 
 use super::warn;
-use crate::args::{GuiArgs, ModelArgs};
+use crate::args::GuiArgs;
 use crate::arrays::{self, Array};
 use crate::commands::digits::{compile_digits, image};
 use crate::commands::run::inferences;
@@ -56,21 +56,9 @@ pub(crate) fn open_digits(machine: &str, image_idx: usize) -> Result<(), Command
 
 /// Opens the dashboard and returns when it is closed.
 fn open(first: Option<Source>, machine: &str) -> Result<(), CommandError> {
-    let machine = machine.to_owned();
-    let loader = move |path: &Path| -> Result<Source, String> {
-        let file = path.to_owned();
-        let prepare = move |description: &MachineDescription| {
-            let loaded = load(&file, description.clone(), &ModelArgs::default())?;
-            let inputs = first_inference(&loaded, &[])?;
-            Ok((loaded, inputs))
-        };
-        let opened = load_machine(&machine).and_then(|description| prepare(&description));
-        let source = opened.and_then(|(loaded, inputs)| source(&loaded, &inputs, recipe(prepare), Some(path)));
-        source.map_err(|error| error.to_string())
-    };
     systole_gui::run(LaunchOptions {
         source: first,
-        loader: Box::new(loader),
+        loader: systole_gui::files::loader(load_machine(machine)?),
     })
     .map_err(|error| {
         Diagnostic::error("G0001", error.to_string())

@@ -315,7 +315,7 @@ impl Player {
         let mut effects = Vec::new();
         while let Some(active) = self.active.take() {
             let place = active.place;
-            let is_moving = frame.run_state.is_moving() || matches!(frame.run_state, RunState::Loading(_));
+            let is_moving = frame.run_state.is_moving();
             if active.ticket.is_some_and(|ticket| frame.ticket < ticket || is_moving) {
                 self.active = Some(active);
                 break;

@@ -12,6 +12,7 @@ pub(crate) mod instruction_help;
 pub(crate) mod layout;
 pub(crate) mod lesson;
 mod lesson_parts;
+pub(crate) mod load_bar;
 pub(crate) mod machine;
 pub(crate) mod machine_compare;
 pub(crate) mod memory;

@@ -25,7 +25,7 @@ pub(crate) fn open_dialog_ui(ui: &Ui, path: &str, is_browsing: bool, actions: &m
     let question = Question {
         id: "open-dialog",
         heading: "Open",
-        explanation: "A program (assembly text or ELF) or a model (ONNX).",
+        explanation: "A program (assembly text or ELF), a model (ONNX, TensorFlow Lite, SCALE-Sim table, graph text) or a machine description (RON).",
         field: "Path of the file",
         accept: "Open file",
         action: Action::OpenPath,

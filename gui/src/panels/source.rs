@@ -386,7 +386,7 @@ mod tests {
     /// Glyphs painted to the right of the margin by the panel with this text.
     fn n_painted(text: &str) -> usize {
         let engine = crate::launch::engine(crate::examples::example("matmul", None).unwrap());
-        let mut driver = Driver::new(Box::new(|_| Err(String::new())), Some(engine));
+        let mut driver = Driver::new(std::sync::Arc::new(|_, _| Err(String::new())), Some(engine));
         driver.handle(Request::Step(10));
         let frame = driver.frame();
         let mut editor = SourceEditor::default();

@@ -11,7 +11,6 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, frame: &Frame) {
     ui.horizontal(|ui| {
         let (word, color) = match &frame.run_state {
             RunState::Empty => ("No program", palette.weak_text),
-            RunState::Loading(_) => ("Loading", palette.accent),
             RunState::Paused => ("Paused", palette.weak_text),
             RunState::Running => ("Running", palette.accent),
             RunState::GoingBack(_) => ("Going back", palette.accent),
@@ -24,10 +23,6 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, frame: &Frame) {
         match &frame.run_state {
             RunState::Faulted(reason) => {
                 ui.add(egui::Label::new(RichText::new(&**reason).color(palette.error)).truncate());
-            }
-            RunState::Loading(what) => {
-                ui.spinner();
-                ui.weak(&**what);
             }
             RunState::GoingBack(cycle) => {
                 ui.spinner();

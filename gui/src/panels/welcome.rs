@@ -5,7 +5,7 @@ use super::recent_files::recent_files_ui;
 use crate::command::{Command, Icon};
 use crate::course::Course;
 use crate::examples::examples;
-use crate::frame::{Frame, RunState};
+use crate::frame::Frame;
 use crate::icons::paint_icon;
 use crate::theme::{self, Palette};
 use crate::view::{Action, View};
@@ -23,9 +23,9 @@ pub(crate) fn welcome_ui(ui: &mut Ui, frame: &Frame, view: &View, course: &Cours
         paint_icon(ui.painter(), rect, Icon::Folder, palette.weak_text);
         ui.add_space(6.0);
         ui.heading("Nothing is loaded yet");
-        ui.weak("Open a program (.sasm, .elf) or a model (.onnx) to step through it cycle by cycle.");
+        ui.weak("Open a program (.sasm, .elf) or a model (.onnx, .tflite, .csv, .ron), or drop one here, to step through it cycle by cycle.");
         ui.add_space(14.0);
-        if matches!(frame.run_state, RunState::Loading(_)) {
+        if frame.loading.is_some() {
             ui.spinner();
             return;
         }
