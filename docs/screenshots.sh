@@ -100,10 +100,10 @@ choose 'step layer' 'step tile' 'step tile' 'step tile' 'step 10' 'step 10' 'ste
 take array
 
 # Why a unit stands still: the first stall after here, found in the lanes.
-click 292 741
+click 356 723
 xdotool type --delay 30 'stalled'
 settle
-click 378 741
+click 476 723
 take stall
 
 # The same in daylight.
@@ -124,12 +124,13 @@ for _ in 1 2; do xdotool key ctrl+Return; settle; done
 take lesson
 close_window
 
-# A text with an error, while it is typed.
-cp programs/asm/matmul.sasm "$scratch/matmul.sasm"
-sed -i 's/mx\.mm /mx.mn /; s/level   d2, 3, 4/level   d2, 7, 4/' "$scratch/matmul.sasm"
+# A mistake in the text of a program, while it is typed.
 cp programs/asm/matmul.sasm "$scratch/product.sasm"
 open_window "$scratch/product.sasm" --machine tiny4x4
-choose 'show panel: source'
+choose 'step tile' 'step 10' 'show panel: source'
+click 1345 342
+xdotool key End Return
+xdotool type --delay 30 '    mx.mn   d4, d1, 0, 4, 0, over, swap'
 take editor
 close_window
 

@@ -13,13 +13,15 @@ use systole_isa::{ElementFormat, Instruction, Op, Program};
 
 /// Bytes on a line of data.
 const DATA_LINE_BYTES: usize = 64;
+/// Column of an instruction outside of loops. A shorter local label stands before it; other labels stand above.
+const LABEL_WIDTH: usize = 8;
 /// Loops deeper than this are indented no further.
 const MAX_INDENT: usize = 8;
 /// Column at which tokens start, counted from the start of the operands.
 const OPERANDS_WIDTH: usize = 36;
 
 /// Column at which comments start.
-const COMMENT_COLUMN: usize = 64;
+const COMMENT_COLUMN: usize = 68;
 
 /// Appends a line. Writing to a `String` cannot fail.
 macro_rules! line {
@@ -157,13 +159,11 @@ fn code(text: &mut String, names: &Disassembler) {
             loop_ends.pop();
         }
         mark_comment(text, program, instruction);
-        for label in names.labels(pc) {
-            line!(text, "{label}:");
-        }
+        let indent = LABEL_WIDTH + 2 * loop_ends.len().min(MAX_INDENT);
+        let head = labels_before(text, names.labels(pc));
         let seen = names.seen_from(pc);
         let parts = Parts::new(instruction, &seen);
-        let indent = 4 + 2 * loop_ends.len().min(MAX_INDENT);
-        let mut written = format!("{:indent$}{:mnemonic_width$}", "", parts.mnemonic);
+        let mut written = format!("{head:indent$}{:mnemonic_width$}", parts.mnemonic);
         if parts.tokens.is_empty() {
             written.push_str(&parts.operands);
         } else {
@@ -185,6 +185,15 @@ fn code(text: &mut String, names: &Disassembler) {
     for label in names.labels(program.code.len() as u32) {
         line!(text, "{label}:");
     }
+}
+
+/// Writes labels on lines of their own, except for a local one that fits before its instruction: returns that.
+fn labels_before(text: &mut String, mut labels: Vec<String>) -> String {
+    let inline = labels.pop_if(|label| label.starts_with('.') && label.len() + 1 < LABEL_WIDTH);
+    for label in labels {
+        line!(text, "{label}:");
+    }
+    inline.map(|label| label + ":").unwrap_or_default()
 }
 
 /// Puts the name of a layer or tile above the instruction that marks its beginning.

@@ -189,21 +189,21 @@ fn a_disassembly_is_a_readable_page() {
 
 .symbol acts, spm, 0x20, 64
 
-    trap         1
+        trap         1
 
 ; layer conv1 (conv)
 start:
-    mark         layer, 0
-    desc         d1, spm, i8, acts, -3, 1
-    desc         d2, spm, i8, acts + 32, 0, 1
-    desc         d3, dram, i8, w, 0, 1
-    loop         4, done
-      loop         r2, inner_end
-        mx.mm        d0, d1[r3], 0, 16, 0, over, swap     ?t1 !t2 ; d1 = spm acts[r3] i8 [1 x 1]
+        mark         layer, 0
+        desc         d1, spm, i8, acts, -3, 1
+        desc         d2, spm, i8, acts + 32, 0, 1
+        desc         d3, dram, i8, w, 0, 1
+        loop         4, done
+          loop         r2, inner_end
+            mx.mm        d0, d1[r3], 0, 16, 0, over, swap     ?t1 !t2 ; d1 = spm acts[r3] i8 [1 x 1]
 inner_end:
-      beq          r1, 3, start
+          beq          r1, 3, start
 done:
-    halt
+        halt
 
 .symbol w, dram, 0x100, 129
 

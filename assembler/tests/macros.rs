@@ -389,7 +389,7 @@ fn descriptors_are_shown_where_they_are_known() {
     let text = disassemble(&assembled(text));
     let comments: Vec<&str> = text
         .lines()
-        .filter(|line| line.trim_start().starts_with("mx.wload"))
+        .filter(|line| line.contains("mx.wload"))
         .map(|line| line.split_once("; ").map_or("", |(_, comment)| comment))
         .collect();
     let expected = [

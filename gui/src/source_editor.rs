@@ -77,7 +77,7 @@ impl Default for SourceEditor {
             under_way: None,
             marks: Marks::default(),
             version: 0,
-            has_costs: true,
+            has_costs: false,
             held_back: None,
         }
     }

@@ -205,7 +205,7 @@ fn file_name(name: &str) -> String {
 fn instruction_lines(text: &str) -> impl Iterator<Item = u32> {
     let lines = text.lines().zip(0..);
     lines.filter_map(|(line, line_idx)| {
-        let word = line.split_whitespace().next()?;
+        let word = line.split_whitespace().find(|word| !word.ends_with(':'))?;
         opcode_by_mnemonic(word).map(|_| line_idx)
     })
 }

@@ -34,7 +34,7 @@ pub(crate) fn default_tree() -> Tree<Pane> {
     .map(|region| region_tabs(&mut tiles, region));
     let right = split(&mut tiles, LinearDir::Vertical, &[(right, 0.56), (right_below, 0.44)]);
     let top = split(&mut tiles, LinearDir::Horizontal, &[(main, 0.61), (right, 0.39)]);
-    let machine = split(&mut tiles, LinearDir::Vertical, &[(top, 0.68), (bottom, 0.32)]);
+    let machine = split(&mut tiles, LinearDir::Vertical, &[(top, 0.66), (bottom, 0.34)]);
     let root = split(&mut tiles, LinearDir::Horizontal, &[(reading, 0.27), (machine, 0.73)]);
     Tree::new(Id::unique(LAYOUT_ID), root, tiles)
 }

@@ -81,8 +81,10 @@ fn bounds(roofline: &RooflineView) -> Bounds {
     let ridges = roofline.memory_roofs.iter().map(|(_, rate)| top / rate);
     let rates = roofline.points.iter().map(|point| point.macs_per_second);
     let roofs = roofline.compute_roofs.iter().map(|(_, rate)| *rate);
+    let (from, to) = decades(intensities.chain(ridges));
     Bounds {
-        x: decades(intensities.chain(ridges)),
+        // Room for the names of the roofs beside the last point.
+        x: (from, to + 0.4),
         y: decades(rates.chain(roofs)),
     }
 }
@@ -226,8 +228,9 @@ fn add_points(
         plot_ui.points(dot.allow_hover(false));
         if is_current || idx == 0 {
             let label = RichText::new(&point.name).color(palette.text).small();
-            let place = PlotPoint::new(at[0], at[1]);
-            plot_ui.text(Text::new(format!("name {idx}"), place, label).anchor(Align2::LEFT_BOTTOM));
+            // Above the other points, which often lie side by side under one roof.
+            let place = PlotPoint::new(at[0], at[1] + 0.05);
+            plot_ui.text(Text::new(format!("name {idx}"), place, label).anchor(Align2::CENTER_BOTTOM));
         }
     }
 }

@@ -407,7 +407,7 @@ mod tests {
             meshes = ctx.tessellate(output.shapes, output.pixels_per_point);
         }
         let is_text = |mesh: &Mesh| {
-            let in_text = |vertex: &&egui::epaint::Vertex| vertex.pos.x > width(true) && vertex.pos.y > 80.0;
+            let in_text = |vertex: &&egui::epaint::Vertex| vertex.pos.x > width(false) && vertex.pos.y > 80.0;
             let on_glyph = |vertex: &&egui::epaint::Vertex| vertex.uv != egui::epaint::WHITE_UV;
             mesh.vertices.iter().filter(in_text).filter(on_glyph).count()
         };

@@ -236,9 +236,12 @@ pub(crate) fn channel_legend_ui(ui: &mut Ui, channels: &[ChannelLanes]) {
             }
         }
     }
+    if visible.contains(&true) {
+        ui.weak("DRAM:");
+    }
     for (idx, (name, class)) in CHANNEL_ACTIVITIES.iter().enumerate() {
         if let (true, Some(color)) = (visible[idx], palette.channel_activity(ActivityId(idx as u8))) {
-            legend_entry_ui(ui, color, *class == ActivityClass::Stalled, &format!("DRAM {name}"));
+            legend_entry_ui(ui, color, *class == ActivityClass::Stalled, name);
         }
     }
 }

@@ -112,10 +112,18 @@ pub(crate) fn paint_unit_tag(painter: &Painter, left_center: Pos2, unit_idx: usi
 /// Width of a unit's tag, in points.
 pub(crate) const UNIT_TAG_WIDTH: f32 = 26.0;
 
-/// A small filled square and a word: one entry of a legend.
+/// Side of the square in a legend, in points.
+const LEGEND_SWATCH: f32 = 10.0;
+
+/// A small filled square and a word: one entry of a legend. Left out where its line has no room for it: hovering tells the rest.
 pub(crate) fn legend_entry_ui(ui: &mut Ui, color: Color32, is_low: bool, text: &str) {
+    let font = TextStyle::Small.resolve(ui.style());
+    let width = ui.painter().layout_no_wrap(text.to_owned(), font, color).size().x;
+    if ui.available_width() < width + LEGEND_SWATCH + 5.0 {
+        return;
+    }
     ui.spacing_mut().item_spacing.x = 5.0;
-    let (rect, _) = ui.allocate_exact_size(Vec2::splat(10.0), Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(LEGEND_SWATCH), Sense::hover());
     let swatch = if is_low { rect.with_min_y(rect.center().y) } else { rect };
     ui.painter().rect_filled(swatch, CornerRadius::same(2), color);
     ui.small(text);
