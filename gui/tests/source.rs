@@ -320,6 +320,7 @@ fn what_was_typed_is_taken_back_without_touching_breakpoints() {
 fn lines_and_instructions_lead_to_each_other_and_say_what_they_cost() {
     let (mut window, _folder) = with_file(TEXT);
     end_of_run(&mut window);
+    click(&mut window, "Show cycles and energy of each line");
     window.get_by_label_contains("Cost of line 4: 1 cycle in 1 execution");
     window.get_by_label("Column: energy (source)");
     // The cursor comes from the end of the text to the line of the second instruction.

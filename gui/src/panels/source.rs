@@ -391,6 +391,7 @@ mod tests {
         let frame = driver.frame();
         let mut editor = SourceEditor::default();
         editor.update(frame.program.as_ref(), None, || {});
+        editor.show_costs(true);
         editor.edit(text.to_owned());
         let ctx = egui::Context::default();
         crate::theme::apply(&ctx);
@@ -407,7 +408,7 @@ mod tests {
             meshes = ctx.tessellate(output.shapes, output.pixels_per_point);
         }
         let is_text = |mesh: &Mesh| {
-            let in_text = |vertex: &&egui::epaint::Vertex| vertex.pos.x > width(false) && vertex.pos.y > 80.0;
+            let in_text = |vertex: &&egui::epaint::Vertex| vertex.pos.x > width(true) && vertex.pos.y > 80.0;
             let on_glyph = |vertex: &&egui::epaint::Vertex| vertex.uv != egui::epaint::WHITE_UV;
             mesh.vertices.iter().filter(in_text).filter(on_glyph).count()
         };
