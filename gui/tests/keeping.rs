@@ -49,6 +49,7 @@ fn start(store: &Store) -> Harness<'static, Option<Dashboard>> {
         dashboard.dashboard_ui(ui);
     };
     let mut harness = Harness::builder()
+        .with_max_steps(400)
         .allow_missing_glyphs()
         .with_size([1_400.0, 900.0])
         .build_ui_state(app, None);

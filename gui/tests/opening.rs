@@ -48,7 +48,10 @@ fn window(worker: impl FnOnce(&egui::Context) -> Box<dyn Worker> + 'static) -> W
         let dashboard = dashboard.get_or_insert_with(|| Dashboard::new((worker.take().unwrap())(&ctx), &ctx));
         dashboard.dashboard_ui(ui);
     };
-    let mut harness = Harness::builder().with_size([1_400.0, 900.0]).build_ui_state(app, None);
+    let mut harness = Harness::builder()
+        .with_size([1_400.0, 900.0])
+        .with_max_steps(400)
+        .build_ui_state(app, None);
     harness.run_steps(4);
     harness
 }

@@ -48,6 +48,7 @@ fn window(source: Source) -> Window {
         dashboard.dashboard_ui(ui);
     };
     let mut harness = Harness::builder()
+        .with_max_steps(400)
         .with_size([1_600.0, 1_000.0])
         .build_ui_state(app, None);
     harness.run_steps(2);
@@ -173,6 +174,7 @@ fn a_click_on_a_mistake_goes_there() {
         .label()
         .unwrap();
     click(&mut window, &label);
+    window.run_steps(20);
     window.get_by_label("Source text").type_text("nop;");
     window.run_steps(3);
     assert!(text(&window).contains("    nop;nopp\n"), "{}", text(&window));

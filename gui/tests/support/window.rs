@@ -23,6 +23,7 @@ pub(crate) fn window(loader: fn() -> EngineLoader, is_loaded: bool) -> Window {
         dashboard.dashboard_ui(ui);
     };
     Harness::builder()
+        .with_max_steps(400)
         .with_size([1_600.0, 1_000.0])
         .build_ui_state(app, None)
 }
