@@ -168,13 +168,14 @@ fn a_click_on_a_mistake_goes_there() {
     let (mut window, _folder) = with_file(TEXT);
     write(&mut window, &TEXT.replace("nop", "nopp"));
     wait_for(&mut window, "1 error");
+    // The list takes its place.
+    window.run_steps(20);
     let label = window
         .get_by_label_contains("Line 5: ")
         .accesskit_node()
         .label()
         .unwrap();
     click(&mut window, &label);
-    window.run_steps(20);
     window.get_by_label("Source text").type_text("nop;");
     window.run_steps(3);
     assert!(text(&window).contains("    nop;nopp\n"), "{}", text(&window));
