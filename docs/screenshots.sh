@@ -126,9 +126,11 @@ close_window
 
 # A mistake in the text of a program, while it is typed.
 cp programs/asm/matmul.sasm "$scratch/product.sasm"
-open_window "$scratch/product.sasm" --machine tiny4x4
+pushd "$scratch" >/dev/null
+open_window product.sasm --machine tiny4x4
+popd >/dev/null
 choose 'step tile' 'step 10' 'show panel: source'
-click 1345 342
+click 1345 194
 xdotool key End Return
 xdotool type --delay 30 '    mx.mn   d4, d1, 0, 4, 0, over, swap'
 take editor

@@ -38,7 +38,7 @@ pub(crate) const CHANNEL_HEIGHT: f32 = 26.0;
 pub(crate) const LANE_LABEL_WIDTH: f32 = 44.0;
 
 /// Cells at least this wide show a number, in points.
-pub(crate) const CELL_WITH_NUMBER: f32 = 28.0;
+pub(crate) const CELL_WITH_NUMBER: f32 = 24.0;
 
 /// Cells at least this wide show weight, activation and partial sum, in points.
 pub(crate) const CELL_WITH_DETAILS: f32 = 68.0;

@@ -23,7 +23,8 @@ pub(crate) fn span_report_ui(ui: &mut Ui, report: &SpanReport, actions: &mut Vec
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         Grid::new("span facts")
             .num_columns(2)
-            .spacing([10.0, 4.0])
+            .spacing([10.0, 2.0])
+            .min_row_height(16.0)
             .show(ui, |ui| {
                 for fact in &report.facts {
                     ui.weak(fact.label);
