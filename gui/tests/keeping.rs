@@ -2,37 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod storage;
 mod support;
 
+use crate::storage::Store;
 use eframe::Storage;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use systole_gui::app::Dashboard;
 use systole_gui::launch::{engine, engine_loader};
 use systole_gui::worker::SynchronousWorker;
-
-/// What the windowing library has on disk, in memory.
-#[derive(Clone, Default, Debug)]
-struct Store(BTreeMap<String, String>);
-
-impl Storage for Store {
-    fn get_string(&self, key: &str) -> Option<String> {
-        self.0.get(key).cloned()
-    }
-
-    fn set_string(&mut self, key: &str, value: String) {
-        self.0.insert(key.to_owned(), value);
-    }
-
-    fn remove_string(&mut self, key: &str) {
-        self.0.remove(key);
-    }
-
-    fn flush(&mut self) {}
-}
 
 /// A dashboard that starts with a store.
 fn start(store: &Store) -> Harness<'static, Option<Dashboard>> {

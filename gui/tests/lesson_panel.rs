@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod storage;
+
+use crate::storage::Store;
 use egui::{Event, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use std::collections::BTreeMap;
 use systole_gui::app::Dashboard;
 use systole_gui::command::Command;
 use systole_gui::launch::engine_loader;
@@ -26,7 +28,7 @@ const ANSWERS: [&[&str]; 6] = [
 
 type Window = Harness<'static, Option<Dashboard>>;
 
-fn window(storage: Option<Memory>) -> Window {
+fn window(storage: Option<Store>) -> Window {
     let app = move |ui: &mut egui::Ui, dashboard: &mut Option<Dashboard>| {
         let ctx = ui.ctx().clone();
         let dashboard = dashboard.get_or_insert_with(|| {
@@ -43,26 +45,6 @@ fn window(storage: Option<Memory>) -> Window {
     let mut window = builder.build_ui_state(app, None);
     window.run();
     window
-}
-
-/// A storage that ends with the test.
-#[derive(Clone, Default)]
-struct Memory(BTreeMap<String, String>);
-
-impl eframe::Storage for Memory {
-    fn get_string(&self, key: &str) -> Option<String> {
-        self.0.get(key).cloned()
-    }
-
-    fn set_string(&mut self, key: &str, value: String) {
-        self.0.insert(key.to_owned(), value);
-    }
-
-    fn remove_string(&mut self, key: &str) {
-        self.0.remove(key);
-    }
-
-    fn flush(&mut self) {}
 }
 
 fn press(window: &mut Window, command: Command) {
@@ -284,7 +266,7 @@ fn progress_survives_a_restart_and_the_machine_is_brought_back() {
     palette(&mut before, "lesson 4");
     take(&mut before, &lesson(3), ANSWERS[3], 2);
     press(&mut before, Command::NextThing);
-    let mut storage = Memory::default();
+    let mut storage = Store::default();
     before.state().as_ref().unwrap().keep(&mut storage);
     drop(before);
 
