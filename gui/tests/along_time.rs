@@ -282,12 +282,8 @@ fn wait_until_written(harness: &mut Window, name: &str) {
     }
 }
 
-/// Writes an export through its menu item and dialog; gives back the file's bytes.
-fn export(harness: &mut Window, label: &str, path: &std::path::Path) -> Vec<u8> {
-    let title = label.rsplit_once(" as ").unwrap().0;
-    click(harness, "File menu");
-    click(harness, &format!("Export {title}"));
-    click(harness, &format!("Export: {label}"));
+/// Types a path into the dialog of an export and has the file written.
+fn confirm_path(harness: &mut Window, path: &std::path::Path) {
     harness.get_by_label("Path of the new file").focus();
     harness.run_steps(2);
     harness.key_press_modifiers(egui::Modifiers::CTRL | egui::Modifiers::COMMAND, Key::A);
@@ -296,6 +292,15 @@ fn export(harness: &mut Window, label: &str, path: &std::path::Path) -> Vec<u8> 
         .type_text(path.to_str().unwrap());
     harness.run_steps(2);
     harness.get_by_label("Write file").click();
+}
+
+/// Writes an export through its menu item and dialog; gives back the file's bytes.
+fn export(harness: &mut Window, label: &str, path: &std::path::Path) -> Vec<u8> {
+    let title = label.rsplit_once(" as ").unwrap().0;
+    click(harness, "File menu");
+    click(harness, &format!("Export {title}"));
+    click(harness, &format!("Export: {label}"));
+    confirm_path(harness, path);
     wait_until_written(harness, path.file_name().unwrap().to_str().unwrap());
     std::fs::read(path).unwrap()
 }
@@ -390,14 +395,7 @@ fn the_window_is_written_as_it_is_painted() {
     let path = folder.path().join("window.png");
     click(&mut harness, "File menu");
     click(&mut harness, "Export: Window as PNG");
-    harness.get_by_label("Path of the new file").focus();
-    harness.run_steps(2);
-    harness.key_press_modifiers(egui::Modifiers::CTRL | egui::Modifiers::COMMAND, Key::A);
-    harness
-        .get_by_label("Path of the new file")
-        .type_text(path.to_str().unwrap());
-    harness.run_steps(2);
-    harness.get_by_label("Write file").click();
+    confirm_path(&mut harness, &path);
     // A window would hand over its pixels; here the test does.
     let mut screenshot = None;
     for _ in 0..N_SETTLING {

@@ -3,15 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
+#[path = "support/waiting.rs"]
+mod waiting;
 #[path = "support/window.rs"]
 mod window;
 
 use egui_kittest::kittest::{NodeT, Queryable};
-use std::time::Duration;
 use systole_gui::bench::{Progress, Rig};
 use systole_gui::frame::RunState;
 use systole_gui::launch::engine_loader;
 use systole_isa::machine::preset;
+use waiting::{click, wait_for};
 use window::{Window, frame, window};
 
 fn panel() -> Window {
@@ -23,23 +25,6 @@ fn panel() -> Window {
     click(&mut harness, "Machine");
     wait_for(&mut harness, "Cycles, change: same");
     harness
-}
-
-fn click(harness: &mut Window, label: &str) {
-    harness.get_by_label(label).click();
-    harness.run_steps(3);
-}
-
-/// Draws frames until a label is there; runs are on a thread of their own.
-fn wait_for(harness: &mut Window, label: &str) {
-    for _ in 0..500 {
-        harness.run_steps(1);
-        if harness.query_all_by_label_contains(label).next().is_some() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("{label:?} does not appear: {harness:?}");
 }
 
 fn label_starting_with(harness: &Window, start: &str) -> String {

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a test tells its figures and what it skips")]
 
+#[path = "support/frames.rs"]
+mod frames;
 mod shared;
 mod support;
 
 use egui::{Event, Key, Modifiers, RawInput, Rect, pos2, vec2};
+use frames::{PATIENCE, wait_for};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +21,6 @@ use systole_gui::frame::{Frame, Lane, Observation, RunState, TimelineView};
 use systole_gui::launch::{engine, engine_loader};
 use systole_gui::worker::{ThreadWorker, Worker};
 use systole_isa::machine::preset;
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Times that the key of a step repeats.
 const N_REPEATS: u64 = 1_000;
@@ -144,19 +144,6 @@ fn a_key_that_repeats_loses_no_step_and_shows_no_torn_frame() {
     }
     assert_eq!(dashboard.frame().now.cycle, N_REPEATS);
     println!("{N_REPEATS} steps in {n_frames} drawn frames");
-}
-
-/// Takes frames until one fulfils the condition.
-fn wait_for(worker: &mut ThreadWorker, what: &str, condition: impl Fn(&Frame) -> bool) -> Arc<Frame> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        match worker.poll() {
-            Some(frame) if condition(&frame) => return frame,
-            Some(_) => {}
-            None => std::thread::sleep(Duration::from_micros(200)),
-        }
-    }
-    panic!("no frame came that is {what}");
 }
 
 fn at_rest(cycle: u64) -> impl Fn(&Frame) -> bool {

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/frames.rs"]
+mod frames;
 mod support;
 
+use frames::wait_for;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,28 +23,12 @@ use systole_gui::worker::{ThreadWorker, Worker};
 use systole_isa::machine::preset;
 use systole_programs::{ASSEMBLY, DIGITS};
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 fn spawn(loader: EngineLoader) -> ThreadWorker {
     ThreadWorker::spawn(loader, Some(engine(support::sample_source("edge16x16", 500))), || {}).unwrap()
 }
 
 fn file_worker() -> ThreadWorker {
     spawn(files::loader(preset("edge16x16").unwrap()))
-}
-
-/// Takes frames until one fulfils the condition.
-fn wait_for(worker: &mut ThreadWorker, what: &str, condition: impl Fn(&Frame) -> bool) -> Arc<Frame> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        match worker.poll() {
-            Some(frame) if condition(&frame) => return frame,
-            Some(_) => {}
-            None => std::thread::sleep(Duration::from_micros(200)),
-        }
-    }
-    panic!("no frame came that is {what}");
 }
 
 fn assembly(name: &str) -> &'static str {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
+#[path = "support/waiting.rs"]
+mod waiting;
 
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
@@ -17,6 +19,7 @@ use systole_gui::worker::SynchronousWorker;
 use systole_gui::{Recipe, Source, SourceText};
 use systole_isa::machine::preset;
 use systole_simulator::Mode;
+use waiting::{click, wait_for};
 
 type Window = Harness<'static, Option<Dashboard>>;
 
@@ -63,23 +66,6 @@ fn with_file(text: &str) -> (Window, tempfile::TempDir) {
     let path = folder.path().join("text.sasm");
     std::fs::write(&path, text).unwrap();
     (window(load(&path).unwrap()), folder)
-}
-
-fn click(harness: &mut Window, label: &str) {
-    harness.get_by_label(label).click();
-    harness.run_steps(3);
-}
-
-/// Draws frames until a label is there: texts are read and written on threads of their own.
-fn wait_for(harness: &mut Window, label: &str) {
-    for _ in 0..500 {
-        harness.run_steps(1);
-        if harness.query_all_by_label_contains(label).next().is_some() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("{label:?} does not appear: {harness:?}");
 }
 
 fn is_there(harness: &Window, label: &str) -> bool {
