@@ -10,8 +10,6 @@ use systole_isa::{Descriptor, Op, Program};
 /// An operand in DRAM or scratchpad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryUse {
-    /// Index of the instruction.
-    pub pc: u32,
     /// The mark that the sequencer passed last.
     pub layer: Option<u32>,
     /// Whether it is written.
@@ -40,7 +38,6 @@ pub fn for_each_memory_use(program: &Program, limit: u64, mut visit: impl FnMut(
         {
             for_each_operand(&work, |is_write, view, address| {
                 visit(MemoryUse {
-                    pc,
                     layer: sequencer.layer.checked_sub(1),
                     is_write,
                     space: view.space,
